@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: MIT
+#
+# Builds build/libringkernel.a (src/base .. src/runtime), build/ringkernel/core.so (the Lua module)
+# and build/rkl (the interpreter), runs the tests and installs. `make` alone lists the targets.
+#
+# Sources are found by wildcard: a new file in the right folder is part of the build. Every build
+# variant has its own folder (build, build/asan, build/tsan), and an object is rebuilt when the
+# command that makes it changes, so switches can be mixed freely.
+
+# ---- switches -----------------------------------------------------------------------------------
+
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+LUA     ?= lua5.4
+BUSTED  ?= busted
+PREFIX  ?= /usr/local
+DESTDIR ?=
+DEBUG   ?=
+ASAN    ?=
+UBSAN   ?=
+TSAN    ?=
+WERROR  ?=
+V       ?=
+# $(call on,$(SWITCH)): 0 and no mean off.
+on = $(filter-out 0 no,$(1))
+# Line editor of rkl: edit (libedit) or none.
+LINE    ?= edit
+BUILD   ?= build$(if $(call on,$(TSAN)),/tsan,$(if $(call on,$(ASAN) $(UBSAN)),/asan))
+# Seconds one test program or spec file may take.
+TEST_TIMEOUT ?= 300
+# Only `make test`, `make demo` and the like use this; a -j of the caller wins.
+JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
+
+Q := $(if $(call on,$(V)),,@)
+
+# ---- flags --------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wconversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wwrite-strings -Wpointer-arith -Wvla
+INCLUDES := -Isrc -Ikernels/include
+
+sanitizers := $(if $(call on,$(ASAN)),-fsanitize=address) \
+              $(if $(call on,$(UBSAN)),-fsanitize=undefined -fno-sanitize-recover=all -DRK_UBSAN=1) \
+              $(if $(call on,$(TSAN)),-fsanitize=thread)
+sanitizers := $(strip $(sanitizers))
+
+BASE_FLAGS := -std=gnu11 $(if $(call on,$(DEBUG)),-O0 -g3,-O2 -g) -fPIC -pthread \
+              -D_GNU_SOURCE $(INCLUDES) $(WARNINGS) $(if $(call on,$(WERROR)),-Werror) \
+              $(if $(sanitizers),-fno-omit-frame-pointer)
+
+LUA_CFLAGS  := $(shell pkg-config --cflags lua5.4 2>/dev/null)
+LUA_ARCHIVE := $(wildcard $(shell pkg-config --variable=libdir lua5.4 2>/dev/null)/liblua5.4.a)
+LUA_LINK    := $(or $(LUA_ARCHIVE),-llua5.4)
+
+line_editor := $(if $(filter edit,$(LINE)),$(shell pkg-config --exists libedit 2>/dev/null && echo y))
+LINE_CFLAGS := $(if $(line_editor),$(shell pkg-config --cflags libedit),-DRK_LINE_NONE)
+LINE_LIBS   := $(if $(line_editor),$(shell pkg-config --libs libedit))
+LIBS        := -ldl -lm -lpthread
+
+# ---- sources ------------------------------------------------------------------------------------
+
+LIB_SRC  := $(sort $(wildcard src/base/*.c src/core/*.c src/backend/*.c src/backend/*/*.c \
+                              src/runtime/*.c))
+MOD_SRC  := $(sort $(wildcard src/lua/*.c))
+RKL_SRC  := $(sort $(wildcard src/rkl/*.c))
+TEST_SRC := $(sort $(wildcard spec/c/*_test.c))
+# Files of spec/c that are no test themselves are linked into every test.
+TEST_AUX := $(filter-out $(TEST_SRC),$(sort $(wildcard spec/c/*.c)))
+HEADERS  := $(sort $(shell find src -name '*.h' 2>/dev/null))
+LUA_SRC  := $(sort $(shell find lua/ringkernel -name '*.lua' 2>/dev/null))
+# Text files (help pages) travel in rkl like Lua files.
+LUA_TEXT := $(sort $(shell find lua/ringkernel -name '*.txt' 2>/dev/null))
+KERNELS  := $(sort $(wildcard kernels/*.cu))
+KERNEL_H := $(sort $(wildcard kernels/include/*.h))
+SPECS    := $(sort $(shell find spec -name '*_spec.lua' 2>/dev/null))
+
+GEN := $(BUILD)/gen
+OBJ := $(BUILD)/obj
+# scripts/gen_stock.lua OUTDIR writes one stock_<name>.c for each kernels/<name>.cu.
+STOCK_GEN := $(wildcard scripts/gen_stock.lua)
+STOCK_SRC := $(if $(STOCK_GEN),$(KERNELS:kernels/%.cu=$(GEN)/stock_%.c))
+
+obj_of    = $(patsubst %.c,$(OBJ)/%.o,$(1))
+gen_obj   = $(patsubst $(GEN)/%.c,$(OBJ)/gen/%.o,$(1))
+LIB_OBJ  := $(call obj_of,$(LIB_SRC)) $(OBJ)/gen/embed_kernels.o $(call gen_obj,$(STOCK_SRC))
+MOD_OBJ  := $(call obj_of,$(MOD_SRC))
+RKL_OBJ  := $(call obj_of,$(RKL_SRC)) $(OBJ)/gen/embed_lua.o
+AUX_OBJ  := $(call obj_of,$(TEST_AUX))
+TEST_OBJ := $(call obj_of,$(TEST_SRC))
+TESTS    := $(patsubst spec/c/%.c,$(BUILD)/test/%,$(TEST_SRC))
+
+LIB  := $(BUILD)/libringkernel.a
+CORE := $(BUILD)/ringkernel/core.so
+RKL  := $(BUILD)/rkl
+
+# Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
+# do (RK_TSAN). The list is all there is to exempting another file.
+NO_TSAN_OBJS := $(OBJ)/src/backend/cpu/cpu_fiber.o $(OBJ)/src/backend/cpu/cpu_team.o
+
+# ---- what each object adds to the flags ---------------------------------------------------------
+
+obj_flags = $(BASE_FLAGS) $(sanitizers)
+$(LIB_OBJ): obj_flags += -fvisibility=hidden
+$(MOD_OBJ): obj_flags += $(LUA_CFLAGS)
+$(RKL_OBJ): obj_flags += -fvisibility=hidden $(LUA_CFLAGS) $(LINE_CFLAGS)
+$(OBJ)/gen/%.o: obj_flags += -Wno-overlength-strings
+$(TEST_OBJ) $(AUX_OBJ): obj_flags += -Ispec/c
+ifneq ($(call on,$(TSAN)),)
+$(NO_TSAN_OBJS): obj_flags := $(BASE_FLAGS) $(filter-out -fsanitize=thread,$(sanitizers)) \
+                              -fvisibility=hidden -DRK_TSAN=1
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+FORCE:
+
+# $(call say,TOOL,TEXT): the one line a command shows, nothing when V=1 shows the command itself.
+say = $(if $(call on,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
+# $(call keep,TEXT): writes the target only if its content changes, so that what depends on it
+# is rebuilt exactly when the text does.
+define keep
+@mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
+endef
+
+$(BUILD)/flags: FORCE
+	$(call keep,$(CC) $(BASE_FLAGS) $(sanitizers) $(LUA_CFLAGS) $(LINE_CFLAGS) $(CPPFLAGS) $(CFLAGS))
+$(BUILD)/link: FORCE
+	$(call keep,$(CC) $(sanitizers) $(LDFLAGS) $(LUA_LINK) $(LINE_LIBS) $(RKL_OBJ) $(MOD_OBJ) $(LIB_OBJ))
+$(BUILD)/embedded: FORCE
+	$(call keep,$(LUA_SRC) $(LUA_TEXT) $(KERNELS) $(KERNEL_H))
+
+# ---- building -----------------------------------------------------------------------------------
+
+build: $(LIB) $(CORE) $(RKL) ## compile the library, the Lua module and rkl
+	@:
+
+objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ)
+	@:
+
+test-programs: $(TESTS)
+	@:
+
+$(OBJ)/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(obj_flags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OBJ)/gen/%.o: $(GEN)/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(obj_flags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ) $(BUILD)/link
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+
+# Only luaopen_ringkernel_core leaves the module. It does not link liblua: the process that loads
+# it brings the one Lua there may be.
+$(GEN)/core.map: FORCE
+	$(call keep,{ global: luaopen_ringkernel_core; local: *; };)
+
+$(CORE): $(MOD_OBJ) $(LIB) $(GEN)/core.map $(BUILD)/link
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(sanitizers) -Wl,--version-script=$(GEN)/core.map $(LDFLAGS) -o $@ \
+	  $(MOD_OBJ) $(LIB) $(LIBS)
+
+# Static liblua with its symbols exported, so that C modules loaded by scripts find them.
+$(RKL): $(RKL_OBJ) $(MOD_OBJ) $(LIB) $(BUILD)/link
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(sanitizers) -Wl,-E $(LDFLAGS) -o $@ $(RKL_OBJ) $(MOD_OBJ) $(LIB) \
+	  $(LUA_LINK) $(LINE_LIBS) $(LIBS)
+
+$(BUILD)/test/%: $(OBJ)/spec/c/%.o $(AUX_OBJ) $(LIB)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(sanitizers) $(LDFLAGS) -o $@ $< $(AUX_OBJ) $(LIB) -lcmocka $(LIBS)
+
+# ---- generated sources --------------------------------------------------------------------------
+
+# Lua files are embedded under their path below lua/, kernels and headers under their file name.
+$(GEN)/embed_lua.c: scripts/embed.lua $(LUA_SRC) $(LUA_TEXT) $(BUILD)/embedded
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LUA) scripts/embed.lua --root lua/ $@ rk_embed_lua $(LUA_SRC) $(LUA_TEXT)
+
+$(GEN)/embed_kernels.c: scripts/embed.lua $(KERNELS) $(KERNEL_H) $(BUILD)/embedded
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LUA) scripts/embed.lua $@ rk_embed_kernels \
+	  $(foreach f,$(KERNEL_H) $(KERNELS),$(f)=$(notdir $(f)))
+
+ifneq ($(STOCK_SRC),)
+$(STOCK_SRC) &: $(STOCK_GEN) $(KERNELS) $(KERNEL_H) $(LUA_SRC) $(BUILD)/embedded
+	$(call say,GEN,$(GEN)/stock_*.c)
+	@mkdir -p $(GEN)
+	$(Q)$(LUA) $(STOCK_GEN) $(GEN)
+	@touch $(STOCK_SRC)
+endif
+
+# ---- using it -----------------------------------------------------------------------------------
+
+# A caller's -j is kept; without one, compiling uses every core.
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+submake = $(MAKE) --no-print-directory
+
+bootstrap:
+	@scripts/bootstrap-debian.sh all
+
+demo: ## set up, build and run the main example
+	@scripts/bootstrap-debian.sh build
+	+@$(submake) $(jobs) build
+	@$(RKL) examples/event-log.lua
+
+bench: build ## run every benchmark campaign in bench/
+	@for file in $(sort $(wildcard bench/*.lua)); do \
+	  echo "== $$file"; $(RKL) --bench $$file --out $(BUILD)/bench || exit 1; done
+
+docs: ## write the reference of the Lua API to build/docs/reference.md
+	$(call say,DOCS,build/docs/reference.md)
+	@mkdir -p build/docs
+	$(Q)$(LUA) scripts/docs.lua build/docs/reference.md $(sort $(wildcard lua/ringkernel/meta/*.lua))
+
+# ---- tests --------------------------------------------------------------------------------------
+#
+# Every test program and spec file runs in a process of its own and leaves a log in TAP with its
+# exit status; scripts/summary.lua reads the logs. A crash or a hang costs one file, not the run.
+
+RESULTS     ?= build/results/test
+SUITES      ?= c lua rkl
+TESTS_RUN   ?= $(TESTS)
+SPECS_RUN   ?= $(SPECS)
+BUSTED_ARGS ?=
+# A prefix for tests that run in this variant. ThreadSanitizer of some versions wants fixed addresses.
+no_aslr     := $(if $(call on,$(TSAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+# What the specs get: which build they test, and no Lua settings of the caller.
+spec_env     = env -u LUA_INIT -u LUA_INIT_5_4 -u LUA_PATH_5_4 -u LUA_CPATH_5_4 \
+               -u LUA_PATH -u LUA_CPATH -u MAKEFLAGS -u MAKELEVEL \
+               BUILD=$(BUILD) RKL=$(RKL) LUA=$(LUA)
+
+export ASAN_OPTIONS  ?= detect_leaks=1:detect_stack_use_after_return=0
+export UBSAN_OPTIONS ?= print_stacktrace=1
+export TSAN_OPTIONS  ?= halt_on_error=0:second_deadlock_stack=1
+
+# $(call logged,NAME,COMMAND): runs a command with a time limit and keeps what it says. Without a
+# terminal the limit also ends the command's children; with one, Ctrl-C must reach the command.
+define logged
+  log=$(RESULTS)/$(1).log; \
+  timeout $$(test -t 0 && echo --foreground) -k 5 $(TEST_TIMEOUT) $(2) >$$log 2>&1 </dev/null; \
+  printf '\n# exit %d\n' $$? >>$$log; $(LUA) scripts/summary.lua --one $$log;
+endef
+
+define run_c
+  for test in $(TESTS_RUN); do \
+    $(call logged,c-$${test##*/},env CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) $(no_aslr) $$test) \
+  done;
+endef
+
+define run_lua
+  for spec in $(SPECS_RUN); do name=$$(echo $${spec#spec/} | tr / .); \
+    $(call logged,lua-$${name%.lua},$(spec_env) LUA_PATH="lua/?.lua;lua/?/init.lua;;" \
+      LUA_CPATH="$(BUILD)/?.so;;" $(BUSTED) --lua=$(LUA) $(BUSTED_ARGS) -o TAP $$spec) \
+  done;
+endef
+
+define run_rkl
+  for spec in $(SPECS_RUN); do name=$$(echo $${spec#spec/} | tr / .); \
+    $(call logged,rkl-$${name%.lua},$(spec_env) $(no_aslr) \
+      $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $$spec) \
+  done;
+endef
+
+# Internal: runs the suites one after another; whether they passed is in the logs.
+run-suites:
+	@mkdir -p $(RESULTS)
+	@$(foreach suite,$(SUITES),$(run_$(suite))) true
+
+# $(call suite,NAME,SWITCHES,GOALS TO BUILD,SUITES): builds, runs and sums up. With PART=1 the sum
+# is one step of several (.ci/run) and does not look like the last line of a run.
+define suite
+  @rm -rf build/results/$(1); mkdir -p build/results/$(1)
+  +@if $(submake) $(jobs) $(2) $(3); then \
+    $(submake) $(2) run-suites RESULTS=build/results/$(1) SUITES="$(4)"; \
+  else printf 'not ok 1 - build\n1..1\n# exit 2\n' >build/results/$(1)/build.log; fi
+  @$(LUA) scripts/summary.lua $(if $(PART),--part $(1)) build/results/$(1)/*.log
+endef
+
+tsan_tests = $(sort $(foreach word,ring k2k executor hlc runtime base_thread base_alloc,\
+  $(foreach test,$(TESTS),$(if $(findstring $(word),$(notdir $(test))),$(test)))))
+oom_tests  = $(foreach test,$(TESTS),$(if $(findstring oom,$(notdir $(test))),$(test)))
+# $(call tagged,TAG): the spec files that use a tag.
+hash      := \#
+tagged     = $(if $(SPECS),$(shell grep -l '$(hash)$(1)\b' $(SPECS)))
+
+test: bootstrap ## set up, build, run every test; ends with "N passed, N failed, N skipped"
+	$(call suite,test,,build test-programs,c lua rkl)
+
+test-c: ## run the C tests
+	$(call suite,test-c,,test-programs,c)
+
+test-lua: ## run the Lua specs, under lua5.4 and under rkl
+	$(call suite,test-lua,,build,lua rkl)
+
+test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
+	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1,build test-programs,c rkl)
+
+test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with ThreadSanitizer
+	$(call suite,test-tsan,BUILD=build/tsan TSAN=1 \
+	  TESTS_RUN="$(tsan_tests:$(BUILD)/%=build/tsan/%)" SPECS_RUN="$(call tagged,tsan)" \
+	  BUSTED_ARGS=--tags=tsan,build test-programs,c rkl)
+
+test-oom: ## run the tests in which allocations fail
+	$(call suite,test-oom,TESTS_RUN="$(oom_tests)" SPECS_RUN="$(call tagged,oom)" \
+	  BUSTED_ARGS=--tags=oom,build test-programs,c lua)
+
+# ---- checks -------------------------------------------------------------------------------------
+
+lint: bootstrap ## luacheck, layers, sizes, platform seam, headers alone, -Werror with gcc and clang
+	+@LUA="$(LUA)" MAKE="$(MAKE)" JOBS="$(jobs)" PART="$(PART)" scripts/lint.sh
+
+format: ## format C with clang-format and Lua with stylua
+	@scripts/format.sh
+
+check: ## lint, test and both sanitizer passes
+	+@failed=; for step in lint test test-asan test-tsan; do \
+	  echo "== $$step"; $(submake) $$step PART=1 || failed=1; done; \
+	$(LUA) scripts/summary.lua $(foreach step,lint test test-asan test-tsan,build/results/$(step)/*.log); \
+	test -z "$$failed"
+
+syntax_flags = $(filter-out -g -O2,$(BASE_FLAGS)) $(LUA_CFLAGS) $(LINE_CFLAGS) -Ispec/c -Werror
+LINT := $(BUILD)/lint
+
+lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
+lint-gcc:
+	+@$(submake) BUILD=build/werror CC=gcc WERROR=1 objects
+lint-clang: $(patsubst %,$(LINT)/clang/%.ok,$(LIB_SRC) $(MOD_SRC) $(RKL_SRC) $(TEST_SRC) $(TEST_AUX))
+
+# A header stands alone when a file that includes nothing else compiles.
+$(LINT)/headers/%.ok: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)printf '#include "%s"\n' '$(<:src/%=%)' | $(CC) $(syntax_flags) -MMD -MP -MF $(@:.ok=.d) -MT $@ \
+	  -fsyntax-only -x c -
+	@touch $@
+
+$(LINT)/clang/%.ok: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)clang $(syntax_flags) -MMD -MP -MF $(@:.ok=.d) -MT $@ -fsyntax-only $<
+	@touch $@
+
+# ---- installing, cleaning, help -----------------------------------------------------------------
+
+INST_BINDIR ?= $(PREFIX)/bin
+INST_LIBDIR ?= $(PREFIX)/lib/lua/5.4
+INST_LUADIR ?= $(PREFIX)/share/lua/5.4
+install_to   = install -d $(DESTDIR)$(dir $(2)) && install -m $(3) $(1) $(DESTDIR)$(2)
+
+install: build ## install rkl, the module, the library and its headers below PREFIX
+	@$(call install_to,$(RKL),$(INST_BINDIR)/rkl,755)
+	@$(call install_to,$(CORE),$(INST_LIBDIR)/ringkernel/core.so,755)
+	@$(foreach f,$(LUA_SRC) $(LUA_TEXT),$(call install_to,$(f),$(INST_LUADIR)/$(f:lua/%=%),644) &&) true
+	@$(call install_to,$(LIB),$(PREFIX)/lib/libringkernel.a,644)
+	@$(foreach h,ringkernel.h base/status.h base/error.h,\
+	  $(call install_to,src/$(h),$(PREFIX)/include/$(h),644) &&) true
+	@echo "installed below $(DESTDIR)$(PREFIX)"
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@echo "usage: make TARGET [SWITCH=1 ...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
+
+.PHONY: FORCE build objects test-programs bootstrap demo bench docs run-suites test test-c test-lua \
+  test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check install clean help
+
+-include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)
