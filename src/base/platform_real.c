@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real platform, on Linux: the table itself, clocks, random numbers, the environment, shared
+ * objects. Files, programs and threads are in the files beside this one.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* getrandom and the Linux parts of the headers */
+#endif
+
+#include "base/platform.h"
+#include "base/platform_real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+int rk__os_fail(rk_error *err, int error, const char *what, const char *subject)
+{
+  int status = RK_EIO;
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      status = RK_ENOT_FOUND;
+      break;
+    case EEXIST:
+      status = RK_EEXISTS;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      status = RK_EDENIED;
+      break;
+    case ENOMEM:
+      status = RK_EOUT_OF_MEMORY;
+      break;
+    case ENAMETOOLONG:
+      status = RK_ETOO_LARGE;
+      break;
+    default:
+      break;
+  }
+  /* strerror of a known number is a constant string in glibc and musl: safe in any thread. */
+  return rk_error_set(err, status, "%s '%.300s': %s", what, subject, strerror(error));
+}
+
+struct timespec rk__os_timespec(uint64_t ns)
+{
+  return (struct timespec){.tv_sec = (time_t)(ns / RK_NS_PER_S),
+                           .tv_nsec = (long)(ns % RK_NS_PER_S)};
+}
+
+uint64_t rk__os_clock_mono_ns(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * RK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t clock_wall_us(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+  uint64_t now = rk__os_clock_mono_ns();
+  uint64_t limit = (uint64_t)INT64_MAX; /* later moments overflow the kernel's own arithmetic */
+  struct timespec until = rk__os_timespec(ns > limit - now ? limit : now + ns);
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+  }
+}
+
+static void yield(void)
+{
+  sched_yield();
+}
+
+static int random_u64(uint64_t *value, rk_error *err)
+{
+  uint64_t bits = 0;
+  unsigned char *at = (unsigned char *)&bits;
+  size_t have = 0;
+  while (have < sizeof bits) {
+    ssize_t got = getrandom(at + have, sizeof bits - have, 0);
+    if (got < 0 && errno != EINTR) {
+      return rk__os_fail(err, errno, "cannot get random numbers from", "getrandom");
+    }
+    have += got > 0 ? (size_t)got : 0;
+  }
+  *value = bits;
+  return RK_OK;
+}
+
+static uint64_t pid(void)
+{
+  return (uint64_t)getpid();
+}
+
+static const char *env_get(const char *name)
+{
+  return getenv(name);
+}
+
+static int home_dir(char *path, size_t path_bytes, rk_error *err)
+{
+  const char *home = getenv("HOME");
+  char strings[4096];
+  struct passwd record;
+  struct passwd *found = NULL;
+  if (home == NULL || home[0] == '\0') {
+    if (getpwuid_r(getuid(), &record, strings, sizeof strings, &found) != 0 || found == NULL ||
+        found->pw_dir == NULL || found->pw_dir[0] == '\0') {
+      return rk_error_set(err, RK_ENOT_FOUND, "no home folder: set HOME");
+    }
+    home = found->pw_dir;
+  }
+  size_t bytes = strlen(home) + 1;
+  if (bytes > path_bytes) {
+    return rk_error_set(err, RK_ETOO_LARGE, "home folder '%.200s...': the path is too long", home);
+  }
+  memcpy(path, home, bytes);
+  return RK_OK;
+}
+
+static void stderr_write(const char *text, size_t bytes)
+{
+  while (bytes > 0) {
+    ssize_t done = write(STDERR_FILENO, text, bytes);
+    if (done < 0 && errno == EINTR) {
+      continue;
+    }
+    if (done <= 0) {
+      return;
+    }
+    text += done;
+    bytes -= (size_t)done;
+  }
+}
+
+static int lib_open(const char *path, void **lib, rk_error *err)
+{
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (handle == NULL) {
+    const char *text = dlerror();
+    return rk_error_set(err, RK_ENOT_FOUND, "cannot load '%.200s': %s", path,
+                        text != NULL ? text : "unknown reason");
+  }
+  *lib = handle;
+  return RK_OK;
+}
+
+static int lib_symbol(void *lib, const char *name, void **symbol, rk_error *err)
+{
+  dlerror();
+  void *address = dlsym(lib, name);
+  if (address == NULL) {
+    const char *text = dlerror();
+    return rk_error_set(err, RK_ENOT_FOUND, "no symbol '%.100s': %s", name,
+                        text != NULL ? text : "its address is 0");
+  }
+  *symbol = address;
+  return RK_OK;
+}
+
+static void lib_close(void *lib)
+{
+  if (lib != NULL) {
+    dlclose(lib);
+  }
+}
+
+static const rk_platform real_platform = {
+    .name = "linux",
+    .clock_mono_ns = rk__os_clock_mono_ns,
+    .clock_wall_us = clock_wall_us,
+    .sleep_ns = sleep_ns,
+    .yield = yield,
+    .random_u64 = random_u64,
+    .cpu_count = rk__os_cpu_count,
+    .pid = pid,
+    .env_get = env_get,
+    .home_dir = home_dir,
+    .stderr_write = stderr_write,
+    .file_read = rk__os_file_read,
+    .file_write = rk__os_file_write,
+    .file_stat = rk__os_file_stat,
+    .file_rename = rk__os_file_rename,
+    .file_remove = rk__os_file_remove,
+    .dir_make = rk__os_dir_make,
+    .dir_make_temp = rk__os_dir_make_temp,
+    .dir_each = rk__os_dir_each,
+    .spawn = rk__os_spawn,
+    .lib_open = lib_open,
+    .lib_symbol = lib_symbol,
+    .lib_close = lib_close,
+    .thread_start = rk__os_thread_start,
+    .thread_join = rk__os_thread_join,
+    .futex_wait = rk__os_futex_wait,
+    .futex_wake = rk__os_futex_wake,
+    .event_open = rk__os_event_open,
+    .event_signal = rk__os_event_signal,
+    .event_drain = rk__os_event_drain,
+    .event_close = rk__os_event_close,
+    .fd_poll = rk__os_fd_poll,
+};
+
+const rk_platform *rk__platform = &real_platform;
+
+const rk_platform *rk_platform_real(void)
+{
+  return &real_platform;
+}
+
+void rk_platform_set(const rk_platform *platform)
+{
+  rk__platform = platform != NULL ? platform : &real_platform;
+}
