@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a block keeps to itself, and the small services everything in its loop uses: its clock, its
+ * run queue, waking others, and records to the host.
+ *
+ * Only the block's leader lane touches rk_block, except where a word is said to be read by all lanes.
+ * It lies in device memory, not on the leader's stack, because the lanes of a many-lane handler reach
+ * it through their context.
+ */
+#ifndef RK_BLOCK_DEV_H
+#define RK_BLOCK_DEV_H
+
+#include "rk_kernel.h"
+
+#include "rk_ring_dev.h"
+
+#include "rk_hlc_dev.h"
+
+typedef struct rk_block rk_block;
+
+/* What a handler is given. Lanes read it; `failed` and `stopping` may be stored by any lane. */
+struct rk_ctx {
+  const rk_ctx_api *api; /* set where handlers are modules of their own, else 0 */
+  rk_block *block;
+  rk_abi_actor *actor;
+  const rk_abi_def *def;
+  rk_abi_msg *msg;     /* being handled; 0 in start and stop handlers */
+  rk_u64 serial;       /* number of this handling within the block */
+  rk_u64 stamp;        /* HLC when this handling began */
+  rk_u32 host_left;    /* messages it may still send to the host */
+  rk_u32 failed;       /* 0 or the code given to rk_fail, never 0 after a failure */
+  rk_u32 stopping;     /* 1 after rk_stop */
+  rk_u32 slot;         /* slot number of the actor */
+};
+
+struct rk_block {
+  rk_ctx ctx;
+  rk_u64 grid;         /* address of the rk_abi_grid */
+  rk_abi_block *shared;
+  rk_abi_actor *actors;
+  rk_ring_rx rx;       /* from the host */
+  rk_ring_tx tx;       /* to the host */
+  rk_u64 ready_head;
+  rk_u64 run_head, run_tail;
+  rk_u64 hlc;          /* last stamp given out */
+  rk_u64 now_us;       /* wall clock when last sampled */
+  rk_u64 next_id;      /* of messages made here */
+  rk_u64 handled;
+  rk_u64 letters_lost; /* dead letters that found no room; the host reads it after the end */
+  rk_u64 steps_left;   /* while `stepping` */
+  rk_u64 wake_mask;    /* blocks to wake at the next flush */
+  rk_u64 dirty[RK_PORTS_MAX]; /* addresses of routes whose receiver is to be signalled */
+  rk_u32 dirty_count;
+  rk_u32 index;
+  rk_u32 notify;       /* 1: records for the host were written since the last flush */
+  rk_u32 notified;     /* value of host_waiting the host was last woken for */
+  rk_u32 stepping;     /* 1: hand out only steps_left messages */
+  rk_u32 stop;         /* 1: leave the loop */
+  rk_u64 stop_cmd;     /* command to answer then */
+  rk_u32 slot_limit;   /* one above the highest slot ever served */
+  rk_u32 idle_rounds;
+  rk_u64 idle_since_us;
+};
+
+RK_STATIC_ASSERT(sizeof(rk_block) <= RK_BLOCK_PRIVATE_BYTES, "rk_block has outgrown its place");
+
+/* ---- clock ------------------------------------------------------------------------------------------ */
+
+/* The wall clock is sampled once per batch: a stamp then costs an addition. */
+RK_FN void rkd_sample_clock(rk_block *b) { b->now_us = rkd_clock_us(); }
+RK_FN rk_u64 rkd_stamp(rk_block *b) { return rkd_hlc_tick(&b->hlc, b->now_us); }
+
+/* ---- actors ------------------------------------------------------------------------------------------- */
+
+/* The living actor that a reference names, or 0. Its memory stays valid until this block's next round
+ * (rk_abi_block.epoch), even if it ends meanwhile. */
+RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference) {
+  rk_u32 slot = reference & RK_ID_SLOT_MASK;
+  if (reference == RK_ID_HOST || slot >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
+    return (rk_abi_actor *)0;
+  }
+  rk_abi_actor *a = b->actors + slot;
+  return a->id == reference ? a : (rk_abi_actor *)0;
+}
+RK_FN rk_u32 rkd_actor_slot(const rk_block *b, const rk_abi_actor *a) { return (rk_u32)(a - b->actors); }
+RK_FN rk_abi_ctrl *rkd_ctrl(const rk_block *b, rk_u32 slot) {
+  return RK_PTR(rk_abi_ctrl, RK_PTR(rk_abi_grid, b->grid)->ctrls) + slot;
+}
+RK_FN rk_abi_telemetry *rkd_telemetry(const rk_block *b, rk_u32 slot) {
+  return RK_PTR(rk_abi_telemetry, RK_PTR(rk_abi_grid, b->grid)->telemetry) + slot;
+}
+RK_FN rk_abi_link *rkd_link(const rk_block *b, rk_u32 slot) {
+  return RK_PTR(rk_abi_link, RK_PTR(rk_abi_grid, b->grid)->links) + slot;
+}
+
+/* ---- run queue: slots of this block's actors that may have something to do ----------------------------- */
+
+RK_FN void rkd_run_push(rk_block *b, rk_abi_actor *a) {
+  if (a->queued == 0u) {
+    a->queued = 1u;
+    RK_PTR(rk_u32, b->shared->run_queue)[b->run_tail & b->shared->ready_mask] = rkd_actor_slot(b, a);
+    b->run_tail += 1u;
+  }
+}
+
+/* ---- telling others -------------------------------------------------------------------------------------- */
+
+RK_FN void rkd_wake_later(rk_block *b, rk_u32 block) {
+  if (block < 64u) {
+    b->wake_mask |= 1ull << block;
+  } else {
+    rk_fence_seq_cst();
+    rkd_wake_block(b->grid, block);
+  }
+}
+
+/* Makes the receiver's block look at it. The exchange is the partner of the one in rkd_poll_ready: either
+ * that one comes later and its block sees the message, or this one comes later and makes an entry. */
+RK_FN void rkd_signal(rk_block *b, rk_abi_actor *to) {
+  if (rk_exch_acqrel_gpu_u32(&to->signal, 1u) == 0u) {
+    rkd_ready_push(RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, b->grid)->blocks) + to->block,
+                   rkd_actor_slot(b, to));
+    rkd_wake_later(b, to->block);
+  }
+}
+
+/* Signals receivers of routes used since the last flush, wakes their blocks, wakes the host. The fence
+ * orders what was published before the look at `sleeping` and `host_waiting`; its partners are the fences
+ * in rkd_idle and in the host's wait. */
+RK_FN void rkd_flush(rk_block *b) {
+  for (rk_u32 i = 0; i < b->dirty_count; ++i) {
+    rk_abi_route *route = RK_PTR(rk_abi_route, b->dirty[i]);
+    rk_abi_actor *to = rkd_actor(b, route->dest);
+    route->dirty = 0u;
+    if (to != 0) { rkd_signal(b, to); }
+  }
+  b->dirty_count = 0u;
+  if (b->wake_mask == 0u && b->notify == 0u) { return; }
+  rk_fence_seq_cst();
+  for (rk_u32 block = 0; b->wake_mask != 0u; ++block) {
+    if ((b->wake_mask >> block & 1u) != 0u) {
+      b->wake_mask &= ~(1ull << block);
+      rkd_wake_block(b->grid, block);
+    }
+  }
+  if (b->notify != 0u) {
+    rk_u32 waiting = rk_ld_relaxed_sys_u32(&RK_PTR(rk_abi_grid, b->grid)->host_waiting);
+    if ((waiting & 1u) != 0u && waiting != b->notified) {
+      b->notified = waiting;
+      rkd_notify_host(b->grid);
+    }
+    b->notify = 0u;
+  }
+}
+
+/* ---- records to the host ------------------------------------------------------------------------------------- */
+
+/* Writes one record; the caller made sure of the room (rkd_ring_free). */
+RK_FN void rkd_to_host(rk_block *b, const rk_abi_msg *header, const void *data) {
+  rkd_ring_put(&b->tx, 0u, data, header->size_bytes);
+  rkd_ring_commit(&b->tx, header);
+  b->notify = 1u;
+}
+
+RK_SLOW_FN void rkd_respond(rk_block *b, rk_u32 code, rk_u64 cmd_id, rk_u32 actor, int error,
+                            rk_u64 step, rk_u64 remaining, rk_u32 flags, rk_u32 checksum) {
+  rk_abi_response response;
+  rk_abi_msg header;
+  rkd_zero(&response, (rk_u32)sizeof(response));
+  rkd_zero(&header, (rk_u32)sizeof(header));
+  response.code = code;
+  response.flags = flags;
+  response.cmd_id = cmd_id;
+  response.step = step;
+  response.steps_remaining = remaining;
+  response.error_code = error;
+  response.actor = actor;
+  response.checksum = checksum;
+  header.id = ++b->next_id;
+  header.hlc = rkd_stamp(b);
+  header.source = actor;
+  header.flags = RK_MSG_RESPONSE;
+  header.size_bytes = (rk_u32)sizeof(response);
+  rkd_to_host(b, &header, &response);
+}
+
+/* A message that nobody will handle goes to the host's dead letters, header and payload as they were. */
+RK_SLOW_FN void rkd_dead_letter(rk_block *b, const rk_abi_msg *header, const void *data, rk_u32 reason) {
+  rk_abi_msg dead = *header;
+  rk_u32 units = rkd_units(header->size_bytes);
+  if (rkd_ring_free(&b->tx, units) < units) { /* only start and stop handlers run without reserved room */
+    b->letters_lost += 1u;
+    return;
+  }
+  dead.flags = (rk_u16)(dead.flags | RK_MSG_DEAD);
+  dead.reason = (rk_u8)reason;
+  rkd_to_host(b, &dead, data);
+}
+
+#endif

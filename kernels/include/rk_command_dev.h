@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands: what the host can ask of a block and of the actors it serves.
+ *
+ * Every command is answered, unknown ones and those that do not fit the actor's state with Error. A command
+ * whose record names an actor reference is refused when that actor is gone, so a slot that was used again is
+ * never hit by mistake.
+ */
+#ifndef RK_COMMAND_DEV_H
+#define RK_COMMAND_DEV_H
+
+#include "rk_actor_dev.h"
+
+#define RK_EINVALID_STATE (-7)
+#define RK_ECORRUPT (-16)
+#define RK_EUNSUPPORTED (-21)
+
+/* Types of the messages that the simulation commands 5 and 6 become: rk.stock.Impulse and rk.stock.Source.
+ * A spec compares the numbers. */
+typedef struct rk_impulse {
+  rk_u32 x, y, z;
+  rk_f32 amplitude;
+} rk_impulse;
+typedef struct rk_source {
+  rk_u32 x, y, z;
+  rk_f32 frequency, amplitude;
+} rk_source;
+RK_CHECK_SIZE(rk_impulse, 16);
+RK_CHECK_SIZE(rk_source, 20);
+#define RK_TYPE_IMPULSE 0x00000005u
+#define RK_TYPE_SOURCE 0x00000006u
+
+RK_FN void rkd_answer(rk_block *b, rk_u32 code, const rk_abi_command *cmd, const rk_abi_actor *a, int error) {
+  rkd_respond(b, error != 0 ? (rk_u32)RK_RSP_ERROR : code, cmd->cmd_id, a != 0 ? a->id : 0u, error,
+              a != 0 ? a->handled : b->handled, a != 0 ? rkd_depth(a) : b->steps_left,
+              a != 0 ? a->life : RK_STATE_NONE, 0u);
+}
+
+/* Runs the start handler once and makes the actor active; returns 0 or the code it failed with. */
+RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a) {
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  if (a->started == 0u) {
+    a->started = 1u;
+    if (def->on_start != 0u) {
+      rkd_sample_clock(b);
+      rkd_edge_handler(b, a, def, RK_HANDLER_START);
+      if (b->ctx.failed != 0u) {
+        int code = (int)b->ctx.failed;
+        rkd_record_error(b, a, code);
+        rkd_set_life(b, a, RK_STATE_FAILED);
+        return code;
+      }
+    }
+  }
+  rkd_set_life(b, a, RK_STATE_ACTIVE);
+  rkd_run_push(b, a);
+  return 0;
+}
+
+RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd, rk_u32 type,
+                                     const void *data, rk_u32 size) {
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  rk_abi_msg h;
+  rk_u64 ticket;
+  rkd_zero(&h, (rk_u32)sizeof(h));
+  if (rkd_handler_for(def, type) == def->handler_count) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EUNSUPPORTED);
+    return;
+  }
+  if (rkd_room_take(a, 1u, 1u) == 0u) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EFULL);
+    return;
+  }
+  h.id = ++b->next_id;
+  h.hlc = rkd_stamp(b);
+  h.dest = a->id;
+  h.type = type;
+  h.size_bytes = size;
+  h.flags = RK_MSG_UNCOUNTED;
+  if (!rkd_inbox_ticket(a, &ticket)) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ETERMINATED);
+    return;
+  }
+  rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, ticket), ticket, &h, data);
+  rkd_run_push(b, a);
+  rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
+}
+
+RK_SLOW_FN void rkd_command_simulation(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+  if (cmd->code == RK_CMD_INJECT_IMPULSE) {
+    rk_impulse m = { (rk_u32)(cmd->param1 >> 32), (rk_u32)cmd->param1, cmd->param2, cmd->param4 };
+    rkd_deliver_built_in(b, a, cmd, RK_TYPE_IMPULSE, &m, (rk_u32)sizeof(m));
+  } else {
+    rk_source m = { (rk_u32)(cmd->param1 >> 32), (rk_u32)cmd->param1, cmd->param2, cmd->param4, cmd->param5 };
+    rkd_deliver_built_in(b, a, cmd, RK_TYPE_SOURCE, &m, (rk_u32)sizeof(m));
+  }
+}
+
+RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd) {
+  switch (cmd->code) {
+    case RK_CMD_NOP: rkd_answer(b, RK_RSP_ACK, cmd, 0, 0); break;
+    case RK_CMD_RUN_STEPS:
+      b->stepping = 1u;
+      b->steps_left += cmd->param1;
+      rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0);
+      break;
+    case RK_CMD_PAUSE:
+      b->stepping = 1u;
+      b->steps_left = 0u;
+      rkd_answer(b, RK_RSP_ACK, cmd, 0, 0);
+      break;
+    case RK_CMD_RESUME:
+      b->stepping = 0u;
+      b->steps_left = 0u;
+      rkd_answer(b, RK_RSP_ACK, cmd, 0, 0);
+      break;
+    case RK_CMD_TERMINATE:
+      b->stop = 1u;
+      b->stop_cmd = cmd->cmd_id;
+      break;
+    case RK_CMD_GET_PROGRESS: rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0); break;
+    default: rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EUNSUPPORTED); break;
+  }
+}
+
+RK_SLOW_FN void rkd_command_create(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+  rk_u32 slot = rkd_actor_slot(b, a);
+  int error = 0;
+  if (a->life != RK_STATE_NONE) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
+    return;
+  }
+  if (slot >= b->slot_limit) { b->slot_limit = slot + 1u; }
+  rkd_set_life(b, a, RK_STATE_LAUNCHED);
+  if ((cmd->flags & RK_CREATE_ACTIVATE) != 0u) { error = rkd_activate(b, a); }
+  rkd_answer(b, RK_RSP_ACTOR_CREATED, cmd, a, error);
+}
+
+RK_SLOW_FN void rkd_command_restart(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  rkd_zero(RK_PTR(void, a->state), def->state_bytes);
+  a->started = 0u;
+  rkd_answer(b, RK_RSP_ACTOR_RESTARTED, cmd, a, rkd_activate(b, a));
+}
+
+/* Copies state out (SNAPSHOT_ACTOR) or in (RESTORE_STATE) at a message boundary: between two handlings
+ * nothing else touches it. */
+RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  rk_u8 *state = RK_PTR(rk_u8, a->state);
+  if (cmd->code == RK_CMD_SNAPSHOT_ACTOR) {
+    if (cmd->param2 > def->state_bytes || (cmd->bytes != 0u && cmd->address == 0u)) {
+      rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVAL);
+      return;
+    }
+    rk_u32 left = def->state_bytes - cmd->param2;
+    rk_u32 bytes = cmd->bytes < left ? (rk_u32)cmd->bytes : left;
+    rkd_copy(RK_PTR(void, cmd->address), state + cmd->param2, bytes);
+    rkd_respond(b, RK_RSP_SNAPSHOT_COMPLETE, cmd->cmd_id, a->id, 0, bytes, left - bytes, a->life,
+                rkd_checksum(state + cmd->param2, bytes));
+    return;
+  }
+  if (cmd->bytes != def->state_bytes || (cmd->bytes != 0u && cmd->address == 0u)) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVAL);
+  } else if (a->life == RK_STATE_ACTIVE) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
+  } else if (rkd_checksum(RK_PTR(void, cmd->address), def->state_bytes) != cmd->param2) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ECORRUPT);
+  } else {
+    rkd_copy(state, RK_PTR(void, cmd->address), def->state_bytes);
+    a->started = 1u;
+    rkd_answer(b, RK_RSP_READY_TO_ACTIVATE, cmd, a, 0);
+  }
+}
+
+RK_SLOW_FN void rkd_command_route(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  if (cmd->param2 >= def->port_count) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ENOT_FOUND);
+    return;
+  }
+  rk_abi_route *route = RK_PTR(rk_abi_route, a->routes) + cmd->param2;
+  rkd_route_give_back(b, route);
+  route->dest = cmd->code == RK_CMD_CONNECT_PORT ? cmd->param3 : 0u;
+  route->chunk = (rk_u32)cmd->bytes;
+  rkd_run_push(b, a); /* it may have waited for the room this changes */
+  rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
+}
+
+RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+  rk_u32 life = a->life;
+  int alive = life == RK_STATE_LAUNCHED || life == RK_STATE_ACTIVE || life == RK_STATE_DEACTIVATED ||
+              life == RK_STATE_FAILED;
+  if (cmd->code == RK_CMD_CREATE_ACTOR) {
+    rkd_command_create(b, a, cmd);
+    return;
+  }
+  if (!alive) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, life == RK_STATE_NONE ? RK_ENOT_FOUND : RK_ETERMINATED);
+    return;
+  }
+  switch (cmd->code) {
+    case RK_CMD_DESTROY_ACTOR: rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_ACTOR_DESTROYED); break;
+    case RK_CMD_FINALIZE_MIGRATION: rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_MIGRATION_COMPLETE); break;
+    case RK_CMD_RESTART_ACTOR: rkd_command_restart(b, a, cmd); break;
+    case RK_CMD_HEARTBEAT_REQUEST: rkd_answer(b, RK_RSP_HEARTBEAT, cmd, a, 0); break;
+    case RK_CMD_SNAPSHOT_ACTOR:
+    case RK_CMD_RESTORE_STATE: rkd_command_state(b, a, cmd); break;
+    case RK_CMD_ACTIVATE_ACTOR:
+      if (life != RK_STATE_LAUNCHED && life != RK_STATE_DEACTIVATED) {
+        rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
+      } else {
+        rkd_answer(b, RK_RSP_ACK, cmd, a, rkd_activate(b, a));
+      }
+      break;
+    case RK_CMD_DEACTIVATE_ACTOR:
+    case RK_CMD_BEGIN_QUIESCE:
+      if (life != RK_STATE_ACTIVE) {
+        rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
+      } else {
+        rkd_set_life(b, a, RK_STATE_DEACTIVATED);
+        rkd_routes_give_back(b, a, RK_PTR(const rk_abi_def, a->def));
+        rkd_answer(b, cmd->code == RK_CMD_BEGIN_QUIESCE ? RK_RSP_QUIESCE_COMPLETE : RK_RSP_ACK, cmd, a, 0);
+      }
+      break;
+    case RK_CMD_CONNECT_PORT:
+    case RK_CMD_DISCONNECT_PORT: rkd_command_route(b, a, cmd); break;
+    default: rkd_command_simulation(b, a, cmd); break;
+  }
+}
+
+/* Answers one command. `reference` is the actor that the record was addressed to, 0 = by slot alone. */
+RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 reference) {
+  switch (cmd->code) {
+    case RK_CMD_INJECT_IMPULSE:
+    case RK_CMD_SET_SOURCE:
+    case RK_CMD_CREATE_ACTOR:
+    case RK_CMD_DESTROY_ACTOR:
+    case RK_CMD_RESTART_ACTOR:
+    case RK_CMD_HEARTBEAT_REQUEST:
+    case RK_CMD_SNAPSHOT_ACTOR:
+    case RK_CMD_BEGIN_QUIESCE:
+    case RK_CMD_FINALIZE_MIGRATION:
+    case RK_CMD_RESTORE_STATE:
+    case RK_CMD_ACTIVATE_ACTOR:
+    case RK_CMD_DEACTIVATE_ACTOR:
+    case RK_CMD_CONNECT_PORT:
+    case RK_CMD_DISCONNECT_PORT: {
+      int simulation = cmd->code == RK_CMD_INJECT_IMPULSE || cmd->code == RK_CMD_SET_SOURCE;
+      rk_u64 slot = simulation ? cmd->param3 : cmd->param1;
+      if (slot >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
+        rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_ENOT_FOUND);
+        return;
+      }
+      rk_abi_actor *a = b->actors + slot;
+      if (a->id == 0u || a->block != b->index || (reference != 0u && a->id != reference)) {
+        rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_ENOT_FOUND);
+        return;
+      }
+      rkd_command_actor(b, a, cmd);
+      return;
+    }
+    default: rkd_command_block(b, cmd); return;
+  }
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Credits: an actor is handed a message only when everything its handler may send has room.
+ *
+ * Room is reserved on each connected port out of the receiver's capacity, `chunk` credits at a time, so a
+ * full receiver stops its senders, and through them theirs, without a block ever waiting inside a handler.
+ * An actor that cannot reserve everything gives back all credits it holds: nobody holds one receiver's
+ * room while waiting for another's, so reservations cannot deadlock.
+ */
+#ifndef RK_K2K_DEV_H
+#define RK_K2K_DEV_H
+
+#include "rk_ctx_dev.h"
+
+RK_FN void rkd_route_give_back(rk_block *b, rk_abi_route *route) {
+  if (route->credits != 0u) {
+    rk_abi_actor *to = rkd_actor(b, route->dest);
+    if (to != 0) { rkd_room_give(to, route->credits); }
+    route->credits = 0u;
+  }
+}
+
+RK_SLOW_FN void rkd_routes_give_back(rk_block *b, const rk_abi_actor *a, const rk_abi_def *def) {
+  for (rk_u32 p = 0; p < def->port_count; ++p) {
+    rkd_route_give_back(b, RK_PTR(rk_abi_route, a->routes) + p);
+  }
+}
+
+/* Whether actor `a` may be handed a message now; reserves what its handler may send. */
+RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_def *def) {
+  if (def->emits != 0u && a->out_sent + def->burst - a->out_acked > a->out_limit_msgs) {
+    a->out_acked = rk_ld_relaxed_sys_u64(&rkd_link(b, slot)->out_taken); /* a count, orders nothing */
+    if (a->out_sent + def->burst - a->out_acked > a->out_limit_msgs) {
+      rkd_routes_give_back(b, a, def);
+      return 0;
+    }
+  }
+  if (rkd_ring_free(&b->tx, def->reserve_units) < def->reserve_units) {
+    rkd_routes_give_back(b, a, def);
+    return 0;
+  }
+  for (rk_u32 p = 0; p < def->port_count; ++p) {
+    rk_abi_route *route = RK_PTR(rk_abi_route, a->routes) + p;
+    if (route->dest == 0u || route->credits >= def->burst) { continue; }
+    rk_abi_actor *to = rkd_actor(b, route->dest);
+    if (to == 0) { continue; } /* ended: a send will say so */
+    rk_u32 least = def->burst - route->credits;
+    rk_u32 got = rkd_room_take(to, least, route->chunk > least ? route->chunk : least);
+    if (got == 0u) {
+      rkd_routes_give_back(b, a, def);
+      return 0;
+    }
+    route->credits += got;
+  }
+  return 1;
+}
+
+/* After a handling: routes whose receiver is small keep nothing in hand. */
+RK_FN void rkd_release_small(rk_block *b, const rk_abi_actor *a, const rk_abi_def *def) {
+  for (rk_u32 p = 0; p < def->port_count; ++p) {
+    rk_abi_route *route = RK_PTR(rk_abi_route, a->routes) + p;
+    if (route->chunk <= def->burst) { rkd_route_give_back(b, route); }
+  }
+}
+
+#endif

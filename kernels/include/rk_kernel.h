@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a handler's source sees.
+ *
+ * Generated source (lua/ringkernel/codegen.lua) looks like this, for a definition `smooth`:
+ *
+ *   #define RK_LANES 1
+ *   #include "rk_kernel.h"
+ *   RK_MODULE_BEGIN(smooth)
+ *   typedef struct Reading { ... } Reading;            one struct per message type, checked by size
+ *   enum { RK_TYPE_Reading = 0x1234 };
+ *   typedef struct rk_state { ... } rk_state;
+ *   enum { RK_PORT_next = 0 };
+ *   RK_ON(Reading);                                    declarations
+ *   #line 1 "smooth"
+ *   ...the user's text...
+ *   RK_HANDLER(Reading)                                call-by-address wrappers
+ *   RK_MODULE_TABLES ... RK_MODULE_END
+ *
+ * On the CPU each definition is a shared object of its own and reaches the runtime through two
+ * small tables of functions. On the device everything is one translation unit, definitions stand in
+ * namespaces, and the same names resolve to inline functions (rk_ctx_dev.h).
+ *
+ * Who may call what: every lane runs a handler; messages leave from lane 0, the same call on another
+ * lane does nothing and returns 0. So a call may stand in plain code or under `if (rk_lane() == 0)`.
+ */
+#ifndef RK_KERNEL_H
+#define RK_KERNEL_H
+
+#include "rk_abi.h"
+
+/* Status codes a handler can meet (numbers of base/status.h). */
+#define RK_EFULL (-2)
+#define RK_ETERMINATED (-5)
+#define RK_ENOT_FOUND (-8)
+#define RK_ETOO_LARGE (-15)
+#define RK_EINVAL (-23)
+
+#ifndef RK_LANES
+#define RK_LANES 1
+#endif
+
+typedef struct rk_ctx rk_ctx;
+
+/* What the context does; one table for the whole runtime. */
+typedef struct rk_ctx_api {
+  int (*reply)(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 size);
+  int (*send_port)(rk_ctx *ctx, rk_u32 port, rk_u32 type, const void *data, rk_u32 size);
+  int (*send_to)(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *data, rk_u32 size);
+  int (*publish)(rk_ctx *ctx, const char *topic, rk_u32 type, const void *data, rk_u32 size);
+  rk_u64 (*now)(rk_ctx *ctx, rk_u32 lane);
+  rk_u64 (*self)(rk_ctx *ctx);
+  rk_u64 (*sender)(rk_ctx *ctx);
+  void (*fail)(rk_ctx *ctx, int code);
+  void (*stop)(rk_ctx *ctx);
+} rk_ctx_api;
+
+#if defined(RK_IS_MODULE) && !defined(__CUDACC__)
+/* The part of a context that handler modules know; rk_block_dev.h has all of it. */
+struct rk_ctx {
+  const rk_ctx_api *api;
+};
+#endif
+
+typedef void (*rk_handler_fn)(rk_ctx *ctx, const void *msg, void *state);
+
+#if !defined(__CUDACC__)
+#include "rk_module_cpu.h"
+#endif
+
+#define RK_EXPAND_ID(type) RK_TYPE_##type
+
+#define RK_ON(type) static void rk_on_##type(rk_ctx *ctx, const type *msg, rk_state *state)
+#define RK_ON_START() static void rk_on_start(rk_ctx *ctx, rk_state *state)
+#define RK_ON_STOP() static void rk_on_stop(rk_ctx *ctx, rk_state *state)
+
+/* Lanes 0..n-1 of work shared among the lanes of the handler: for (i = lane; i < n; i += lanes). */
+#define RK_FOR_LANES(i, n) for (rk_u32 i = rk_lane(); i < (rk_u32)(n); i += rk_lanes())
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPU side of a handler module: how a shared object made from one definition meets the runtime.
+ *
+ * The object exports one rk_module. Its handlers reach the runtime through ctx->api; lanes and
+ * barriers, which are asked without a context, go through a table that the runtime stores into the
+ * module when it loads it.
+ */
+#ifndef RK_MODULE_CPU_H
+#define RK_MODULE_CPU_H
+
+/* Lanes of the block that runs on the calling thread (src/backend/cpu/cpu_team.c). */
+typedef struct rk_port_api {
+  rk_u32 (*lane)(void);
+  rk_u32 (*lanes)(void);
+  void (*sync)(void);
+  void (*warp_sync)(void);
+  rk_u64 (*shuffle)(rk_u64 value, rk_u32 source_lane);
+  rk_u32 (*ballot)(int predicate);
+  rk_u32 (*block)(void);  /* number of the block: of the grid, or of an ordinary launch */
+  rk_u32 (*blocks)(void);
+} rk_port_api;
+
+typedef struct rk_module_type {
+  const char *name;
+  rk_u32 id;
+  rk_u32 size_bytes;
+  rk_handler_fn on;
+} rk_module_type;
+
+typedef struct rk_module {
+  rk_u32 abi_version;
+  rk_u32 lanes;
+  rk_u32 burst;
+  rk_u32 state_bytes;
+  rk_u32 emit_bytes; /* payload of its largest outgoing message; 0 = emits nothing */
+  rk_u32 type_count;
+  rk_u32 port_count;
+  rk_u32 emit_count;
+  const char *name;
+  const rk_module_type *types; /* [type_count], in the order of `accepts` */
+  const char *const *ports;    /* [port_count] */
+  const rk_u32 *emits;         /* [emit_count] type ids that may leave */
+  rk_handler_fn on_start;      /* NULL = none */
+  rk_handler_fn on_stop;       /* NULL = none */
+  const rk_port_api **port;    /* where the runtime stores its table */
+} rk_module;
+
+/* An ordinary kernel: `run` is called once per lane of each block. */
+typedef struct rk_global_module {
+  rk_u32 abi_version;
+  rk_u32 param_bytes;
+  rk_u32 uses_barriers; /* 0: lanes may run one after another in a plain loop */
+  const char *name;
+  void (*run)(const void *params);
+  const rk_port_api **port;
+} rk_global_module;
+
+#define RK_MODULE_EXPORT __attribute__((visibility("default")))
+#ifndef RK_MODULE_SYMBOL
+#define RK_MODULE_SYMBOL rk_module_export
+#endif
+#ifndef RK_GLOBAL_SYMBOL
+#define RK_GLOBAL_SYMBOL rk_global_export
+#endif
+
+#if defined(RK_IS_MODULE) /* defined by generated source, not by the runtime itself */
+
+static const rk_port_api *rk_port;
+
+#if RK_LANES == 1
+static inline rk_u32 rk_lane(void) { return 0u; }
+static inline rk_u32 rk_lanes(void) { return 1u; }
+static inline void rk_lane_sync(void) {}
+#else
+static inline rk_u32 rk_lane(void) { return rk_port->lane(); }
+static inline rk_u32 rk_lanes(void) { return rk_port->lanes(); }
+static inline void rk_lane_sync(void) { rk_port->sync(); }
+#endif
+static inline void rk_warp_sync(void) { rk_port->warp_sync(); }
+static inline rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source) { return rk_port->shuffle(v, source); }
+static inline rk_u32 rk_ballot(int predicate) { return rk_port->ballot(predicate); }
+
+/* A block is one OS thread, so a thread-local variable is shared by its lanes and by nobody else. */
+#define RK_SHARED static __thread
+
+#define rk_sync(ctx) ((void)(ctx), rk_lane_sync())
+
+/* Messages leave from lane 0; the test folds away for one-lane definitions. */
+#define rk_reply(ctx, type, m) \
+  (rk_lane() != 0u ? 0 : (ctx)->api->reply((ctx), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+#define rk_send(ctx, port, type, m)                                             \
+  (rk_lane() != 0u ? 0                                                          \
+                   : (ctx)->api->send_port((ctx), (rk_u32)(port), RK_TYPE_##type, (m), \
+                                           (rk_u32)sizeof(type)))
+#define rk_send_to(ctx, id, type, m) \
+  (rk_lane() != 0u ? 0 : (ctx)->api->send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+#define rk_publish(ctx, topic, type, m)                                           \
+  (rk_lane() != 0u ? 0                                                            \
+                   : (ctx)->api->publish((ctx), (topic), RK_TYPE_##type, (m),     \
+                                         (rk_u32)sizeof(type)))
+/* A fresh stamp on lane 0, the stamp of this handling on the others. */
+#define rk_now(ctx) ((ctx)->api->now((ctx), rk_lane()))
+#define rk_self(ctx) ((ctx)->api->self(ctx))
+#define rk_sender(ctx) ((ctx)->api->sender(ctx))
+#define rk_fail(ctx, code) ((ctx)->api->fail((ctx), (code)))
+#define rk_stop(ctx) ((ctx)->api->stop(ctx))
+
+/* An address that a message or buffer carries, as a pointer to its elements. */
+#define RK_ADDRESS(type, address) ((type *)(rk_uptr)(address))
+#define rk_buffer_at(type, buffer) RK_ADDRESS(type, (buffer).address)
+
+#endif
+#endif
