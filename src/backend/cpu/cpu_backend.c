@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPU backend's table of functions, its memory and what it says about the machine.
+ *
+ * Device memory is zeroed pages of the host that cost nothing until they are touched, so the queues of
+ * 100,000 idle actors are address space only.
+ */
+#include "backend/cpu/cpu_backend.h"
+
+#include <stdio.h>
+
+#include "backend/cpu/cpu_crash.h"
+#include "backend/cpu/cpu_internal.h"
+#include "base/alloc.h"
+#include "base/params.h"
+
+static int open_backend(const rk_backend_options *options, rk_backend **out, rk_error *err) {
+  int64_t blocks = options->blocks;
+  int rc = RK_OK;
+  if (blocks == 0) {
+    rc = rk_param_int(RK_PARAM_BLOCKS, &blocks, err);
+    if (rc != RK_OK) { return rc; }
+  }
+  if (blocks == 0) { blocks = (int64_t)rk_cpu_count(); }
+  if (blocks > 1024) {
+    return rk_error_set(err, RK_EINVAL, "blocks: 1..1024 on the CPU backend, got %lld", (long long)blocks);
+  }
+  rc = rk_crash_install(err);
+  if (rc != RK_OK) { return rc; }
+  rk_backend *backend = rk_calloc(1, sizeof(*backend));
+  if (backend == NULL) { return rk_error_set(err, RK_EOUT_OF_MEMORY, "CPU backend: out of memory"); }
+  backend->blocks = (uint32_t)blocks;
+  if (options->cache_dir != NULL) {
+    backend->cache_dir = rk_strdup(options->cache_dir);
+    if (backend->cache_dir == NULL) {
+      rk_free(backend);
+      return rk_error_set(err, RK_EOUT_OF_MEMORY, "CPU backend: out of memory");
+    }
+  }
+  *out = backend;
+  return RK_OK;
+}
+
+static void close_backend(rk_backend *backend) {
+  if (backend == NULL) { return; }
+  while (backend->modules != NULL) { rk__cpu_module_unload(backend, backend->modules); }
+  rk_team_close(backend->team);
+  rk_free(backend->cache_dir);
+  rk_free(backend);
+}
+
+static void get_info(const rk_backend *backend, rk_backend_info *out) {
+  out->name = "cpu";
+  out->blocks = backend->blocks;
+  out->processors = (uint32_t)rk_cpu_count();
+  out->memory_bytes = 0;
+  (void)snprintf(out->device_name, sizeof(out->device_name), "%u processor%s of this machine",
+                 out->processors, out->processors == 1 ? "" : "s");
+}
+
+static void *map_memory(rk_backend *backend, size_t bytes) {
+  (void)backend;
+  return rk_pages_map(bytes);
+}
+static void unmap_memory(rk_backend *backend, void *memory, size_t bytes) {
+  (void)backend;
+  rk_pages_unmap(memory, bytes);
+}
+static void release_memory(rk_backend *backend, void *memory, size_t bytes) {
+  (void)backend;
+  rk_pages_release(memory, bytes);
+}
+
+const rk_backend_ops rk_cpu_backend_ops = {
+  .name = "cpu",
+  .open = open_backend,
+  .close = close_backend,
+  .info = get_info,
+  .memory_map = map_memory,
+  .memory_unmap = unmap_memory,
+  .memory_release = release_memory,
+  .grid_start = rk__cpu_grid_start,
+  .grid_join = rk__cpu_grid_join,
+  .grid_bell = rk__cpu_grid_bell,
+  .module_load = rk__cpu_module_load,
+  .module_unload = rk__cpu_module_unload,
+  .module_bind = rk__cpu_module_bind,
+  .global_load = rk__cpu_global_load,
+  .global_run = rk__cpu_global_run,
+};
