@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the runtime share.
+ *
+ *   runtime.c     open, close, information, statistics
+ *   grid.c        memory of the grid, its start and end, rings to and from each block
+ *   arena.c       device memory for actors and buffers
+ *   kernel.c      definitions and their loading
+ *   actor.c       launch and life of actors;  registry.c  names, ids, patterns
+ *   command.c     a command and its answer
+ *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
+ *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
+ *   wait.c        waiting for it
+ *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
+ *
+ * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what rk_abi.h
+ * describes. There are no locks here.
+ */
+#ifndef RK_RUNTIME_INTERNAL_H
+#define RK_RUNTIME_INTERNAL_H
+
+#include "backend/backend.h"
+#include "base/idmap.h"
+#include "base/wake.h"
+#include "core/hlc.h"
+#include "core/topic.h"
+#include "ringkernel.h"
+#include "runtime/arena.h"
+#include "runtime/mailbox.h"
+
+#include "rk_ring_dev.h"
+
+/* ---- definitions ------------------------------------------------------------------------------------ */
+
+struct rk_kernel {
+  uint32_t refs;
+  uint64_t serial;    /* tells definitions apart in a runtime's table, also after one was freed */
+  char *name;
+  char *source;       /* NULL for a stock definition */
+  const void *stock;
+  uint64_t launched;  /* for default names */
+};
+
+/* A definition as one runtime has loaded it. */
+typedef struct rk_loaded {
+  rk_backend_def def;
+  rk_abi_def *abi;          /* in device memory */
+  rk_abi_handler *handlers; /* in device memory */
+  uint32_t slot_bytes;      /* of its actors' rings */
+  uint32_t in_max_bytes;    /* largest accepted payload */
+} rk_loaded;
+
+/* ---- actors ------------------------------------------------------------------------------------------- */
+
+typedef struct rk_pending { /* a command that waits for its answer */
+  uint64_t cmd_id;
+  bool done;
+  rk_abi_response answer;
+} rk_pending;
+
+typedef struct rk_port { /* where a port leads, as the host knows it */
+  uint32_t dest;
+  uint32_t chunk;
+} rk_port;
+
+struct rk_actor {
+  rk_runtime *rt;      /* retained; its `closing` says that only the memory is left */
+  uint32_t refs;       /* handles, and one of the registry while it lives */
+  uint32_t slot;
+  uint32_t id;
+  uint32_t life;       /* RK_STATE_* as the host knows it */
+  char *name;
+  rk_kernel *kernel;
+  const rk_loaded *loaded;
+  rk_abi_actor *shared;
+  rk_abi_link *link;
+  void *memory;        /* rings, routes and state: one piece of the arena */
+  size_t memory_bytes;
+  uint32_t queue;
+  uint32_t urgent_limit;
+  uint32_t mailbox_limit;
+  uint64_t host_sent, host_taken;     /* taken: copy of the link's, re-read when the queue looks full */
+  uint64_t urgent_sent, urgent_taken;
+  uint64_t out_taken;  /* mirror of link->out_taken */
+  uint64_t received;
+  int32_t last_error;
+  rk_mailbox mailbox;
+  rk_port *ports;      /* [port_count] */
+  uint32_t hoard;      /* credits that senders' routes may hold while idle */
+};
+
+/* Correlations of calls carry this bit, so that a reply that comes after its call was given up is known for
+ * what it is. */
+#define RK_CALL_BIT (UINT64_C(1) << 47)
+
+struct rk_call {
+  rk_actor *actor;   /* retained */
+  uint64_t correlation;
+  bool done;
+  rk_received reply;
+  void *data;        /* of the reply; owned */
+};
+
+/* A slot whose actor has ended waits here until no block can still hold its address. */
+typedef struct rk_retired {
+  struct rk_retired *next;
+  uint32_t slot;
+  void *memory;
+  size_t memory_bytes;
+  uint64_t epochs[];  /* one a block */
+} rk_retired;
+
+/* ---- one block, seen from the host ---------------------------------------------------------------------- */
+
+typedef struct rk_host_block {
+  rk_ring_tx tx;
+  rk_ring_rx rx;
+  rk_abi_block *shared;
+  bool rung_later; /* commits without a bell since the last flush */
+} rk_host_block;
+
+struct rk_subscription {
+  rk_subscription *next, *previous;  /* all of the runtime */
+  rk_subscription *next_ready;
+  rk_runtime *rt;
+  char *pattern;
+  rk_actor *actor; /* retained; NULL: messages wait in `box` */
+  rk_mailbox box;
+  uint32_t limit;
+  bool is_ready;   /* stands in the ready list */
+  bool closed;
+  uint64_t delivered, dropped, user;
+  char topic[RK_TOPIC_BYTES]; /* of the view handed out last */
+};
+
+typedef struct rk_retained {
+  uint32_t type, size;
+  uint64_t hlc, id, sender;
+  unsigned char data[];
+} rk_retained;
+
+struct rk_runtime {
+  uint32_t refs; /* the handle, and one for each actor that somebody still holds */
+  const rk_backend_ops *ops;
+  rk_backend *backend;
+  uint64_t pid;
+  bool closing;
+  bool lost;
+  bool checksum;
+  int64_t spin_us;
+
+  /* grid */
+  void *grid_memory;
+  size_t grid_bytes;
+  rk_abi_grid *grid;
+  rk_abi_actor *actors;
+  rk_abi_ctrl *ctrls;
+  rk_abi_telemetry *telemetry;
+  rk_abi_link *links;
+  uint32_t block_count;
+  uint32_t actor_capacity;
+  uint32_t ring_units;
+  rk_host_block *blocks;
+  rk_wake wake;
+  uint32_t waiting; /* mirror of grid->host_waiting */
+  rk_arena arena;
+
+  /* slots */
+  void *slot_memory;       /* the four tables below */
+  size_t slot_bytes;
+  const char **names;      /* by slot, for crash reports */
+  rk_actor **by_slot;
+  uint16_t *generation;    /* by slot */
+  uint32_t slot_high;      /* slots ever used */
+  uint32_t *free_slots;    /* oldest first: a circular list */
+  uint32_t free_head, free_count;
+  rk_retired *retired, **retired_tail;
+  uint32_t next_block;
+
+  /* registry */
+  rk_namemap *by_name;
+  rk_idmap *loaded; /* kernel serial -> rk_loaded */
+  rk_idmap *globals;
+  uint32_t def_count;
+
+  /* messages */
+  rk_hlc clock;
+  uint64_t next_id;
+  uint64_t next_cmd;
+  rk_pending *pending;     /* the one command under way */
+  rk_idmap *calls;         /* correlation -> rk_call that waits */
+  uint64_t next_call;
+  struct {
+    rk_actor *actor;
+    rk_ring_tx *tx;
+    uint32_t size, type;
+    uint8_t priority;
+    unsigned char *payload; /* in the ring, or `scratch` when it does not lie in one piece */
+  } reserved;
+  unsigned char *scratch;  /* RK_PAYLOAD_MAX_BYTES */
+  bool draining;           /* rk__drain is under way: it is not entered again */
+
+  /* pub/sub */
+  rk_topic_tree *topics;
+  rk_namemap *retained_topics;
+  rk_subscription *subscriptions;
+  rk_subscription *ready, **ready_tail;
+  uint64_t subscription_count;
+
+  /* dead letters */
+  rk_mailbox letters;
+  uint32_t letters_limit;
+
+  rk_device_buffer *buffers;
+  rk_runtime_stats stats;
+};
+
+/* ---- grid.c ---- */
+int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks, rk_error *err);
+void rk__grid_close(rk_runtime *rt);
+/* A free slot, or RK_EOUT_OF_MEMORY. */
+int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err);
+void rk__grid_slot_give(rk_runtime *rt, uint32_t slot);
+/* Gives a slot and its memory back once every block has passed the round it may have been seen in. */
+void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes);
+void rk__grid_reap(rk_runtime *rt);
+/* Waits (a little) for room in the ring to a block; false when there is none. */
+bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units);
+
+/* ---- kernel.c ---- */
+int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log, rk_error *err);
+rk_kernel *rk__kernel_retain(rk_kernel *kernel);
+bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size);
+
+/* ---- actor.c ---- */
+void rk__actor_unref(rk_actor *actor);
+/* The actor ended: forget its name, free its slot. Called by drain. */
+void rk__actor_ended(rk_actor *actor);
+void rk__actor_failed(rk_actor *actor, int code);
+int rk__actor_check(const rk_actor *actor, rk_error *err);
+const char *rk__life_name(uint32_t life);
+
+/* ---- registry.c ---- */
+int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err);
+void rk__registry_remove(rk_runtime *rt, rk_actor *actor);
+rk_actor *rk__registry_by_reference(rk_runtime *rt, uint32_t reference);
+
+/* ---- command.c ---- */
+/* Sends and waits for the answer. A response Error becomes its code. `to` = actor reference or 0. */
+int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                rk_abi_response *answer, rk_error *err);
+
+/* ---- drain.c ---- */
+size_t rk__drain(rk_runtime *rt);
+
+/* ---- wait.c ---- */
+/* Waits for a record that was not drained before; `deadline_ns` on the monotonic clock. */
+int rk__wait(rk_runtime *rt, uint64_t deadline_ns);
+
+/* ---- send.c ---- */
+/* Sends without waiting for room in the ring to the block. */
+int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data);
+
+/* ---- receive.c ---- */
+void rk__actor_took(rk_actor *actor, uint64_t messages);
+/* Gives a reply to the call it answers; false when memory has run out. */
+bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data);
+
+/* ---- pubsub.c ---- */
+void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsigned char *payload);
+void rk__pubsub_close(rk_runtime *rt);
+
+/* ---- deadletter.c ---- */
+void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason);
+
+/* ---- buffer.c, global.c ---- */
+void rk__buffers_close(rk_runtime *rt);
+
+void rk__runtime_unref(rk_runtime *rt);
+/* Refuses calls on a closed runtime, in a forked child, after a lost device. */
+int rk__runtime_check(const rk_runtime *rt, rk_error *err);
+
+#endif

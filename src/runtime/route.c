@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Routes: ports of actors tied to receivers.
+ *
+ * The host chooses how many credits a route may hold in hand (`chunk`): up to 32, as long as all routes into one
+ * receiver together hold at most half of its queue; past that, one burst, which is given back after each
+ * handling.
+ */
+#include "runtime/internal.h"
+
+#include <string.h>
+
+#define CHUNK_MAX 32u
+
+static int find_port(const rk_actor *from, const char *port, uint32_t *index, rk_error *err) {
+  for (uint32_t i = 0; i < from->loaded->def.port_count; ++i) {
+    if (strcmp(from->loaded->def.ports[i], port) == 0) {
+      *index = i;
+      return RK_OK;
+    }
+  }
+  return rk_error_set(err, RK_ENOT_FOUND, "actor '%s' (kernel '%s') has no port '%s'", from->name,
+                      from->kernel->name, port);
+}
+
+static bool have_a_type_in_common(const rk_loaded *from, const rk_loaded *to) {
+  uint32_t size = 0;
+  for (uint32_t i = 0; i < from->def.emit_count; ++i) {
+    if (rk__loaded_accepts(to, from->def.emits[i], &size)) { return true; }
+  }
+  return false;
+}
+
+static void forget(rk_runtime *rt, rk_port *port) {
+  rk_actor *old = rk__registry_by_reference(rt, port->dest);
+  if (old != NULL) { old->hoard -= port->chunk; }
+  *port = (rk_port){ 0 };
+}
+
+int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to, rk_error *err) {
+  uint32_t index = 0;
+  int rc = rk__runtime_check(rt, err);
+  if (rc == RK_OK) { (void)rk__drain(rt); }
+  if (rc == RK_OK) { rc = rk__actor_check(from, err); }
+  if (rc == RK_OK) { rc = rk__actor_check(to, err); }
+  if (rc == RK_OK) { rc = find_port(from, port, &index, err); }
+  if (rc != RK_OK) { return rc; }
+  if (from->rt != rt || to->rt != rt) {
+    return rk_error_set(err, RK_EINVAL, "connect '%s.%s': both actors must belong to this runtime", from->name, port);
+  }
+  rk_actor *tied = rk__registry_by_reference(rt, from->ports[index].dest);
+  if (tied != NULL) {
+    return rk_error_set(err, RK_EEXISTS, "port '%s.%s' leads to '%s' already; disconnect it first", from->name, port,
+                        tied->name);
+  }
+  if (!have_a_type_in_common(from->loaded, to->loaded)) {
+    return rk_error_set(err, RK_EINVAL, "connect '%s.%s' to '%s': it accepts no message type that '%s' emits",
+                        from->name, port, to->name, from->kernel->name);
+  }
+  uint32_t burst = from->loaded->def.burst;
+  if (burst > to->queue) {
+    return rk_error_set(err, RK_EINVAL,
+                        "connect '%s.%s' to '%s': its queue of %u messages is smaller than the burst of %u", from->name,
+                        port, to->name, to->queue, burst);
+  }
+  uint32_t spare = to->queue / 2u > to->hoard ? to->queue / 2u - to->hoard : 0u;
+  uint32_t chunk = spare > CHUNK_MAX ? CHUNK_MAX : spare;
+  if (chunk < 2u * burst) { chunk = burst; }
+  rk_abi_command command = {
+    .code = RK_CMD_CONNECT_PORT, .param1 = from->slot, .param2 = index, .param3 = to->id, .bytes = chunk,
+  };
+  rc = rk__command(rt, from->shared->block, from->id, &command, NULL, err);
+  if (rc != RK_OK) { return rc; }
+  from->ports[index] = (rk_port){ to->id, chunk };
+  to->hoard += chunk;
+  return RK_OK;
+}
+
+int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_error *err) {
+  uint32_t index = 0;
+  int rc = rk__runtime_check(rt, err);
+  if (rc == RK_OK) { rc = rk__actor_check(from, err); }
+  if (rc == RK_OK) { rc = find_port(from, port, &index, err); }
+  if (rc != RK_OK) { return rc; }
+  if (from->ports[index].dest == 0) {
+    return rk_error_set(err, RK_ENOT_FOUND, "port '%s.%s' is not connected", from->name, port);
+  }
+  rk_abi_command command = { .code = RK_CMD_DISCONNECT_PORT, .param1 = from->slot, .param2 = index };
+  rc = rk__command(rt, from->shared->block, from->id, &command, NULL, err);
+  if (rc == RK_OK) { forget(rt, &from->ports[index]); }
+  return rc;
+}

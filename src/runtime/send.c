@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages from the host: room, a place in the ring, the header, the bell.
+ *
+ * Room is counted here: messages sent minus those the actor's block says have left its host ring
+ * (rk_abi_link). The count that comes back may be late, never early, so the actor's ring cannot overflow.
+ */
+#include "runtime/internal.h"
+
+#include <string.h>
+
+#include "base/base.h"
+
+/* Whether one more message of this priority fits into the actor's queue. */
+static bool has_room(rk_actor *actor, uint8_t priority) {
+  if (priority == RK_PRIORITY_HIGH) {
+    if (actor->urgent_sent - actor->urgent_taken >= actor->urgent_limit) {
+      actor->urgent_taken = rk_ld_relaxed_sys_u64(&actor->link->urgent_taken);
+    }
+    return actor->urgent_sent - actor->urgent_taken < actor->urgent_limit;
+  }
+  if (actor->host_sent - actor->host_taken >= actor->queue) {
+    actor->host_taken = rk_ld_relaxed_sys_u64(&actor->link->host_taken);
+  }
+  return actor->host_sent - actor->host_taken < actor->queue;
+}
+
+static int refuse_full(rk_actor *actor, rk_error *err) {
+  actor->rt->stats.refused_full += 1;
+  return rk_error_set(err, RK_EFULL, "actor '%s': its queue of %u messages is full", actor->name, actor->queue);
+}
+
+static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_error *err) {
+  uint32_t wanted = 0;
+  if (!rk__loaded_accepts(actor->loaded, type, &wanted)) {
+    return rk_error_set(err, RK_EINVAL, "actor '%s' (kernel '%s') does not accept message type %08x", actor->name,
+                        actor->kernel->name, type);
+  }
+  if (size != wanted) {
+    return rk_error_set(err, size > RK_PAYLOAD_MAX_BYTES ? RK_ETOO_LARGE : RK_EINVAL,
+                        "message type %08x has %u bytes, got %zu", type, wanted, size);
+  }
+  return RK_OK;
+}
+
+int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority, void **payload,
+                     rk_error *err) {
+  int rc = rk__actor_check(actor, err);
+  if (rc != RK_OK) { return rc; }
+  rk_runtime *rt = actor->rt;
+  rc = check_type(actor, type, size, err);
+  if (rc != RK_OK) { return rc; }
+  if (priority > RK_PRIORITY_HIGH) {
+    return rk_error_set(err, RK_EINVAL, "priority: 0 (normal) or 1 (high), got %u", priority);
+  }
+  if (!has_room(actor, priority)) { return refuse_full(actor, err); }
+  uint32_t units = rkd_units((uint32_t)size);
+  uint32_t block = actor->shared->block;
+  rk_ring_tx *tx = &rt->blocks[block].tx;
+  if (rkd_ring_free(tx, units) < units) {
+    if (!rk__grid_room(rt, block, units)) {
+      rt->stats.refused_full += 1;
+      return rk_error_set(err, RK_EFULL, "the way to block %u is full: a handler of its actors keeps it busy", block);
+    }
+    rc = rk__actor_check(actor, err); /* it may have ended while we waited */
+    if (rc != RK_OK) { return rc; }
+  }
+  bool in_one_piece = (tx->tail & tx->mask) + units <= tx->capacity;
+  unsigned char *place = in_one_piece
+                             ? rkd_ring_unit(tx->units, tx->mask, tx->tail) + RK_UNIT_INLINE_BYTES
+                             : rt->scratch;
+  memset(place, 0, size);
+  rt->reserved.actor = actor;
+  rt->reserved.tx = tx;
+  rt->reserved.size = (uint32_t)size;
+  rt->reserved.type = type;
+  rt->reserved.priority = priority;
+  rt->reserved.payload = place;
+  *payload = place;
+  return RK_OK;
+}
+
+static uint64_t commit(rk_actor *actor, const rk_send_options *options, uint64_t correlation) {
+  rk_runtime *rt = actor->rt;
+  rk_ring_tx *tx = rt->reserved.tx;
+  rk_abi_msg header = {
+    .id = ++rt->next_id,
+    .correlation = options != NULL && options->correlation != 0 ? options->correlation : correlation,
+    .hlc = rk_hlc_tick(&rt->clock),
+    .deadline = options != NULL ? options->deadline : 0,
+    .dest = actor->id,
+    .type = rt->reserved.type,
+    .size_bytes = rt->reserved.size,
+    .priority = rt->reserved.priority,
+  };
+  if (rt->checksum) {
+    header.flags = RK_MSG_CHECKED;
+    header.checksum = rkd_checksum(rt->reserved.payload, header.size_bytes);
+  }
+  if (rt->reserved.payload == rt->scratch) {
+    rkd_ring_put(tx, 0u, rt->scratch, header.size_bytes);
+  }
+  rkd_ring_commit(tx, &header);
+  if (header.priority == RK_PRIORITY_HIGH) {
+    actor->urgent_sent += 1;
+  } else {
+    actor->host_sent += 1;
+  }
+  rt->stats.sent += 1;
+  return header.id;
+}
+
+uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options) {
+  uint64_t id = commit(actor, options, 0);
+  actor->rt->ops->grid_bell(actor->rt->backend, actor->shared->block);
+  return id;
+}
+
+uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options) {
+  uint64_t id = commit(actor, options, 0);
+  actor->rt->blocks[actor->shared->block].rung_later = true;
+  return id;
+}
+
+int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size, const rk_send_options *options,
+                  uint64_t *id, rk_error *err) {
+  void *payload = NULL;
+  int rc = rk_actor_reserve(actor, type, size, options != NULL ? options->priority : RK_PRIORITY_NORMAL, &payload,
+                            err);
+  if (rc != RK_OK) { return rc; }
+  if (size != 0) { memcpy(payload, data, size); }
+  uint64_t made = rk_actor_commit(actor, options);
+  if (id != NULL) { *id = made; }
+  return RK_OK;
+}
+
+int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data) {
+  rk_runtime *rt = actor->rt;
+  rk_ring_tx *tx = &rt->blocks[actor->shared->block].tx;
+  uint32_t units = rkd_units(header->size_bytes);
+  rk_abi_msg h = *header;
+  h.dest = actor->id;
+  if (!has_room(actor, RK_PRIORITY_NORMAL) || rkd_ring_free(tx, units) < units) { return RK_EFULL; }
+  rkd_ring_put(tx, 0u, data, header->size_bytes);
+  rkd_ring_commit(tx, &h);
+  actor->host_sent += 1;
+  rt->stats.sent += 1;
+  rt->blocks[actor->shared->block].rung_later = true;
+  return RK_OK;
+}
+
