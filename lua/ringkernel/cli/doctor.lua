@@ -1,0 +1,233 @@
+-- SPDX-License-Identifier: MIT
+--- What this machine offers: `rkl --env`, `rkl --devices` and `rkl --doctor`.
+--
+-- Each function prints its report on stdout and returns whether all is well; rkl makes that its
+-- exit status. The facts come from ringkernel.core; without it the reports say so and what to do.
+
+local M = {}
+
+local function print_line(...)
+  io.stdout:write(string.format(...), "\n")
+end
+
+--- Returns ringkernel.core, or nil and the reason in one line.
+local function load_core()
+  local ok, core = pcall(require, "ringkernel.core")
+  if ok and type(core) == "table" then
+    return core
+  end
+  local reason = ok and "it is no module table" or tostring(core):match("^[^\n]*")
+  return nil, (reason:gsub(":$", ""))
+end
+
+--- Returns ringkernel.core, or nil after a message on stderr.
+local function need_core(option)
+  local core, reason = load_core()
+  if not core then
+    io.stderr:write(("rkl: %s needs the module ringkernel.core, which did not load: %s\n")
+      :format(option, reason))
+  end
+  return core
+end
+
+local function show(value)
+  if value == nil then
+    return "-"
+  elseif type(value) == "string" and value == "" then
+    return '""'
+  end
+  return (tostring(value):gsub("%c", " "))
+end
+
+--- Prints rows (lists of texts) with aligned columns; the last column is as long as it is.
+local function print_rows(rows)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for column = 1, #row - 1 do
+      widths[column] = math.max(widths[column] or 0, utf8.len(row[column]) or #row[column])
+    end
+  end
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for column, text in ipairs(row) do
+      local missing = column < #row and widths[column] - (utf8.len(text) or #text) or 0
+      cells[column] = text .. (" "):rep(missing)
+    end
+    print_line("%s", table.concat(cells, "  "))
+  end
+end
+
+--- Lists the parameters that the environment sets, with value, default and meaning.
+function M.env()
+  local core = need_core("--env")
+  if not core then
+    return false
+  end
+  local rows = { { "NAME", "VALUE", "DEFAULT", "MEANING" } }
+  local known = {}
+  for _, row in ipairs(core.params()) do
+    known[row.name] = true
+    rows[#rows + 1] = { show(row.name), show(row.value), show(row.default), show(row.help) }
+  end
+  if not known.RINGKERNEL_LUA then -- rkl's own, which the core does not read
+    rows[#rows + 1] = { "RINGKERNEL_LUA", show(os.getenv("RINGKERNEL_LUA")), "-",
+      "folder searched first for Lua modules (rkl only)" }
+  end
+  print_rows(rows)
+  return true
+end
+
+local FIRST_COLUMNS = { "index", "id", "backend", "name" }
+
+--- The columns of a list of tables: the usual ones first, the others sorted.
+local function column_names(devices)
+  local names, seen = {}, {}
+  local function add(name)
+    if not seen[name] then
+      seen[name] = true
+      names[#names + 1] = name
+    end
+  end
+  local present, others = {}, {}
+  for _, device in ipairs(devices) do
+    for name in pairs(device) do
+      present[name] = true
+      others[#others + 1] = tostring(name)
+    end
+  end
+  for _, name in ipairs(FIRST_COLUMNS) do
+    if present[name] then
+      add(name)
+    end
+  end
+  table.sort(others)
+  for _, name in ipairs(others) do
+    add(name)
+  end
+  return names
+end
+
+--- Prints the devices, one a line.
+function M.devices()
+  local core = need_core("--devices")
+  if not core then
+    return false
+  end
+  local devices, message = core.devices()
+  if not devices then
+    io.stderr:write("rkl: cannot list the devices: ", tostring(message), "\n")
+    return false
+  elseif #devices == 0 then
+    print_line("no devices")
+    return true
+  end
+  local names = column_names(devices)
+  local rows = { {} }
+  for column, name in ipairs(names) do
+    rows[1][column] = name:upper()
+  end
+  for _, device in ipairs(devices) do
+    local row = {}
+    for column, name in ipairs(names) do
+      row[column] = show(device[name])
+    end
+    rows[#rows + 1] = row
+  end
+  print_rows(rows)
+  return true
+end
+
+--- One finding: `state` is "ok", "note" (fine without) or "MISSING".
+local function finding(state, what, detail, advice)
+  print_line("%-8s %-16s %s", state, what, detail)
+  if advice then
+    print_line("%-8s %-16s -> %s", "", "", advice)
+  end
+  return state ~= "MISSING"
+end
+
+local function check_core()
+  local core, reason = load_core()
+  if not core then
+    return nil, finding("MISSING", "ringkernel.core", "did not load: " .. reason,
+      "build the project (make build), or add the folder of ringkernel/core.so to LUA_CPATH")
+  end
+  local version = core._VERSION or core.version
+  return core, finding("ok", "ringkernel.core", type(version) == "string" and version or "loaded")
+end
+
+local function check_compiler(core)
+  local path, message = core.compiler()
+  if path then
+    return finding("ok", "C compiler", path)
+  end
+  return finding("MISSING", "C compiler", tostring(message or "none found"),
+    "kernels written by users need one: install gcc or clang (Debian: apt-get install gcc)")
+end
+
+local function check_cache(core)
+  local path, message = core.cache_dir()
+  if path then
+    return finding("ok", "kernel cache", path)
+  end
+  return finding("MISSING", "kernel cache", tostring(message or "no folder"),
+    "set HOME or XDG_CACHE_HOME to a folder that can be written")
+end
+
+local function check_backends(core)
+  local ok, rkl = pcall(require, "ringkernel.rkl")
+  local cores = ok and ("%d cores"):format(rkl.cores()) or "present"
+  local good
+  local devices, message
+  if core then
+    devices, message = core.devices()
+  end
+  if not core then
+    good = finding("MISSING", "backend cpu", cores .. ", but no ringkernel.core to use them")
+  elseif not devices or #devices == 0 then
+    good = finding("MISSING", "backend cpu", tostring(message or "the core lists no device"),
+      "rkl --devices shows the list; without a device nothing can run")
+  else
+    good = finding("ok", "backend cpu", cores)
+  end
+  finding("note", "backend cuda", "this version has no CUDA backend yet; kernels run on the cpu")
+  return good
+end
+
+local function check_module(name, version)
+  local ok, module = pcall(require, name)
+  if not ok then
+    return finding("note", name, "not installed; needed only to run inside its event loop",
+      "Debian: apt-get install lua-" .. name)
+  end
+  return finding("ok", name, version(module) or "loaded")
+end
+
+--- Reports what was found here and how to get what is missing.
+function M.doctor()
+  local ok, rkl = pcall(require, "ringkernel.rkl")
+  finding("ok", "rkl", ok and rkl.version or "run by another interpreter")
+  finding("ok", "Lua", _VERSION)
+  if ok and rkl.line_editor == "none" then
+    finding("note", "line editor", "built without; the prompt works, but without editing and Tab",
+      "install libedit-dev and build again")
+  elseif ok then
+    finding("ok", "line editor", rkl.line_editor)
+  end
+  local core, good = check_core()
+  if core then
+    good = check_compiler(core) and good
+    good = check_cache(core) and good
+  end
+  good = check_backends(core) and good
+  check_module("luv", function(luv)
+    return type(luv.version_string) == "function" and luv.version_string() or nil
+  end)
+  check_module("cqueues", function(cqueues)
+    return cqueues.VERSION and tostring(cqueues.VERSION) or nil
+  end)
+  print_line(good and "everything needed is here" or "something is missing: see the advice above")
+  return good
+end
+
+return M
