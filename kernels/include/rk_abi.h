@@ -364,7 +364,8 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_i64 room;   /* credits left for messages from actors */
   rk_u32 signal; /* 1: an entry in its block's ready ring names it */
   rk_u32 pad1;
-  rk_u64 pad2[13];
+  rk_u64 waiters; /* bit i: block i (modulo 64) wants to be woken when room comes back */
+  rk_u64 pad2[12];
   /* line 2: B alone reads and writes it */
   rk_u64 kernel_head;
   rk_u64 host_head;
@@ -390,6 +391,7 @@ RK_CHECK_OFFSET(rk_abi_actor, id, 72);
 RK_CHECK_OFFSET(rk_abi_actor, tail, 128);
 RK_CHECK_OFFSET(rk_abi_actor, room, 136);
 RK_CHECK_OFFSET(rk_abi_actor, signal, 144);
+RK_CHECK_OFFSET(rk_abi_actor, waiters, 152);
 RK_CHECK_OFFSET(rk_abi_actor, kernel_head, 256);
 RK_CHECK_OFFSET(rk_abi_actor, life, 320);
 RK_CHECK_OFFSET(rk_abi_actor, handled, 344);
@@ -397,11 +399,14 @@ RK_CHECK_OFFSET(rk_abi_actor, handled, 344);
 typedef struct RK_ALIGN(128) rk_abi_link { /* what host and grid tell each other about an actor */
   rk_u64 host_taken;   /* B: messages from the host that left the host ring */
   rk_u64 urgent_taken; /* B: the same for high priority */
-  rk_u64 pad0[6];
+  rk_u32 out_wanted;   /* B: 1 while it waits for the host's user to take messages */
+  rk_u32 pad1;
+  rk_u64 pad0[5];
   rk_u64 out_taken;    /* H: messages to the host that the host's user took */
-  rk_u64 pad1[7];
+  rk_u64 pad2[7];
 } rk_abi_link;
 RK_CHECK_SIZE(rk_abi_link, 128);
+RK_CHECK_OFFSET(rk_abi_link, out_wanted, 16);
 RK_CHECK_OFFSET(rk_abi_link, out_taken, 64);
 
 /* ---- rings -------------------------------------------------------------------------------------- */

@@ -102,12 +102,12 @@ RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring) {
   return (rk_abi_msg *)0;
 }
 
-RK_FN void rkd_pass_message(rk_abi_actor *a, rk_u32 ring) {
+RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring) {
   if (ring == RK_RING_KERNEL) {
     a->kernel_head += 1u;
     a->kernel_taken += 1u;
     if (a->kernel_taken * 8u >= a->limit_msgs) {
-      rkd_room_give(a, a->kernel_taken);
+      rkd_room_give(b, a, a->kernel_taken);
       a->kernel_taken = 0u;
     }
   } else if (ring == RK_RING_HOST) {
@@ -129,7 +129,7 @@ RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot) {
   rk_abi_ctrl *ctrl = rkd_ctrl(b, slot);
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   if (a->kernel_taken != 0u) {
-    rkd_room_give(a, a->kernel_taken);
+    rkd_room_give(b, a, a->kernel_taken);
     a->kernel_taken = 0u;
   }
   rk_st_relaxed_sys_u64(&link->host_taken, a->host_head);
@@ -199,7 +199,7 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a) {
     rk_u32 units = rkd_units(msg->size_bytes);
     if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) { return 0; }
     rkd_dead_letter(b, msg, rkd_slot_payload(msg), RK_DEAD_TERMINATED);
-    rkd_pass_message(a, ring);
+    rkd_pass_message(b, a, ring);
   }
   if (a->kernel_head != kernel_end) { return 0; }
   if (rkd_ring_free(&b->tx, 2u) < 2u) { return 0; }
@@ -264,7 +264,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a) {
     rk_u32 dead = rkd_handle(b, a, def, msg);
     if (b->stepping != 0u) { b->steps_left -= 1u; }
     if (dead != 0u) { rkd_dead_letter(b, msg, rkd_slot_payload(msg), dead); }
-    rkd_pass_message(a, ring);
+    rkd_pass_message(b, a, ring);
     if (def->port_count != 0u) { rkd_release_small(b, a, def); }
     done += 1u;
     if (dead == RK_DEAD_FAILED) {

@@ -123,6 +123,17 @@ RK_ATOMIC_FN rk_u32 rk_exch_acqrel_gpu_u32(rk_u32 *p, rk_u32 n) {
 RK_ATOMIC_FN int rk_cas_acqrel_gpu_u64(rk_u64 *p, rk_u64 *expected, rk_u64 n) {
   return __atomic_compare_exchange_n(p, expected, n, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
+/* Sequentially consistent, for "I wait" against "here is room" (rkd_room_give); the device polls instead. */
+RK_ATOMIC_FN rk_u64 rk_ld_seq_cst_u64(const rk_u64 *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+RK_ATOMIC_FN rk_u64 rk_add_seq_cst_u64(rk_u64 *p, rk_u64 d) {
+  return __atomic_fetch_add(p, d, __ATOMIC_SEQ_CST);
+}
+RK_ATOMIC_FN rk_u64 rk_or_seq_cst_u64(rk_u64 *p, rk_u64 d) {
+  return __atomic_fetch_or(p, d, __ATOMIC_SEQ_CST);
+}
+RK_ATOMIC_FN rk_u64 rk_exch_seq_cst_u64(rk_u64 *p, rk_u64 n) {
+  return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST);
+}
 RK_ATOMIC_FN void rk_fence_seq_cst(void) {
 #if defined(__SANITIZE_THREAD__) || defined(RK_TSAN)
   /* ThreadSanitizer knows no fences; a seq_cst read-modify-write is one on every CPU we run on. */

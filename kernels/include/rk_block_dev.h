@@ -58,6 +58,8 @@ struct rk_block {
   rk_u32 stop;         /* 1: leave the loop */
   rk_u64 stop_cmd;     /* command to answer then */
   rk_u32 slot_limit;   /* one above the highest slot ever served */
+  rk_u32 bell;         /* value of its bell when this round began */
+  rk_u32 naps;         /* sleeps since it last made progress */
   rk_u32 idle_rounds;
   rk_u64 idle_since_us;
 };
@@ -151,6 +153,40 @@ RK_FN void rkd_flush(rk_block *b) {
     }
     b->notify = 0u;
   }
+}
+
+/* ---- room ---- */
+
+/* Gives credits back to an actor's room and wakes the blocks that wait for some. Sleeping blocks: the four
+ * seq_cst operations here and in rkd_room_wanted make sure that one of the two sides sees the other. */
+RK_FN void rkd_room_give(rk_block *b, rk_abi_actor *to, rk_u32 credits) {
+  if (credits == 0u) { return; }
+#if RK_CAN_SLEEP
+  (void)rk_add_seq_cst_u64((rk_u64 *)&to->room, credits);
+  if (rk_ld_seq_cst_u64(&to->waiters) != 0u) {
+    rk_u64 waiters = rk_exch_seq_cst_u64(&to->waiters, 0u);
+    for (rk_u32 i = 0; i < RK_PTR(rk_abi_grid, b->grid)->block_count; ++i) {
+      if ((waiters >> (i & 63u) & 1u) != 0u && i != b->index) { rkd_ring_bell(b->grid, i); }
+    }
+  }
+#else
+  (void)rk_add_acqrel_gpu_u64((rk_u64 *)&to->room, credits);
+  (void)b;
+#endif
+}
+
+/* Says that this block waits for room; returns 1 when some came back meanwhile, so that it tries again. */
+RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least) {
+#if RK_CAN_SLEEP
+  rk_u64 bit = 1ull << (b->index & 63u);
+  if ((rk_ld_relaxed_gpu_u64(&to->waiters) & bit) == 0u) { (void)rk_or_seq_cst_u64(&to->waiters, bit); }
+  return (rk_i64)rk_ld_seq_cst_u64((const rk_u64 *)&to->room) >= (rk_i64)least;
+#else
+  (void)b;
+  (void)to;
+  (void)least;
+  return 0;
+#endif
 }
 
 /* ---- records to the host ------------------------------------------------------------------------------------- */

@@ -15,8 +15,10 @@
 #define RK_ECORRUPT (-16)
 #define RK_EUNSUPPORTED (-21)
 
-/* Types of the messages that the simulation commands 5 and 6 become: rk.stock.Impulse and rk.stock.Source.
- * A spec compares the numbers. */
+/* Messages that the simulation commands 5 and 6 become, for actors that accept them. The ids are those that
+ *   rk.message("Impulse", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"amplitude","f32"} })
+ *   rk.message("Source", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"frequency","f32"}, {"amplitude","f32"} })
+ * have; a spec sends both. */
 typedef struct rk_impulse {
   rk_u32 x, y, z;
   rk_f32 amplitude;
@@ -27,8 +29,8 @@ typedef struct rk_source {
 } rk_source;
 RK_CHECK_SIZE(rk_impulse, 16);
 RK_CHECK_SIZE(rk_source, 20);
-#define RK_TYPE_IMPULSE 0x00000005u
-#define RK_TYPE_SOURCE 0x00000006u
+#define RK_TYPE_IMPULSE 0xf2040895u
+#define RK_TYPE_SOURCE 0x778d3449u
 
 RK_FN void rkd_answer(rk_block *b, rk_u32 code, const rk_abi_command *cmd, const rk_abi_actor *a, int error) {
   rkd_respond(b, error != 0 ? (rk_u32)RK_RSP_ERROR : code, cmd->cmd_id, a != 0 ? a->id : 0u, error,

@@ -35,6 +35,7 @@ RK_FN void rkd_pause(rk_u32 ns) { asm volatile("nanosleep.u32 %0;" ::"r"(ns)); }
 /* Nothing to wake: blocks on the device poll, and the host has its own way to be woken. */
 RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 block) { (void)grid; (void)block; }
 RK_FN void rkd_notify_host(rk_u64 grid) { (void)grid; }
+RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 block) { (void)grid; (void)block; }
 
 /* The device has no memcpy worth calling for 64 bytes; words when both sides allow it. */
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes) {
@@ -84,6 +85,10 @@ RK_FN void rkd_pause(rk_u32 ns) {
 RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 index) {
   rk_abi_block *block = RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index;
   if (rk_ld_relaxed_gpu_u32(&block->sleeping) != 0u) { rk_port_wake(&block->bell); }
+}
+/* The same whether it sleeps or not: a block that is about to sleep on its old bell then does not. */
+RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 index) {
+  rk_port_wake(&(RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index)->bell);
 }
 RK_FN void rkd_notify_host(rk_u64 grid) { rk_port_notify_host(grid); }
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes) { __builtin_memcpy(to, from, bytes); }

@@ -118,9 +118,10 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b) {
   return progress;
 }
 
-/* Nothing to do: spin for spin_us, then sleep until woken; with stalled actors, nap, since the room they
- * wait for comes without a bell. `sleeping` and the looks at the rings are ordered by the fence; partners:
- * rkd_flush and the host's bell. */
+/* Nothing to do: spin for spin_us, then sleep until woken. With stalled actors it naps: the room they wait for
+ * rings the bell, but a paused block or a full ring to the host gets none. The bell's value is that of the
+ * beginning of the round, so whatever rang since keeps it awake. `sleeping` and the looks at the rings are ordered
+ * by the fence; partners: rkd_flush and the host's bell. */
 RK_SLOW_FN void rkd_idle(rk_block *b) {
   const rk_abi_grid *grid = RK_PTR(rk_abi_grid, b->grid);
   b->idle_rounds += 1u;
@@ -138,13 +139,13 @@ RK_SLOW_FN void rkd_idle(rk_block *b) {
     rk_port_yield();
     return;
   }
-  rk_u32 bell = rk_ld_acquire_gpu_u32(&b->shared->bell);
   rk_st_relaxed_gpu_u32(&b->shared->sleeping, 1u);
   rk_fence_seq_cst();
   if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->shared, b->ready_head) &&
       rk_ld_relaxed_sys_u32(&grid->abort) == 0u) {
-    int stalled = b->run_head != b->run_tail;
-    rk_port_sleep(&b->shared->bell, bell, stalled ? 1000000u : ~0ull);
+    rk_u64 nap_ns = b->run_head == b->run_tail ? ~0ull : b->naps < 64u ? 1000000u : 5000000u;
+    b->naps += 1u;
+    rk_port_sleep(&b->shared->bell, b->bell, nap_ns);
   }
   rk_st_relaxed_gpu_u32(&b->shared->sleeping, 0u);
 #else
@@ -176,6 +177,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index) 
   rkd_block_open(b, grid_address, index);
   rk_st_release_sys_u32(&b->shared->hello, RK_ABI_VERSION);
   while (b->stop == 0u && rk_ld_relaxed_sys_u32(&RK_PTR(rk_abi_grid, b->grid)->abort) == 0u) {
+    b->bell = rk_ld_acquire_gpu_u32(&b->shared->bell);
     rk_u32 progress = rkd_poll_host(b);
     progress += rkd_poll_ready(b);
     progress += rkd_run_actors(b);
@@ -188,6 +190,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index) 
       rkd_idle(b);
     } else {
       b->idle_rounds = 0u;
+      b->naps = 0u;
     }
   }
   rkd_block_close(b);

@@ -15,7 +15,7 @@
 RK_FN void rkd_route_give_back(rk_block *b, rk_abi_route *route) {
   if (route->credits != 0u) {
     rk_abi_actor *to = rkd_actor(b, route->dest);
-    if (to != 0) { rkd_room_give(to, route->credits); }
+    if (to != 0) { rkd_room_give(b, to, route->credits); }
     route->credits = 0u;
   }
 }
@@ -26,14 +26,30 @@ RK_SLOW_FN void rkd_routes_give_back(rk_block *b, const rk_abi_actor *a, const r
   }
 }
 
+/* Re-reads how many messages the host's user took; asks to be woken when it is not enough. The count orders
+ * nothing; the fence is the partner of the one in runtime/receive.c. */
+RK_SLOW_FN int rkd_host_takes(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_def *def) {
+  rk_abi_link *link = rkd_link(b, slot);
+  for (rk_u32 asked = 0; asked < 2u; ++asked) {
+    a->out_acked = rk_ld_relaxed_sys_u64(&link->out_taken);
+    if (a->out_sent + def->burst - a->out_acked <= a->out_limit_msgs) {
+      rk_st_relaxed_sys_u32(&link->out_wanted, 0u);
+      return 1;
+    }
+    if (asked == 0u) {
+      rk_st_relaxed_sys_u32(&link->out_wanted, 1u);
+      rk_fence_seq_cst();
+    }
+  }
+  return 0;
+}
+
 /* Whether actor `a` may be handed a message now; reserves what its handler may send. */
 RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_def *def) {
-  if (def->emits != 0u && a->out_sent + def->burst - a->out_acked > a->out_limit_msgs) {
-    a->out_acked = rk_ld_relaxed_sys_u64(&rkd_link(b, slot)->out_taken); /* a count, orders nothing */
-    if (a->out_sent + def->burst - a->out_acked > a->out_limit_msgs) {
-      rkd_routes_give_back(b, a, def);
-      return 0;
-    }
+  if (def->emits != 0u && a->out_sent + def->burst - a->out_acked > a->out_limit_msgs &&
+      !rkd_host_takes(b, a, slot, def)) {
+    rkd_routes_give_back(b, a, def);
+    return 0;
   }
   if (rkd_ring_free(&b->tx, def->reserve_units) < def->reserve_units) {
     rkd_routes_give_back(b, a, def);
@@ -45,7 +61,9 @@ RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_de
     rk_abi_actor *to = rkd_actor(b, route->dest);
     if (to == 0) { continue; } /* ended: a send will say so */
     rk_u32 least = def->burst - route->credits;
-    rk_u32 got = rkd_room_take(to, least, route->chunk > least ? route->chunk : least);
+    rk_u32 most = route->chunk > least ? route->chunk : least;
+    rk_u32 got = rkd_room_take(to, least, most);
+    if (got == 0u && rkd_room_wanted(b, to, least)) { got = rkd_room_take(to, least, most); }
     if (got == 0u) {
       rkd_routes_give_back(b, a, def);
       return 0;

@@ -187,10 +187,6 @@ RK_FN rk_u32 rkd_room_take(rk_abi_actor *to, rk_u32 least, rk_u32 most) {
     if (rk_cas_acqrel_gpu_u64(room, &have, have - take)) { return take; }
   }
 }
-RK_FN void rkd_room_give(rk_abi_actor *to, rk_u32 credits) {
-  if (credits != 0u) { (void)rk_add_acqrel_gpu_u64((rk_u64 *)&to->room, credits); }
-}
-
 /* Takes a ticket in an actor's inbox for which the caller holds a credit; 0 when it is closed. */
 RK_FN int rkd_inbox_ticket(rk_abi_actor *to, rk_u64 *ticket) {
   rk_u64 tail = rk_ld_relaxed_gpu_u64(&to->tail);

@@ -76,6 +76,9 @@ struct rk_backend_ops {
   void (*grid_join)(rk_backend *backend);
   /* Wakes a block that may be asleep. The caller has published what it is to see. */
   void (*grid_bell)(rk_backend *backend, uint32_t block);
+  /* The same, and also keeps a block awake that is just about to sleep: for what it does not look at once more
+   * before it sleeps (room for messages to the host). */
+  void (*grid_poke)(rk_backend *backend, uint32_t block);
 
   /* Compiles and loads a definition (`source`), or takes the stock one (`stock`, source NULL). *log: see
    * rk_kernel_compile. A loaded module stays loaded until module_unload or close. */

@@ -14,7 +14,11 @@
 void rk__actor_took(rk_actor *actor, uint64_t messages) {
   actor->out_taken += messages;
   if (actor->life == RK_STATE_TERMINATED) { return; } /* its link may already be another's */
-  rk_st_relaxed_sys_u64(&actor->link->out_taken, actor->out_taken); /* a count, orders nothing */
+  rk_st_relaxed_sys_u64(&actor->link->out_taken, actor->out_taken);
+  rk_fence_seq_cst(); /* partner: rkd_host_takes; either it sees the count or we see that it waits */
+  if (rk_ld_relaxed_sys_u32(&actor->link->out_wanted) != 0u) {
+    actor->rt->ops->grid_poke(actor->rt->backend, actor->shared->block);
+  }
 }
 
 int rk_actor_try_receive(rk_actor *actor, rk_received *out) {

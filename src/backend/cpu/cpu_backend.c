@@ -82,6 +82,7 @@ const rk_backend_ops rk_cpu_backend_ops = {
   .grid_start = rk__cpu_grid_start,
   .grid_join = rk__cpu_grid_join,
   .grid_bell = rk__cpu_grid_bell,
+  .grid_poke = rk__cpu_grid_poke,
   .module_load = rk__cpu_module_load,
   .module_unload = rk__cpu_module_unload,
   .module_bind = rk__cpu_module_bind,

@@ -89,3 +89,7 @@ void rk__cpu_grid_bell(rk_backend *backend, uint32_t block) {
   rk_fence_seq_cst();
   rkd_wake_block((rk_u64)(rk_uptr)backend->grid, block);
 }
+
+void rk__cpu_grid_poke(rk_backend *backend, uint32_t block) {
+  rkd_ring_bell((rk_u64)(rk_uptr)backend->grid, block);
+}

@@ -63,6 +63,7 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
                        const char *const *names, rk_error *err);
 void rk__cpu_grid_join(rk_backend *backend);
 void rk__cpu_grid_bell(rk_backend *backend, uint32_t block);
+void rk__cpu_grid_poke(rk_backend *backend, uint32_t block);
 
 int rk__cpu_module_load(rk_backend *backend, const char *name, const char *source, const void *stock,
                         rk_backend_def *out, char **log, rk_error *err);
