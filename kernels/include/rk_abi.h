@@ -51,7 +51,7 @@ typedef double rk_f64;
 #endif
 #if defined(__CUDACC_RTC__)
 #define RK_ALIGN(bytes) __align__(bytes)
-#define RK_OFFSET(type, field) __builtin_offsetof(type, field)
+#define RK_OFFSET(type, field) __INTADDR__(&((type *)0)->field) /* what its compiler calls offsetof */
 #else
 #define RK_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define RK_OFFSET(type, field) offsetof(type, field)

@@ -11,10 +11,6 @@
 
 #include "rk_actor_dev.h"
 
-#define RK_EINVALID_STATE (-7)
-#define RK_ECORRUPT (-16)
-#define RK_EUNSUPPORTED (-21)
-
 /* Messages that the simulation commands 5 and 6 become, for actors that accept them. The ids are those that
  *   rk.message("Impulse", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"amplitude","f32"} })
  *   rk.message("Source", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"frequency","f32"}, {"amplitude","f32"} })

@@ -29,12 +29,18 @@
 
 #include "rk_abi.h"
 
-/* Status codes a handler can meet (numbers of base/status.h). */
+/* Status codes that handlers and blocks use: those of base/status.h, which a host file includes first (a spec
+ * compares the numbers). */
+#ifndef RK_BASE_STATUS_H
 #define RK_EFULL (-2)
 #define RK_ETERMINATED (-5)
+#define RK_EINVALID_STATE (-7)
 #define RK_ENOT_FOUND (-8)
 #define RK_ETOO_LARGE (-15)
+#define RK_ECORRUPT (-16)
+#define RK_EUNSUPPORTED (-21)
 #define RK_EINVAL (-23)
+#endif
 
 #ifndef RK_LANES
 #define RK_LANES 1

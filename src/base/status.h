@@ -10,6 +10,10 @@
 #ifndef RK_BASE_STATUS_H
 #define RK_BASE_STATUS_H
 
+#ifdef RK_EFULL
+#error "include base/status.h before rk_kernel.h"
+#endif
+
 /* X(NAME, number, lua code, text) */
 #define RK_STATUS_LIST(X)                                                          \
   X(OK, 0, "ok", "success")                                                        \

@@ -181,8 +181,11 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   actor->mailbox_limit = actor->queue > loaded->def.burst ? actor->queue : loaded->def.burst;
   actor->urgent_limit = actor->queue < RK_URGENT_MAX_MSGS ? actor->queue : RK_URGENT_MAX_MSGS;
   actor->name = make_name(rt, kernel, use->name);
-  actor->ports = rk_calloc(loaded->def.port_count + 1u, sizeof(*actor->ports));
-  if (actor->name == NULL || actor->ports == NULL) { goto no_memory; }
+  if (actor->name == NULL) { goto no_memory; }
+  if (loaded->def.port_count != 0) {
+    actor->ports = rk_calloc(loaded->def.port_count, sizeof(*actor->ports));
+    if (actor->ports == NULL) { goto no_memory; }
+  }
   rc = rk__grid_slot_take(rt, &slot, err);
   if (rc != RK_OK) { goto fail; }
   has_slot = true;
