@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --- Writes the C text that a checked definition (definition.lua) becomes.
 --
--- `codegen.kernel(def)` and `codegen.global(def)` return complete source: the structs of the message
--- types with checks of their layout, the user's text untouched behind a #line that names the user's
--- file, and the tables through which the runtime finds the handlers. Pure Lua; used by kernel.lua
--- and scripts/gen_stock.lua. kernels/include/rk_kernel.h explains the form.
+-- `codegen.kernel(def)` and `codegen.global(def)` return complete source: the structs of the
+-- message types with checks of their layout, the user's text untouched behind a #line that names
+-- the user's file, and the tables through which the runtime finds the handlers. Pure Lua; used by
+-- kernel.lua and scripts/gen_stock.lua. kernels/include/rk_kernel.h explains the form.
 
 local M = {}
 

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- Field lists laid out as C lays out a struct: offsets, size and the id of a message type.
 --
--- `layout.new("Reading", { { "sensor", "u32" }, { "value", "f64" } })` checks the list and returns a
--- table { name, fields, size, align, id, signature }; each field is { name, type, kind, count,
+-- `layout.new("Reading", { { "sensor", "u32" }, { "value", "f64" } })` checks the list and returns
+-- a table { name, fields, size, align, id, signature }; each field is { name, type, kind, count,
 -- offset, size, ctype, text }. Pure Lua, so that the build can generate code before the C module
 -- exists. Used by message.lua, definition.lua and codegen.lua.
 
@@ -13,22 +13,22 @@ local M = {}
 M.MAX_BYTES = 65536
 M.MAX_FIELDS = 1024
 
--- kind -> bytes, C type. `number`: may stand in arrays.
+-- kind -> bytes, C type, code of string.unpack. `number`: may stand in arrays.
 M.KINDS = {
-  i8 = { size = 1, ctype = "rk_i8", number = true },
-  u8 = { size = 1, ctype = "rk_u8", number = true },
-  i16 = { size = 2, ctype = "rk_i16", number = true },
-  u16 = { size = 2, ctype = "rk_u16", number = true },
-  i32 = { size = 4, ctype = "rk_i32", number = true },
-  u32 = { size = 4, ctype = "rk_u32", number = true },
-  i64 = { size = 8, ctype = "rk_i64", number = true },
-  u64 = { size = 8, ctype = "rk_u64", number = true },
-  f32 = { size = 4, ctype = "rk_f32", number = true },
-  f64 = { size = 8, ctype = "rk_f64", number = true },
-  bool = { size = 1, ctype = "rk_u8" },
-  hlc = { size = 8, ctype = "rk_u64" },
-  id = { size = 8, ctype = "rk_u64" },
-  buffer = { size = 16, align = 8, ctype = "rk_buffer" },
+  i8 = { size = 1, ctype = "rk_i8", number = true, code = "i1" },
+  u8 = { size = 1, ctype = "rk_u8", number = true, code = "I1" },
+  i16 = { size = 2, ctype = "rk_i16", number = true, code = "i2" },
+  u16 = { size = 2, ctype = "rk_u16", number = true, code = "I2" },
+  i32 = { size = 4, ctype = "rk_i32", number = true, code = "i4" },
+  u32 = { size = 4, ctype = "rk_u32", number = true, code = "I4" },
+  i64 = { size = 8, ctype = "rk_i64", number = true, code = "i8" },
+  u64 = { size = 8, ctype = "rk_u64", number = true, code = "i8" },
+  f32 = { size = 4, ctype = "rk_f32", number = true, code = "f" },
+  f64 = { size = 8, ctype = "rk_f64", number = true, code = "d" },
+  bool = { size = 1, ctype = "rk_u8", code = "I1" },
+  hlc = { size = 8, ctype = "rk_u64", code = "i8" },
+  id = { size = 8, ctype = "rk_u64", code = "i8" },
+  buffer = { size = 16, align = 8, ctype = "rk_buffer", code = "i8" },
   char = { size = 1, ctype = "char" },
 }
 
@@ -38,7 +38,7 @@ local Layout = { __name = "ringkernel.layout" }
 Layout.__index = Layout
 
 --- Splits "f32[8]" into kind and count (0 = no array).
-local function parse_type(where, text)
+local function parse_type(where, text, limit)
   if type(text) ~= "string" then
     check.fail("%s: a type (string) expected, got %s", where, check.describe(text))
   end
@@ -59,8 +59,8 @@ local function parse_type(where, text)
     check.fail("%s: there are no arrays of '%s', only of numbers and char", where, word)
   end
   count = math.tointeger(tonumber(count))
-  if not count or count < 1 or count > M.MAX_BYTES then
-    check.fail("%s: array length from 1 to %d expected, got %q", where, M.MAX_BYTES, text)
+  if not count or count > limit then
+    check.fail("%s: array length from 1 to %d expected, got %q", where, limit, text)
   end
   return word, count
 end
@@ -78,7 +78,7 @@ function M.hash(text)
   return h ~= 0 and h or 1
 end
 
-local function new_field(where, entry, seen)
+local function new_field(where, entry, seen, limit)
   if type(entry) ~= "table" then
     check.fail("%s: { name, type } expected, got %s", where, check.describe(entry))
   end
@@ -93,7 +93,7 @@ local function new_field(where, entry, seen)
     check.fail("%s: there are two fields of this name", where)
   end
   seen[name] = true
-  local word, count = parse_type(where, entry[2])
+  local word, count = parse_type(where, entry[2], limit)
   local kind = M.KINDS[word]
   return {
     name = name,
@@ -126,7 +126,7 @@ function M.new(name, fields, what, limit)
     check.fail("%s: %d fields; at most %d", what, #fields, M.MAX_FIELDS)
   end
   for index, entry in ipairs(fields) do
-    local field = new_field(("%s: field %d"):format(what, index), entry, seen)
+    local field = new_field(("%s: field %d"):format(what, index), entry, seen, limit)
     at = align_up(at, field.align)
     field.offset = at
     at = at + field.size
@@ -151,6 +151,40 @@ end
 --- Whether `value` is a layout.
 function M.is_layout(value)
   return getmetatable(value) == Layout
+end
+
+--- One field out of `bytes`: hlc and id as integers, a buffer as { address, count }.
+local function unpack_field(field, bytes)
+  local at = field.offset + 1
+  if field.kind == "char" then
+    return (bytes:sub(at, at + field.size - 1):match("^[^\0]*"))
+  end
+  local kind = M.KINDS[field.kind]
+  local code = "=" .. kind.code
+  if field.kind == "buffer" then
+    local address, count = ("=i8i8"):unpack(bytes, at)
+    return { address = address, count = count }
+  elseif field.count == 0 then
+    local value = code:unpack(bytes, at)
+    if field.kind == "bool" then
+      return value ~= 0
+    end
+    return value
+  end
+  local out = {}
+  for index = 1, field.count do
+    out[index] = code:unpack(bytes, at + (index - 1) * kind.size)
+  end
+  return out
+end
+
+--- A table of all fields from `bytes`, for looking at the state of actors: of any size, not quick.
+function Layout:unpack(bytes)
+  local out = {}
+  for _, field in ipairs(self.fields) do
+    out[field.name] = unpack_field(field, bytes)
+  end
+  return out
 end
 
 --- The C declaration of one field.

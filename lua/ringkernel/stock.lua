@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --- The stock kernels: definitions that are compiled into the library and need no C compiler.
 --
--- `stock.list` holds them as plain tables in the form of rk.kernel, with field lists where rk.kernel
--- has message classes; `stock.definition(name, source)` returns the checked form. Their source is
--- kernels/<name>.cu. Used by scripts/gen_stock.lua when the library is built, and by kernel.lua.
+-- `stock.list` holds them as plain tables in the form of rk.kernel, with field lists where
+-- rk.kernel has message classes; `stock.definition(name, source)` returns the checked form. Their
+-- source is kernels/<name>.cu. Used by scripts/gen_stock.lua when the library is built, and by
+-- kernel.lua.
 
 local definition = require "ringkernel.definition"
 local layout = require "ringkernel.layout"

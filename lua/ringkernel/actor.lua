@@ -1,0 +1,77 @@
+-- SPDX-License-Identifier: MIT
+--- The waiting half of class actor: receive, receive_many, each, call; and peek_state.
+--
+-- Adds its functions to the methods of the C class. Inside a coroutine of a loop they yield,
+-- elsewhere they block (loop.lua). Subscribers' functions run while they wait.
+
+local core = require "ringkernel.core"
+local check = require "ringkernel.check"
+local loop = require "ringkernel.loop"
+
+local Actor = core.methods "actor"
+
+local try_receive = Actor.try_receive
+local NO_MESSAGE = "no message came in time"
+local NO_REPLY = "no reply came in time"
+
+--- Takes the next message that the actor sent to the host; waits for it at most `timeout` seconds.
+function Actor:receive(timeout)
+  local message, text, code = try_receive(self)
+  if message ~= nil or code ~= "empty" then
+    return message, text, code
+  end
+  check.timeout("receive", timeout)
+  return loop.wait(self.runtime, timeout, function()
+    return try_receive(self)
+  end, NO_MESSAGE)
+end
+
+--- Takes up to `max` messages at once; waits at most `timeout` seconds for the first.
+function Actor:receive_many(max, timeout)
+  if math.type(max) ~= "integer" or max < 1 then
+    check.fail("receive_many: max: a whole number, 1 or more, expected, got %s",
+      check.describe(max))
+  end
+  check.timeout("receive_many", timeout)
+  return loop.wait(self.runtime, timeout, function()
+    return core.actor_take(self, max)
+  end, NO_MESSAGE)
+end
+
+local EACH_OPTIONS = { timeout = { type = "any" } }
+
+--- Iterates over messages; ends when none came for `timeout` seconds, or the actor or runtime did.
+function Actor:each(options)
+  local timeout
+  if options ~= nil then
+    timeout = check.timeout("each", check.options("each", options, EACH_OPTIONS).timeout)
+  end
+  return function()
+    return (self:receive(timeout))
+  end
+end
+
+--- Sends a request and waits for its reply at most `timeout` seconds. Other messages stay queued.
+function Actor:call(message, timeout)
+  check.timeout("call", timeout)
+  local call <close>, text, code = core.call_open(self, message)
+  if not call then
+    return nil, text, code
+  end
+  return loop.wait(self.runtime, timeout, function()
+    return call:poll()
+  end, NO_REPLY)
+end
+
+--- Copies the actor's state at a message boundary, as a table of its fields.
+function Actor:peek_state()
+  local bytes, text, code = core.actor_state_bytes(self)
+  if not bytes then
+    return nil, text, code
+  end
+  local definition = self.definition
+  local shape = definition and definition.state_layout
+  return shape and shape:unpack(bytes) or {}
+end
+
+return Actor

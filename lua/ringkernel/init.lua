@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: MIT
+--- ringkernel: actors that live inside one resident grid of a device, from Lua.
+--
+--   local rk = require "ringkernel"
+--   local rt <close> = rk.open()
+--   local a = rt:launch("echo")
+--   local Echo = rk.stock.echo.messages.Echo
+--   print(a:call(Echo { seq = 1, text = "hello" }).text)
+--
+-- Expected failures return nil, message, code; misuse raises. Everything below comes from the
+-- modules message.lua, kernel.lua, actor.lua, runtime.lua, loop.lua and the C module
+-- ringkernel.core.
+
+local core = require "ringkernel.core"
+local kernel = require "ringkernel.kernel"
+local loop = require "ringkernel.loop"
+local message = require "ringkernel.message"
+require "ringkernel.actor"
+require "ringkernel.runtime"
+
+local M = {
+  _VERSION = "ringkernel " .. core.version,
+  abi = core.abi,
+  limits = core.limits,
+}
+
+--- Opens a runtime and starts its grid.
+M.open = core.open
+
+--- Makes a message type: rk.message("Reading", { { "sensor", "u32" }, { "value", "f64" } }).
+M.message = message.new
+
+--- Makes a kernel definition.
+M.kernel = kernel.new
+
+--- Makes an ordinary kernel for rt:run.
+M.global = kernel.global
+
+--- The stock definitions by name: rk.stock.echo.
+M.stock = kernel.stock_table
+
+--- What came with a received message: id, correlation, sender, hlc, type, priority, flags.
+M.envelope = core.envelope
+
+--- Makes a hybrid logical clock of a node.
+M.hlc = core.hlc
+
+--- Reads the text of a timestamp: nil, message, "corrupt" for anything else.
+M.hlc_unpack = core.hlc_unpack
+
+--- Makes an event loop: "poll" (built in), "luv" or "cqueues".
+M.loop = loop.open
+
+--- What devices there are, usable or not, with the reason.
+M.devices = core.devices
+
+return M

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Classes kernel (a definition) and global (an ordinary kernel). Both carry the table that Lua made
+ * them from (lua/ringkernel/kernel.lua) in user value 1; its fields read as theirs.
+ */
+#include "lua/lrk.h"
+
+#include <string.h>
+
+#include "base/base.h"
+
+const char lrk_key_kernels = 'k';
+
+typedef struct lrk_kernel {
+  rk_kernel *kernel; /* NULL once closed */
+} lrk_kernel;
+
+typedef struct lrk_global {
+  rk_global *global; /* NULL once closed */
+  rk_schema *params; /* NULL: no parameters */
+} lrk_global;
+
+/* ---- definitions ----------------------------------------------------------------------------- */
+
+rk_kernel *lrk_test_kernel(lua_State *L, int index) {
+  const lrk_kernel *self = luaL_testudata(L, index, LRK_KERNEL);
+  return self != NULL ? self->kernel : NULL;
+}
+
+void lrk_push_kernel(lua_State *L, rk_kernel *kernel) {
+  if (kernel == NULL) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_kernels);
+  lua_rawgetp(L, -1, kernel);
+  lua_remove(L, -2);
+}
+
+/* Pushes an empty definition with the table at `info`. */
+static lrk_kernel *push_new(lua_State *L, int info) {
+  luaL_checktype(L, info, LUA_TTABLE);
+  lrk_kernel *self = lua_newuserdatauv(L, sizeof *self, 1);
+  self->kernel = NULL;
+  luaL_setmetatable(L, LRK_KERNEL);
+  lua_pushvalue(L, info);
+  lua_setiuservalue(L, -2, 1);
+  return self;
+}
+
+static int finish_new(lua_State *L, lrk_kernel *self, int status, const rk_error *err) {
+  if (status != RK_OK) {
+    self->kernel = NULL;
+    return lrk_fail(L, status, err);
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_kernels);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, self->kernel);
+  lua_pop(L, 1);
+  return 1;
+}
+
+/* kernel_open(name, source, info) -> kernel */
+static int core_kernel_open(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  const char *source = luaL_checkstring(L, 2);
+  lrk_kernel *self = push_new(L, 3);
+  rk_error err = RK_ERROR_INIT;
+  return finish_new(L, self, rk_kernel_open(name, source, &self->kernel, &err), &err);
+}
+
+/* kernel_stock(name, info) -> kernel | nil, message, "not_found" */
+static int core_kernel_stock(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  lrk_kernel *self = push_new(L, 2);
+  rk_error err = RK_ERROR_INIT;
+  return finish_new(L, self, rk_kernel_stock(name, &self->kernel, &err), &err);
+}
+
+/* stock_names() -> list */
+static int core_stock_names(lua_State *L) {
+  const char *const *names = rk_kernel_stock_names();
+  lua_newtable(L);
+  for (lua_Integer i = 0; names[i] != NULL; i++) {
+    lua_pushstring(L, names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/* kernel:compile(rt) -> true | nil, message, code [, log] */
+static int kernel_compile(lua_State *L) {
+  const lrk_kernel *self = luaL_checkudata(L, 1, LRK_KERNEL);
+  const lrk_runtime *runtime = lrk_open_runtime(L, 2);
+  if (runtime == NULL) {
+    return 3;
+  }
+  char *log = NULL;
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_kernel_compile(self->kernel, runtime->rt, &log, &err);
+  if (status != RK_OK) {
+    return lrk_fail_log(L, status, &err, log);
+  }
+  rk_text_free(log);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int kernel_gc(lua_State *L) {
+  lrk_kernel *self = luaL_checkudata(L, 1, LRK_KERNEL);
+  rk_kernel_close(self->kernel);
+  self->kernel = NULL;
+  return 0;
+}
+
+/* A key of the table that the object was made from. */
+static int get_info(lua_State *L) {
+  if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+  }
+  return 1;
+}
+
+static int push_named(lua_State *L, const char *class_name) {
+  lua_getiuservalue(L, 1, 1);
+  lua_getfield(L, -1, "name");
+  lua_pushfstring(L, "%s: %s", class_name, lua_tostring(L, -1));
+  return 1;
+}
+
+static int kernel_tostring(lua_State *L) {
+  luaL_checkudata(L, 1, LRK_KERNEL);
+  return push_named(L, LRK_KERNEL);
+}
+
+/* ---- ordinary kernels ------------------------------------------------------------------------ */
+
+/* Fills specs[] from the parameters of the table at `info`: pointers travel as u64. */
+static size_t read_params(lua_State *L, int info, rk_schema_spec *specs, size_t most) {
+  size_t count = 0;
+  lua_getfield(L, info, "params");
+  count = lua_rawlen(L, -1);
+  luaL_argcheck(L, count <= most, info, "too many parameters");
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
+    lua_getfield(L, -1, "name");
+    lua_getfield(L, -2, "is_pointer");
+    lua_getfield(L, -3, "kind");
+    specs[i].name = lua_tostring(L, -3);
+    specs[i].type = lua_toboolean(L, -2) ? "u64" : lua_tostring(L, -1);
+    lua_pop(L, 4); /* the table keeps the texts */
+  }
+  lua_pop(L, 1);
+  return count;
+}
+
+/* global_open(name, source, param_bytes, info) -> global */
+static int core_global_open(lua_State *L) {
+  enum { MOST_PARAMS = 512 };
+  const char *name = luaL_checkstring(L, 1);
+  const char *source = luaL_checkstring(L, 2);
+  size_t param_bytes = (size_t)luaL_checkinteger(L, 3);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  lrk_global *self = lua_newuserdatauv(L, sizeof *self, 1);
+  *self = (lrk_global){0};
+  luaL_setmetatable(L, LRK_GLOBAL);
+  lua_pushvalue(L, 4);
+  lua_setiuservalue(L, -2, 1);
+  rk_schema_spec *specs = lua_newuserdatauv(L, MOST_PARAMS * sizeof *specs, 0);
+  size_t count = read_params(L, 4, specs, MOST_PARAMS);
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_schema_open("params", specs, count, &self->params, &err);
+  lua_pop(L, 1);
+  if (status == RK_OK) {
+    status = rk_global_open(name, source, param_bytes, &self->global, &err);
+  }
+  return status == RK_OK ? 1 : lrk_fail(L, status, &err);
+}
+
+static int global_gc(lua_State *L) {
+  lrk_global *self = luaL_checkudata(L, 1, LRK_GLOBAL);
+  rk_global_close(self->global);
+  rk_schema_close(self->params);
+  *self = (lrk_global){0};
+  return 0;
+}
+
+static int global_tostring(lua_State *L) {
+  luaL_checkudata(L, 1, LRK_GLOBAL);
+  return push_named(L, LRK_GLOBAL);
+}
+
+/* Packs the argument at `index` as parameter `at`; the description of the parameter is on top. */
+static void pack_argument(lua_State *L, const lrk_global *self, const lrk_runtime *runtime,
+                          size_t at, int index, void *base) {
+  const rk_schema_field *field = rk_schema_field_at(self->params, at);
+  const char *name = lua_pushfstring(L, "argument '%s'", field->name);
+  lua_getfield(L, -2, "is_pointer");
+  if (!lua_toboolean(L, -1)) {
+    lua_pop(L, 1);
+    if (lua_type(L, index) != LUA_TNUMBER) {
+      luaL_error(L, "run: %s: a number expected, got %s", name, lrk_describe(L, index));
+    }
+    lrk_put_value(L, self->params, at, 0, index, base, "run");
+    lua_pop(L, 1);
+    return;
+  }
+  lua_getfield(L, -3, "kind");
+  const char *kind = lua_tostring(L, -1);
+  const lrk_buffer *buffer = lrk_test_buffer(L, index);
+  if (buffer == NULL || strcmp(rk_schema_type_name(buffer->kind), kind) != 0) {
+    luaL_error(L, "run: %s: a buffer of %s expected, got %s", name, kind,
+               luaL_tolstring(L, index, NULL));
+  }
+  if (buffer->buffer == NULL || buffer->home != runtime) {
+    luaL_error(L, "run: %s: the buffer is closed or belongs to another runtime", name);
+  }
+  rk_error err = RK_ERROR_INIT;
+  if (rk_schema_put_u64(self->params, at, 0, buffer->address, base, &err) != RK_OK) {
+    luaL_error(L, "run: %s", err.text);
+  }
+  lua_pop(L, 3);
+}
+
+/* rt:run(global, { grid =, block = }, ...) -> true | nil, message, code [, log] */
+int lrk_runtime_run(lua_State *L) {
+  static const lrk_option options[] = {{"grid", LRK_INT, 1, INT32_MAX},
+                                       {"block", LRK_INT, 1, RK_LANES_MAX},
+                                       {NULL, LRK_ANY, 0, 0}};
+  const lrk_runtime *self = lrk_check_runtime(L, 1);
+  const lrk_global *global = luaL_checkudata(L, 2, LRK_GLOBAL);
+  lrk_options(L, 3, "run", options);
+  uint32_t grid = (uint32_t)lrk_option_integer(L, 3, "grid", 1);
+  uint32_t block = (uint32_t)lrk_option_integer(L, 3, "block", 1);
+  size_t given = lua_gettop(L) > 3 ? (size_t)(lua_gettop(L) - 3) : 0;
+  size_t count = rk_schema_count(global->params);
+  if (given != count) {
+    return luaL_error(L, "run: %I arguments expected, got %I", (lua_Integer)count,
+                      (lua_Integer)given);
+  }
+  size_t size = rk_schema_size(global->params);
+  lua_getiuservalue(L, 2, 1);
+  lua_getfield(L, -1, "params");
+  int params = lua_gettop(L);
+  void *base = memset(lua_newuserdatauv(L, size, 0), 0, size);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, params, (lua_Integer)i + 1);
+    pack_argument(L, global, self, i, (int)i + 4, base);
+    lua_pop(L, 1);
+  }
+  self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  char *log = NULL;
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_run(self->rt, global->global, grid, block, base, size, &log, &err);
+  if (status != RK_OK) {
+    return lrk_fail_log(L, status, &err, log);
+  }
+  rk_text_free(log);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+const luaL_Reg lrk_kernel_functions[] = {
+    {"kernel_open", core_kernel_open},
+    {"kernel_stock", core_kernel_stock},
+    {"stock_names", core_stock_names},
+    {"global_open", core_global_open},
+    {NULL, NULL},
+};
+
+void lrk_kernel_register(lua_State *L) {
+  static const luaL_Reg methods[] = {{"compile", kernel_compile}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {
+      {"__gc", kernel_gc}, {"__tostring", kernel_tostring}, {NULL, NULL}};
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  static const luaL_Reg global_meta[] = {
+      {"__gc", global_gc}, {"__tostring", global_tostring}, {NULL, NULL}};
+  lrk_class(L, LRK_KERNEL, methods, meta, get_info);
+  lrk_class(L, LRK_GLOBAL, none, global_meta, get_info);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_kernels);
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Message types: what makes a Lua table a message, and what comes with a received one.
+ *
+ * A message type is a Lua table, the class, made by lua/ringkernel/message.lua; this file installs
+ * in it what must be quick. The class is the metatable of its messages, and holds its schema under
+ * a key that only C has, so "is this a message, and of what type" costs two look-ups. A missing
+ * field of a message reads as zero through __index.
+ *
+ * What came with a received message besides its fields (who sent it, when) lies as one short string
+ * in a table with weak keys, so that a message has no hidden fields.
+ */
+#include "lua/lrk.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "core/schema.h"
+
+const char lrk_key_types = 't';
+const char lrk_key_envelopes = 'e';
+const char lrk_key_schema = 's';
+
+/* What rk.envelope unfolds. */
+typedef struct envelope {
+  uint64_t id, correlation, hlc, sender;
+  uint32_t type;
+  uint16_t flags;
+  uint16_t node;
+  uint8_t priority;
+  uint8_t pad[7];
+} envelope;
+
+/* ---- whole messages -------------------------------------------------------------------------- */
+
+lrk_schema *lrk_to_message(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) {
+    return NULL;
+  }
+  if (lua_rawgetp(L, -1, &lrk_key_schema) != LUA_TUSERDATA) {
+    lua_pop(L, 2);
+    return NULL;
+  }
+  lrk_schema *schema = lua_touserdata(L, -1);
+  lua_getiuservalue(L, -1, LRK_SCHEMA_KEYS);
+  return schema;
+}
+
+lrk_schema *lrk_check_message(lua_State *L, int index) {
+  lrk_schema *schema = lrk_to_message(L, index);
+  if (schema == NULL) {
+    lrk_argument(L, index, "a message (made by a message type)");
+  }
+  return schema;
+}
+
+/* Pushes the message of a known type, or leaves the stack alone and returns false. */
+static bool push_typed(lua_State *L, const rk_received *received) {
+  int top = lua_gettop(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  if (lua_rawgeti(L, -1, (lua_Integer)received->type) != LUA_TTABLE) {
+    lua_settop(L, top);
+    return false;
+  }
+  lua_rawgetp(L, -1, &lrk_key_schema);
+  const lrk_schema *schema = lua_touserdata(L, -1);
+  if (schema == NULL || schema->size != received->size) {
+    lua_settop(L, top);
+    return false;
+  }
+  lua_getiuservalue(L, -1, LRK_SCHEMA_KEYS);
+  lrk_push_fields(L, schema, top + 4, received->data); /* types, class, schema, keys */
+  lua_pushvalue(L, top + 2);
+  lua_setmetatable(L, -2);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  return true;
+}
+
+void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node) {
+  luaL_checkstack(L, 12, "a received message");
+  if (!push_typed(L, received)) {
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, (lua_Integer)received->type);
+    lua_setfield(L, -2, "type");
+    lua_pushlstring(L, received->data != NULL ? received->data : "", received->size);
+    lua_setfield(L, -2, "bytes");
+    luaL_setmetatable(L, LRK_RAW);
+  }
+  envelope e = {received->id, received->correlation, received->hlc, received->sender,
+                received->type, received->flags, node, received->priority, {0}};
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
+  lua_pushvalue(L, -2);
+  lua_pushlstring(L, (const char *)&e, sizeof e);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* envelope(message) -> table | nil */
+static int core_envelope(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
+  lua_pushvalue(L, 1);
+  if (lua_rawget(L, -2) != LUA_TSTRING) {
+    lua_pushnil(L);
+    return 1;
+  }
+  envelope e;
+  memcpy(&e, lua_tostring(L, -1), sizeof e);
+  lua_createtable(L, 0, 7);
+  lua_pushinteger(L, (lua_Integer)e.id);
+  lua_setfield(L, -2, "id");
+  lua_pushinteger(L, (lua_Integer)e.correlation);
+  lua_setfield(L, -2, "correlation");
+  lua_pushinteger(L, (lua_Integer)e.sender);
+  lua_setfield(L, -2, "sender");
+  lrk_push_stamp(L, e.hlc, e.node);
+  lua_setfield(L, -2, "hlc");
+  lua_pushinteger(L, (lua_Integer)e.type);
+  lua_setfield(L, -2, "type");
+  lua_pushstring(L, e.priority != 0 ? "high" : "normal");
+  lua_setfield(L, -2, "priority");
+  lua_pushinteger(L, e.flags);
+  lua_setfield(L, -2, "flags");
+  return 1;
+}
+
+/* ---- classes --------------------------------------------------------------------------------- */
+
+/* The schema of the class at `index`, with its userdata pushed. */
+static lrk_schema *check_type(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE ||
+      lua_rawgetp(L, index, &lrk_key_schema) != LUA_TUSERDATA) {
+    luaL_argerror(L, index, lua_pushfstring(L, "a message type expected, got %s (call it with ':')",
+                                            lrk_describe(L, index)));
+  }
+  return lua_touserdata(L, -1);
+}
+
+/* Raises "Reading has no field 'x'". The key is at `key`, the schema's userdata at `at`. */
+static int refuse_field(lua_State *L, const lrk_schema *schema, int key) {
+  const char *name = rk_schema_name(schema->schema);
+  if (lua_type(L, key) != LUA_TSTRING) {
+    return luaL_error(L, "%s has no field [%s]", name, lrk_describe(L, key));
+  }
+  enum { MOST = 64 };
+  const char *names[MOST];
+  size_t count = 0;
+  for (; count < schema->count && count < MOST; count++) {
+    names[count] = rk_schema_field_at(schema->schema, count)->name;
+  }
+  const char *word = lua_tostring(L, key);
+  return luaL_error(L, "%s has no field '%s'%s", name, word, lrk_hint(L, word, names, count));
+}
+
+/* class { field = value, ... } -> message: the table itself becomes it, unless it is a message
+ * already. */
+static int type_call(lua_State *L) {
+  lua_settop(L, 2);
+  const lrk_schema *schema = check_type(L, 1);
+  lua_getiuservalue(L, 3, LRK_SCHEMA_INDEX);
+  if (lua_isnil(L, 2)) {
+    lua_createtable(L, 0, (int)schema->count);
+    lua_replace(L, 2);
+  } else if (!lua_istable(L, 2)) {
+    return luaL_error(L, "%s: a table of fields expected, got %s", rk_schema_name(schema->schema),
+                      lrk_describe(L, 2));
+  }
+  bool is_copy = lua_getmetatable(L, 2) != 0;
+  if (is_copy) {
+    if (!lua_rawequal(L, -1, 1)) {
+      return luaL_error(L, "%s: a plain table of fields expected, got one with a metatable (%s)",
+                        rk_schema_name(schema->schema), lrk_describe(L, 2));
+    }
+    lua_pop(L, 1);
+    lua_createtable(L, 0, (int)schema->count);
+  } else {
+    lua_pushvalue(L, 2);
+  }
+  lua_pushnil(L); /* class, fields, schema, index, message, key */
+  while (lua_next(L, 2) != 0) {
+    lua_pushvalue(L, 6);
+    if (lua_rawget(L, 4) == LUA_TNIL) {
+      return refuse_field(L, schema, 6);
+    }
+    uint32_t at = (uint32_t)lua_tointeger(L, -1) - 1;
+    lua_pop(L, 1);
+    const rk_schema_field *field = rk_schema_field_at(schema->schema, at);
+    if (field->is_array) {
+      if (!lua_istable(L, 7)) {
+        lrk_refuse_value(L, field, "a list of numbers", 7, rk_schema_name(schema->schema));
+      }
+    } else {
+      /* Packed into nowhere, so that a wrong value is reported where it is written. */
+      lrk_put_value(L, schema->schema, at, 0, 7, schema->scratch, rk_schema_name(schema->schema));
+    }
+    if (is_copy) {
+      lua_pushvalue(L, 6);
+      lua_insert(L, -2);
+      lua_rawset(L, 5);
+    } else {
+      lua_pop(L, 1);
+    }
+  }
+  lua_pushvalue(L, 1);
+  lua_setmetatable(L, 5);
+  lua_settop(L, 5);
+  return 1;
+}
+
+/* class:pack(message) -> string */
+static int type_pack(lua_State *L) {
+  lua_settop(L, 2);
+  const lrk_schema *schema = check_type(L, 1);
+  if (lrk_check_message(L, 2) != schema) {
+    return luaL_argerror(L, 2, lua_pushfstring(L, "a message of type %s expected, got %s",
+                                               rk_schema_name(schema->schema), lrk_describe(L, 2)));
+  }
+  luaL_Buffer buffer;
+  char *bytes = luaL_buffinitsize(L, &buffer, schema->size);
+  memset(bytes, 0, schema->size);
+  lrk_pack(L, schema, 2, 3 + LRK_MESSAGE_VALUES, bytes);
+  luaL_pushresultsize(&buffer, schema->size);
+  return 1;
+}
+
+/* class:unpack(string) -> message | nil, message, "corrupt" */
+static int type_unpack(lua_State *L) {
+  size_t length = 0;
+  const lrk_schema *schema = check_type(L, 1);
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  if (length != schema->size) {
+    return lrk_fail_text(L, RK_ECORRUPT, "%s: %I bytes expected, got %I",
+                         rk_schema_name(schema->schema), (lua_Integer)schema->size,
+                         (lua_Integer)length);
+  }
+  lua_getiuservalue(L, -1, LRK_SCHEMA_KEYS);
+  lrk_push_fields(L, schema, lua_gettop(L), bytes);
+  lua_pushvalue(L, 1);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+/* __index of messages with arrays or buffers: a missing one becomes a table of zeros in the
+ * message. */
+static int message_index(lua_State *L) {
+  lua_settop(L, 2);
+  lua_getiuservalue(L, lua_upvalueindex(1), LRK_SCHEMA_ZEROS);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, 3) != LUA_TNIL) {
+    return 1;
+  }
+  const lrk_schema *schema = lua_touserdata(L, lua_upvalueindex(1));
+  lua_getiuservalue(L, lua_upvalueindex(1), LRK_SCHEMA_INDEX);
+  lua_pushvalue(L, 2);
+  if (lua_type(L, 1) != LUA_TTABLE || lua_rawget(L, -2) == LUA_TNIL) {
+    lua_pushnil(L);
+    return 1;
+  }
+  uint32_t at = (uint32_t)lua_tointeger(L, -1) - 1;
+  const rk_schema_field *field = rk_schema_field_at(schema->schema, at);
+  if (field->is_array) {
+    bool is_float = field->type == RK_SCHEMA_F32 || field->type == RK_SCHEMA_F64;
+    lua_createtable(L, (int)field->count, 0);
+    for (uint32_t i = 1; i <= field->count; i++) {
+      if (is_float) {
+        lua_pushnumber(L, 0.0);
+      } else {
+        lua_pushinteger(L, 0);
+      }
+      lua_rawseti(L, -2, i);
+    }
+  } else {
+    lua_createtable(L, 0, 2); /* a buffer of nothing */
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -2, "address");
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -2, "count");
+  }
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, 1);
+  return 1;
+}
+
+/* __newindex of messages: only declared fields come in. */
+static int message_newindex(lua_State *L) {
+  lua_settop(L, 3);
+  lua_getiuservalue(L, lua_upvalueindex(1), LRK_SCHEMA_INDEX);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, 4) == LUA_TNIL) {
+    return refuse_field(L, lua_touserdata(L, lua_upvalueindex(1)), 2);
+  }
+  lua_settop(L, 3);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_rawset(L, 1);
+  return 0;
+}
+
+/* Pushes the table of zero values by name. Returns whether it has all fields. */
+static bool push_zeros(lua_State *L, const lrk_schema *schema) {
+  bool is_complete = true;
+  lua_createtable(L, 0, (int)schema->count);
+  for (uint32_t i = 0; i < schema->count; i++) {
+    const rk_schema_field *field = rk_schema_field_at(schema->schema, i);
+    if (field->is_array || field->type == RK_SCHEMA_BUFFER) {
+      is_complete = false;
+      continue;
+    }
+    lrk_push_value(L, schema->schema, i, 0, schema->scratch);
+    lua_setfield(L, -2, field->name);
+  }
+  return is_complete;
+}
+
+/* message_class(class, name, fields): makes `class` a message type and enters it by its id. */
+static int core_message_class(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkstring(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  const lrk_schema *schema = lrk_push_schema(L, 2, 3);
+  bool is_complete = push_zeros(L, schema);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 4, LRK_SCHEMA_ZEROS);
+  if (!is_complete) {
+    lua_pushvalue(L, 4);
+    lua_pushcclosure(L, message_index, 1);
+  }
+  lua_setfield(L, 1, "__index");
+  lua_pushvalue(L, 4);
+  lua_pushcclosure(L, message_newindex, 1);
+  lua_setfield(L, 1, "__newindex");
+  lua_pushinteger(L, (lua_Integer)schema->id);
+  lua_setfield(L, 1, "id");
+  lua_pushinteger(L, (lua_Integer)schema->size);
+  lua_setfield(L, 1, "size");
+  lua_pushvalue(L, 4);
+  lua_rawsetp(L, 1, &lrk_key_schema);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, (lua_Integer)schema->id);
+  return 0;
+}
+
+/* message_type(id) -> class | nil */
+static int core_message_type(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  lua_rawgeti(L, -1, luaL_checkinteger(L, 1));
+  return 1;
+}
+
+/* is_message(value) -> boolean */
+static int core_is_message(lua_State *L) {
+  lua_pushboolean(L, lrk_to_message(L, 1) != NULL);
+  return 1;
+}
+
+const luaL_Reg lrk_message_functions[] = {
+    {"message_class", core_message_class}, {"message_type", core_message_type},
+    {"is_message", core_is_message},       {"message_new", type_call},
+    {"message_pack", type_pack},           {"message_unpack", type_unpack},
+    {"envelope", core_envelope},           {NULL, NULL},
+};
+
+void lrk_message_register(lua_State *L) {
+  luaL_newmetatable(L, LRK_RAW);
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
+}

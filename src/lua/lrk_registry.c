@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a runtime launches, finds, connects and reports: methods of class runtime.
+ */
+#include "lua/lrk.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/base.h"
+
+/* ---- actors ---------------------------------------------------------------------------------- */
+
+/* rt:launch(definition, options) -> actor | nil, message, code [, log] */
+static int runtime_launch(lua_State *L) {
+  static const lrk_option options[] = {{"name", LRK_NAME, 0, 0},
+                                       {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
+                                       {"activate", LRK_BOOL, 0, 0},
+                                       {"grid", LRK_INT, 1, 65536},
+                                       {"block", LRK_INT, 0, 65535},
+                                       {NULL, LRK_ANY, 0, 0}};
+  lua_settop(L, 3);
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  rk_kernel *kernel = lrk_test_kernel(L, 2);
+  if (kernel == NULL) {
+    return lrk_argument(L, 2, "a kernel definition (rk.kernel) or the name of a stock one");
+  }
+  lrk_options(L, 3, "launch", options);
+  self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_launch_options launch = {
+      .name = lrk_option_text(L, 3, "name", NULL),
+      .queue = (uint32_t)lrk_option_integer(L, 3, "queue", 0),
+      .grid = (uint32_t)lrk_option_integer(L, 3, "grid", 0),
+      .block = (int32_t)lrk_option_integer(L, 3, "block", -1),
+      .inactive = !lrk_option_bool(L, 3, "activate", true),
+  };
+  rk_actor *actor = NULL;
+  char *log = NULL;
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_actor_launch(self->rt, kernel, &launch, &actor, &log, &err);
+  lrk_runtime_kick(L, self, 1);
+  if (status != RK_OK) {
+    return lrk_fail_log(L, status, &err, log);
+  }
+  rk_text_free(log); /* warnings of a compiler that succeeded */
+  lrk_push_actor(L, 1, actor, 2);
+  return 1;
+}
+
+/* Pushes a found actor, or nil, message, "not_found". */
+static int push_found(lua_State *L, rk_actor *actor) {
+  if (actor == NULL) {
+    return lrk_fail_text(L, RK_ENOT_FOUND, "no living actor fits %s", lrk_describe(L, 2));
+  }
+  lrk_push_actor(L, 1, actor, 0);
+  return 1;
+}
+
+/* rt:find(name | id) -> actor | nil, message, "not_found" */
+static int runtime_find(lua_State *L) {
+  const lrk_runtime *self = lrk_check_runtime(L, 1);
+  bool is_id = lua_isinteger(L, 2) != 0;
+  if (!is_id && lua_type(L, 2) != LUA_TSTRING) {
+    return lrk_argument(L, 2, "a name or an actor id");
+  }
+  self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  return push_found(L, is_id ? rk_runtime_find_id(self->rt, (uint64_t)lua_tointeger(L, 2))
+                             : rk_runtime_find(self->rt, lua_tostring(L, 2)));
+}
+
+/* rt:actor(pattern) -> actor | nil, message, "not_found" */
+static int runtime_actor(lua_State *L) {
+  const char *pattern = luaL_checkstring(L, 2);
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  return push_found(L, rk_runtime_match(self->rt, pattern));
+}
+
+/* rt:actors() -> list */
+static int runtime_actors(lua_State *L) {
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  uint64_t cursor = 0;
+  lua_Integer count = 0;
+  rk_actor *actor = NULL;
+  lua_newtable(L);
+  while ((actor = rk_runtime_next_actor(self->rt, &cursor)) != NULL) {
+    lrk_push_actor(L, 1, actor, 0);
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
+
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+/* The open actor at `index`; raises if it belongs to another runtime. NULL with nil, message,
+ * code. */
+static rk_actor *actor_of(lua_State *L, const lrk_runtime *self, int index) {
+  const lrk_actor *actor = lrk_check_actor(L, index);
+  if (actor->home != self) {
+    luaL_argerror(L, index, "an actor of the same runtime expected");
+  }
+  if (actor->actor == NULL) {
+    lrk_fail_text(L, RK_ECLOSED, "the actor's handle is closed");
+  }
+  return actor->actor;
+}
+
+/* rt:connect(from, port, to) -> true | nil, message, code */
+static int runtime_connect(lua_State *L) {
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  rk_actor *from = actor_of(L, self, 2);
+  const char *port = luaL_checkstring(L, 3);
+  rk_actor *to = from != NULL ? actor_of(L, self, 4) : NULL;
+  if (from == NULL || to == NULL) {
+    return 3;
+  }
+  self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_connect(self->rt, from, port, to, &err);
+  lrk_runtime_kick(L, self, 1);
+  return lrk_result(L, status, &err);
+}
+
+/* rt:disconnect(from, port) -> true | nil, message, code */
+static int runtime_disconnect(lua_State *L) {
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  rk_actor *from = actor_of(L, self, 2);
+  const char *port = luaL_checkstring(L, 3);
+  if (from == NULL) {
+    return 3;
+  }
+  self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_disconnect(self->rt, from, port, &err);
+  lrk_runtime_kick(L, self, 1);
+  return lrk_result(L, status, &err);
+}
+
+/* ---- dead letters ---------------------------------------------------------------------------- */
+
+static void set_u64(lua_State *L, const char *key, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, key);
+}
+
+static void push_dead_letter(lua_State *L, const lrk_runtime *self, const rk_received *letter,
+                             uint64_t dest) {
+  rk_received content = *letter;
+  lua_createtable(L, 0, 10);
+  if ((content.flags & RK_MSG_PUBLISH) != 0 && content.size >= RK_TOPIC_BYTES) {
+    const char *topic = content.data;
+    lua_pushlstring(L, topic, strnlen(topic, RK_TOPIC_BYTES));
+    lua_setfield(L, -2, "topic");
+    content.data = topic + RK_TOPIC_BYTES;
+    content.size -= RK_TOPIC_BYTES;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  bool is_known = lua_rawgeti(L, -1, (lua_Integer)content.type) == LUA_TTABLE;
+  lua_pop(L, 2);
+  if (is_known && letter->reason != RK_DEAD_CORRUPT) {
+    lrk_push_received(L, &content, self->node);
+    lua_setfield(L, -2, "message");
+  }
+  lua_pushlstring(L, content.data != NULL ? content.data : "", content.size);
+  lua_setfield(L, -2, "bytes");
+  lua_pushstring(L, rk_dead_reason_name(letter->reason));
+  lua_setfield(L, -2, "reason");
+  set_u64(L, "dest", dest);
+  set_u64(L, "source", letter->sender);
+  set_u64(L, "correlation", letter->correlation);
+  set_u64(L, "id", letter->id);
+  set_u64(L, "type", letter->type);
+  lrk_push_stamp(L, letter->hlc, self->node);
+  lua_setfield(L, -2, "hlc");
+}
+
+/* rt:dead_letters() -> list, oldest first */
+static int runtime_dead_letters(lua_State *L) {
+  lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  size_t calls = 0;
+  lrk_runtime_drain(L, 1, &calls);
+  lrk_runtime_kick(L, self, 1);
+  lua_newtable(L);
+  rk_received letter;
+  uint64_t dest = 0;
+  for (size_t i = 0;
+       self->rt != NULL && rk_runtime_dead_letter(self->rt, i, &letter, &dest) == RK_OK; i++) {
+    push_dead_letter(L, self, &letter, dest);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* rt:clear_dead_letters() -> true */
+static int runtime_clear_dead_letters(lua_State *L) {
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_runtime_dead_letters_clear(self->rt);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+typedef struct named_code {
+  const char *name;
+  uint32_t code;
+} named_code;
+
+static const named_code commands[] = {
+#define COMMAND_ENTRY(name, number, meaning) {#name, number},
+    RK_COMMAND_LIST(COMMAND_ENTRY)
+#undef COMMAND_ENTRY
+};
+
+static const named_code responses[] = {
+#define RESPONSE_ENTRY(name, number, text) {text, number},
+    RK_RESPONSE_LIST(RESPONSE_ENTRY)
+#undef RESPONSE_ENTRY
+};
+
+/* "heartbeat_request" or a number. */
+static uint32_t check_command(lua_State *L, int index) {
+  if (lua_isinteger(L, index)) {
+    lua_Integer code = lua_tointeger(L, index);
+    luaL_argcheck(L, code >= 0 && code <= UINT32_MAX, index, "a command number expected");
+    return (uint32_t)code;
+  }
+  const char *text = luaL_checkstring(L, index);
+  for (size_t i = 0; i < RK_ARRAY_LEN(commands); i++) {
+    const char *a = text;
+    const char *b = commands[i].name;
+    while (*a != '\0' && toupper((unsigned char)*a) == *b) {
+      a++;
+      b++;
+    }
+    if (*a == '\0' && *b == '\0') {
+      return commands[i].code;
+    }
+  }
+  const char *names[RK_ARRAY_LEN(commands)];
+  for (size_t i = 0; i < RK_ARRAY_LEN(commands); i++) {
+    names[i] = commands[i].name;
+  }
+  luaL_argerror(L, index, lua_pushfstring(L, "no command is called '%s'%s", text,
+                                          lrk_hint(L, text, names, RK_ARRAY_LEN(commands))));
+  return 0;
+}
+
+static lua_Number option_number(lua_State *L, int index, const char *name) {
+  lua_Number value = 0.0;
+  if (lua_istable(L, index)) {
+    lua_getfield(L, index, name);
+    value = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  return value;
+}
+
+/* rt:command(name, options) -> result | nil, message, code */
+static int runtime_command(lua_State *L) {
+  static const lrk_option options[] = {{"block", LRK_INT, 0, 65535},
+                                       {"param1", LRK_INT, INT64_MIN, INT64_MAX},
+                                       {"param2", LRK_INT, 0, UINT32_MAX},
+                                       {"param3", LRK_INT, 0, UINT32_MAX},
+                                       {"param4", LRK_NUMBER, 0, 0},
+                                       {"param5", LRK_NUMBER, 0, 0},
+                                       {NULL, LRK_ANY, 0, 0}};
+  lua_settop(L, 3);
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  uint32_t code = check_command(L, 2);
+  lrk_options(L, 3, "command", options);
+  lua_Integer block = lrk_option_integer(L, 3, "block", 0);
+  if (block >= (lua_Integer)self->info.blocks) {
+    return luaL_error(L, "command: option 'block': the runtime has blocks 0 to %I, got %I",
+                      (lua_Integer)self->info.blocks - 1, block);
+  }
+  self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_command_result result = {0};
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_command(self->rt, (uint32_t)block, code,
+                                  (uint64_t)lrk_option_integer(L, 3, "param1", 0),
+                                  (uint32_t)lrk_option_integer(L, 3, "param2", 0),
+                                  (uint32_t)lrk_option_integer(L, 3, "param3", 0),
+                                  (float)option_number(L, 3, "param4"),
+                                  (float)option_number(L, 3, "param5"), &result, &err);
+  lrk_runtime_kick(L, self, 1);
+  if (status != RK_OK) {
+    return lrk_fail(L, status, &err);
+  }
+  lua_createtable(L, 0, 8);
+  lua_pushinteger(L, (lua_Integer)result.code);
+  for (size_t i = 0; i < RK_ARRAY_LEN(responses); i++) {
+    if (responses[i].code == result.code) {
+      lua_pop(L, 1);
+      lua_pushstring(L, responses[i].name);
+      break;
+    }
+  }
+  lua_setfield(L, -2, "code");
+  if (result.error != RK_OK) {
+    lua_pushstring(L, rk_status_name(result.error));
+    lua_setfield(L, -2, "error");
+  }
+  set_u64(L, "step", result.step);
+  set_u64(L, "steps_remaining", result.steps_remaining);
+  set_u64(L, "actor", result.actor);
+  set_u64(L, "checksum", result.checksum);
+  set_u64(L, "flags", result.flags);
+  return 1;
+}
+
+const luaL_Reg lrk_registry_methods[] = {
+    {"launch", runtime_launch},
+    {"find", runtime_find},
+    {"actor", runtime_actor},
+    {"actors", runtime_actors},
+    {"connect", runtime_connect},
+    {"disconnect", runtime_disconnect},
+    {"dead_letters", runtime_dead_letters},
+    {"clear_dead_letters", runtime_clear_dead_letters},
+    {"command", runtime_command},
+    {NULL, NULL},
+};

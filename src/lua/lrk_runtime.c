@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Class runtime: opening and closing, what it says of itself, waiting, and running callbacks.
+ *
+ * Its user values are a table of actor handles by pointer (weak, so that an actor found twice is
+ * the same object), a table of subscriptions with functions by number, and the function that tells
+ * a loop with waiting coroutines that something was drained behind its back.
+ */
+#include "lua/lrk.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "base/params.h"
+
+/* Callbacks that one call runs at most, so that a callback that publishes to itself cannot hold
+ * it. */
+#define MOST_CALLBACKS 4096u
+
+lrk_runtime *lrk_check_runtime(lua_State *L, int index) {
+  return luaL_checkudata(L, index, LRK_RUNTIME);
+}
+
+lrk_runtime *lrk_open_runtime(lua_State *L, int index) {
+  lrk_runtime *self = lrk_check_runtime(L, index);
+  if (self->rt == NULL) {
+    lrk_fail_text(L, RK_ECLOSED, "the runtime is closed");
+    return NULL;
+  }
+  return self;
+}
+
+/* ---- open and close -------------------------------------------------------------------------- */
+
+static const char *backend_option(lua_State *L, int index) {
+  static const char *const names[] = {"auto", "cpu", "cuda"};
+  const char *name = lrk_option_text(L, index, "backend", NULL);
+  if (name == NULL) {
+    size_t ignored = 0;
+    rk_error err = RK_ERROR_INIT;
+    if (rk_param_choice(RK_PARAM_BACKEND, &ignored, &err) != RK_OK) {
+      luaL_error(L, "%s", err.text);
+    }
+    return rk_param_text(RK_PARAM_BACKEND);
+  }
+  for (size_t i = 0; i < RK_ARRAY_LEN(names); i++) {
+    if (strcmp(name, names[i]) == 0) {
+      return name;
+    }
+  }
+  luaL_error(L, "rk.open: option 'backend': 'auto', 'cpu' or 'cuda' expected, got '%s'%s", name,
+             lrk_hint(L, name, names, RK_ARRAY_LEN(names)));
+  return NULL;
+}
+
+/* open(options) -> runtime | nil, message, code */
+static int core_open(lua_State *L) {
+  static const lrk_option options[] = {
+      {"backend", LRK_TEXT, 0, 0},
+      {"cache", LRK_NAME, 0, 0},
+      {"device", LRK_INT, 0, 1024},
+      {"blocks", LRK_INT, 1, 65536},
+      {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
+      {"ring_units", LRK_INT, 16, 1 << 24},
+      {"dead_letters", LRK_INT, 1, 1 << 24},
+      {"spin_us", LRK_INT, 0, 1000000},
+      {"node", LRK_INT, 0, UINT16_MAX},
+      {"checksum", LRK_BOOL, 0, 0},
+      {NULL, LRK_ANY, 0, 0}};
+  lua_settop(L, 1);
+  lrk_options(L, 1, "rk.open", options);
+  rk_runtime_options open = {
+      .backend = backend_option(L, 1),
+      .cache_dir = lrk_option_text(L, 1, "cache", NULL),
+      .device = (uint32_t)lrk_option_integer(L, 1, "device", 0),
+      .blocks = (uint32_t)lrk_option_integer(L, 1, "blocks", 0),
+      .max_actors = (uint32_t)lrk_option_integer(L, 1, "max_actors", 0),
+      .ring_units = (uint32_t)lrk_option_integer(L, 1, "ring_units", 0),
+      .dead_letters = (uint32_t)lrk_option_integer(L, 1, "dead_letters", 0),
+      .spin_us = (int32_t)lrk_option_integer(L, 1, "spin_us", -1),
+      .node = (uint16_t)lrk_option_integer(L, 1, "node", 0),
+      .checksum = lrk_option_bool(L, 1, "checksum", false),
+  };
+  lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
+  *self = (lrk_runtime){.next_sub = 1, .node = open.node};
+  luaL_setmetatable(L, LRK_RUNTIME);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_setiuservalue(L, 2, LRK_RT_ACTORS);
+  lua_newtable(L);
+  lua_setiuservalue(L, 2, LRK_RT_SUBS);
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_open(&open, &self->rt, &err);
+  if (status != RK_OK) {
+    self->rt = NULL;
+    return lrk_fail(L, status, &err);
+  }
+  rk_runtime_info_get(self->rt, &self->info);
+  return 1;
+}
+
+/* rt:close() -> true; again: true. Also __close. */
+static int runtime_close(lua_State *L) {
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  if (self->rt != NULL) {
+    rk_runtime *rt = self->rt;
+    self->rt = NULL;
+    /* A loop that watches the descriptor lets go of it before it is closed. */
+    self->is_kicked = false;
+    lrk_runtime_kick(L, self, 1);
+    rk_runtime_close(rt);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, LRK_RT_SUBS);
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int runtime_gc(lua_State *L) {
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  if (self->rt != NULL) {
+    lua_warning(L, "ringkernel.runtime: closed by the collector; use <close> or rt:close()", 0);
+    self->parked = 0;
+    runtime_close(L);
+  }
+  return 0;
+}
+
+/* ---- what it says of itself ------------------------------------------------------------------ */
+
+static int runtime_tostring(lua_State *L) {
+  const lrk_runtime *self = lrk_check_runtime(L, 1);
+  if (self->rt == NULL) {
+    lua_pushfstring(L, "%s: %s (closed)", LRK_RUNTIME, self->info.backend);
+  } else {
+    lua_pushfstring(L, "%s: %s (%I blocks)", LRK_RUNTIME, self->info.backend,
+                    (lua_Integer)self->info.blocks);
+  }
+  return 1;
+}
+
+static int runtime_get(lua_State *L) {
+  const lrk_runtime *self = lrk_check_runtime(L, 1);
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (strcmp(key, "backend") == 0) {
+    lua_pushstring(L, self->info.backend);
+  } else if (strcmp(key, "node") == 0) {
+    lua_pushinteger(L, self->node);
+  } else {
+    lua_pushnil(L);
+  }
+  return 1;
+}
+
+static void set_u64(lua_State *L, const char *key, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, key);
+}
+
+static int runtime_info(lua_State *L) {
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_runtime_info info;
+  rk_runtime_info_get(self->rt, &info);
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, info.backend);
+  lua_setfield(L, -2, "backend");
+  lua_pushstring(L, info.device_name);
+  lua_setfield(L, -2, "device_name");
+  set_u64(L, "blocks", info.blocks);
+  set_u64(L, "processors", info.processors);
+  set_u64(L, "max_actors", info.max_actors);
+  set_u64(L, "abi", info.abi_version);
+  set_u64(L, "memory_bytes", info.memory_bytes);
+  set_u64(L, "node", self->node);
+  return 1;
+}
+
+static int runtime_stats(lua_State *L) {
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  rk_runtime_stats stats = {0};
+  rk_runtime_stats_get(self->rt, &stats);
+  lua_createtable(L, 0, 12);
+  set_u64(L, "actors", stats.actors);
+  set_u64(L, "launched", stats.launched);
+  set_u64(L, "sent", stats.sent);
+  set_u64(L, "received", stats.received);
+  set_u64(L, "handled", stats.handled);
+  set_u64(L, "refused_full", stats.refused_full);
+  set_u64(L, "dead_letters", stats.dead_letters);
+  set_u64(L, "published", stats.published);
+  set_u64(L, "publish_dropped", stats.publish_dropped);
+  set_u64(L, "subscriptions", stats.subscriptions);
+  set_u64(L, "device_bytes", stats.device_bytes);
+  set_u64(L, "callback_errors", self->callback_errors);
+  return 1;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* rt:fd() and rt:pollfd() */
+static int runtime_fd(lua_State *L) {
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  lua_pushinteger(L, rk_runtime_fd(self->rt));
+  return 1;
+}
+
+static int runtime_events(lua_State *L) {
+  lua_pushliteral(L, "r");
+  return 1;
+}
+
+/* rt:timeout(): 0 if there is work although the descriptor may be silent, else nil. */
+static int runtime_timeout(lua_State *L) {
+  const lrk_runtime *self = lrk_check_runtime(L, 1);
+  if (self->rt == NULL || self->has_leftovers) {
+    lua_pushinteger(L, 0);
+  } else {
+    lua_pushnil(L);
+  }
+  return 1;
+}
+
+static int add_traceback(lua_State *L) {
+  const char *text = luaL_tolstring(L, 1, NULL);
+  luaL_traceback(L, L, text, 1);
+  return 1;
+}
+
+/* Calls the function at `function` with the received message and its topic; an error becomes a
+ * warning. */
+static void call_back(lua_State *L, lrk_runtime *self, int function, const rk_received *received,
+                      const char *topic) {
+  int top = lua_gettop(L);
+  lua_pushcfunction(L, add_traceback);
+  lua_pushvalue(L, function);
+  lrk_push_received(L, received, self->node);
+  lua_pushstring(L, topic);
+  if (lua_pcall(L, 2, 0, top + 1) != LUA_OK) {
+    self->callback_errors++;
+    const char *text = lua_tostring(L, -1);
+    lua_warning(L, "ringkernel: error in a subscriber's function: ", 1);
+    lua_warning(L, text != NULL ? text : "(no text)", 0);
+  }
+  lua_settop(L, top);
+}
+
+size_t lrk_runtime_dispatch(lua_State *L, int index) {
+  lrk_runtime *self = lua_touserdata(L, index);
+  if (self->is_dispatching) {
+    return 0; /* a callback waits for something: the outer call goes on with the rest */
+  }
+  index = lua_absindex(L, index);
+  int top = lua_gettop(L);
+  size_t calls = 0;
+  rk_subscription *sub = NULL;
+  luaL_checkstack(L, 16, "callbacks");
+  self->is_dispatching = true;
+  self->has_leftovers = false;
+  while (self->rt != NULL && (sub = rk_runtime_next_ready(self->rt)) != NULL) {
+    rk_received received;
+    const char *topic = NULL;
+    if (calls >= MOST_CALLBACKS) {
+      self->has_leftovers = true;
+      break;
+    }
+    if (rk_subscription_try_receive(sub, &received, &topic) != RK_OK) {
+      break;
+    }
+    if (lua_getiuservalue(L, index, LRK_RT_SUBS) == LUA_TTABLE &&
+        lua_rawgeti(L, -1, (lua_Integer)rk_subscription_user(sub)) == LUA_TUSERDATA &&
+        lua_getiuservalue(L, -1, 2) == LUA_TFUNCTION) {
+      call_back(L, self, lua_gettop(L), &received, topic);
+      calls++;
+    }
+    lua_settop(L, top);
+  }
+  lua_settop(L, top);
+  self->is_dispatching = false;
+  return calls;
+}
+
+size_t lrk_runtime_drain(lua_State *L, int index, size_t *calls) {
+  lrk_runtime *self = lua_touserdata(L, index);
+  size_t moved = rk_runtime_drain(self->rt);
+  *calls = lrk_runtime_dispatch(L, index);
+  self->arrivals += moved > *calls ? moved : *calls;
+  return moved;
+}
+
+void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object) {
+  if (home->parked == 0 || home->is_kicked) {
+    return;
+  }
+  home->is_kicked = true;
+  int top = lua_gettop(L);
+  lua_pushvalue(L, object);
+  if (lua_touserdata(L, -1) != home) {
+    lua_getiuservalue(L, -1, 1);
+  }
+  if (lua_getiuservalue(L, -1, LRK_RT_KICK) == LUA_TFUNCTION && lua_pcall(L, 0, 0, 0) != LUA_OK) {
+    const char *text = lua_tostring(L, -1);
+    lua_warning(L, "ringkernel: error in an event loop: ", 1);
+    lua_warning(L, text != NULL ? text : "(no text)", 0);
+  }
+  lua_settop(L, top);
+}
+
+/* rt:drain() -> records moved, callbacks run */
+static int runtime_drain(lua_State *L) {
+  lrk_runtime *self = lrk_open_runtime(L, 1);
+  if (self == NULL) {
+    return 3;
+  }
+  size_t calls = 0;
+  size_t moved = lrk_runtime_drain(L, 1, &calls);
+  lrk_runtime_kick(L, self, 1);
+  lua_pushinteger(L, (lua_Integer)moved);
+  lua_pushinteger(L, (lua_Integer)calls);
+  return 2;
+}
+
+/* drain(rt) -> as rt:drain(), but does not tell the loop: for the loop itself */
+static int core_drain(lua_State *L) {
+  if (lrk_open_runtime(L, 1) == NULL) {
+    return 3;
+  }
+  size_t calls = 0;
+  size_t moved = lrk_runtime_drain(L, 1, &calls);
+  lua_pushinteger(L, (lua_Integer)moved);
+  lua_pushinteger(L, (lua_Integer)calls);
+  return 2;
+}
+
+/* wait(rt, seconds) -> true | nil, message, "timeout" | "interrupted" | "closed": one wait, no
+ * callbacks */
+static int core_wait(lua_State *L) {
+  uint64_t timeout_ns = lrk_check_timeout(L, 2);
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  if (lrk_open_runtime(L, 1) == NULL) {
+    return 3;
+  }
+  if (self->has_leftovers) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  int status = rk_runtime_wait(self->rt, timeout_ns);
+  self->arrivals += status == RK_OK; /* it has drained something already */
+  lrk_runtime_kick(L, self, 1);
+  return lrk_result(L, status, NULL);
+}
+
+/* park(rt, change): how many more coroutines a loop keeps waiting */
+static int core_park(lua_State *L) {
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  lua_Integer change = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, (lua_Integer)self->parked + change >= 0, 2, "more unparked than parked");
+  self->parked = (uint32_t)((lua_Integer)self->parked + change);
+  return 0;
+}
+
+/* set_kicked(rt, boolean): true keeps the kick function from being called */
+static int core_set_kicked(lua_State *L) {
+  lrk_check_runtime(L, 1)->is_kicked = lua_toboolean(L, 2) != 0;
+  return 0;
+}
+
+/* on_kick(rt, function) */
+static int core_on_kick(lua_State *L) {
+  lrk_check_runtime(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, LRK_RT_KICK);
+  return 0;
+}
+
+/* arrivals(rt) -> a count that grows with whatever arrives */
+static int core_arrivals(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)lrk_check_runtime(L, 1)->arrivals);
+  return 1;
+}
+
+/* is_open(rt) -> boolean */
+static int core_is_open(lua_State *L) {
+  lua_pushboolean(L, lrk_check_runtime(L, 1)->rt != NULL);
+  return 1;
+}
+
+const luaL_Reg lrk_runtime_functions[] = {
+    {"open", core_open},       {"drain", core_drain},     {"wait", core_wait},
+    {"park", core_park},       {"set_kicked", core_set_kicked}, {"on_kick", core_on_kick},
+    {"is_open", core_is_open}, {"arrivals", core_arrivals}, {NULL, NULL},
+};
+
+void lrk_runtime_register(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"close", runtime_close},   {"info", runtime_info},       {"stats", runtime_stats},
+      {"fd", runtime_fd},         {"pollfd", runtime_fd},       {"events", runtime_events},
+      {"timeout", runtime_timeout}, {"drain", runtime_drain},   {"publish", lrk_runtime_publish},
+      {"subscribe", lrk_runtime_subscribe}, {"buffer", lrk_runtime_buffer},
+      {"run", lrk_runtime_run},   {NULL, NULL},
+  };
+  static const luaL_Reg meta[] = {{"__close", runtime_close},
+                                  {"__gc", runtime_gc},
+                                  {"__tostring", runtime_tostring},
+                                  {NULL, NULL}};
+  lrk_class(L, LRK_RUNTIME, methods, meta, runtime_get);
+  luaL_getmetatable(L, LRK_RUNTIME);
+  lrk_push_methods(L, LRK_RUNTIME);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, lrk_registry_methods, 1);
+  lua_pop(L, 2);
+}
