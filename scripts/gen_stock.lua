@@ -3,9 +3,9 @@
 --
 --   lua5.4 scripts/gen_stock.lua OUTDIR
 --
--- makes OUTDIR/stock_<name>.c from kernels/<name>.cu for each kernel of lua/ringkernel/stock.lua. Each
--- exports one `rk_module rk_module_stock_<name>`, which src/runtime/stock_table.c lists. Run by the
--- Makefile from the top folder.
+-- makes OUTDIR/stock_<name>.c from kernels/<name>.cu for each kernel of lua/ringkernel/stock.lua.
+-- Each exports one `rk_module rk_module_stock_<name>`, which src/runtime/stock_table.c lists. Run
+-- by the Makefile from the top folder.
 
 package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 

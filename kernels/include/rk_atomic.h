@@ -15,6 +15,8 @@
  *   fence: only rk_fence_seq_cst exists, for the store-then-load of "I sleep" against "I have sent".
  *
  * Verification builds may replace all of it: define RK_ATOMIC_OVERRIDE as the header to use instead.
+ * RK_PLANT_RELAXED_PUBLISH takes the release out of the stores that publish data, for a test that the
+ * tools see what is missing then (spec/c/planted/relaxed_publish.c).
  */
 #ifndef RK_ATOMIC_H
 #define RK_ATOMIC_H
@@ -88,6 +90,12 @@ RK_ATOMIC_FN void rk_fence_seq_cst(void) {
 
 #define RK_ATOMIC_FN static inline
 
+#if defined(RK_PLANT_RELAXED_PUBLISH)
+#define RK_ORDER_PUBLISH __ATOMIC_RELAXED
+#else
+#define RK_ORDER_PUBLISH __ATOMIC_RELEASE
+#endif
+
 #define RK_DEFINE_LOAD(name, type, order) \
   RK_ATOMIC_FN type name(const type *p) { return __atomic_load_n(p, order); }
 #define RK_DEFINE_STORE(name, type, order) \
@@ -102,11 +110,11 @@ RK_DEFINE_LOAD(rk_ld_acquire_sys_u32, rk_u32, __ATOMIC_ACQUIRE)
 RK_DEFINE_LOAD(rk_ld_acquire_sys_u64, rk_u64, __ATOMIC_ACQUIRE)
 RK_DEFINE_STORE(rk_st_relaxed_gpu_u32, rk_u32, __ATOMIC_RELAXED)
 RK_DEFINE_STORE(rk_st_release_gpu_u32, rk_u32, __ATOMIC_RELEASE)
-RK_DEFINE_STORE(rk_st_release_gpu_u64, rk_u64, __ATOMIC_RELEASE)
+RK_DEFINE_STORE(rk_st_release_gpu_u64, rk_u64, RK_ORDER_PUBLISH)
 RK_DEFINE_STORE(rk_st_relaxed_sys_u32, rk_u32, __ATOMIC_RELAXED)
 RK_DEFINE_STORE(rk_st_relaxed_sys_u64, rk_u64, __ATOMIC_RELAXED)
 RK_DEFINE_STORE(rk_st_release_sys_u32, rk_u32, __ATOMIC_RELEASE)
-RK_DEFINE_STORE(rk_st_release_sys_u64, rk_u64, __ATOMIC_RELEASE)
+RK_DEFINE_STORE(rk_st_release_sys_u64, rk_u64, RK_ORDER_PUBLISH)
 #undef RK_DEFINE_LOAD
 #undef RK_DEFINE_STORE
 

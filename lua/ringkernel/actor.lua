@@ -17,8 +17,10 @@ local NO_REPLY = "no reply came in time"
 --- Takes the next message that the actor sent to the host; waits for it at most `timeout` seconds.
 function Actor:receive(timeout)
   local message, text, code = try_receive(self)
-  if message ~= nil or code ~= "empty" then
-    return message, text, code
+  if message ~= nil then
+    return message
+  elseif code ~= "empty" then
+    return nil, text, code
   end
   check.timeout("receive", timeout)
   return loop.wait(self.runtime, timeout, function()

@@ -29,7 +29,7 @@ end
 function M.describe(value)
   local kind = type(value)
   if kind == "string" then
-    return #value <= 40 and ("%q"):format(value) or ("a string of %d bytes"):format(#value)
+    return #value <= 40 and "'" .. value .. "'" or ("a string of %d bytes"):format(#value)
   elseif kind == "number" then
     return ("%s"):format(value)
   elseif kind == "boolean" or kind == "nil" then
@@ -165,7 +165,7 @@ function M.identifier(where, name)
   if type(name) ~= "string" then
     M.fail("%s: a name (string) expected, got %s", where, M.describe(name))
   elseif not name:find("^[%a_][%w_]*$") or #name > 63 then
-    M.fail("%s: %q is no name: letters, digits and '_', no digit first, at most 63", where, name)
+    M.fail("%s: '%s' is no name: letters, digits and '_', no digit first, at most 63", where, name)
   elseif RESERVED[name] or name:find("^_[_%u]") then
     M.fail("%s: '%s' is a reserved word of C or C++; choose another name", where, name)
   elseif name:find("^[rR][kK]_") then

@@ -258,7 +258,7 @@ local function new_param(where, entry)
   local const, word, star = entry[2]:match("^%s*(c?o?n?s?t?)%s*(%w+)%s*(%*?)%s*$")
   local kind = layout.KINDS[word]
   if not kind or not kind.number or (const ~= "" and (const ~= "const" or star == "")) then
-    check.fail("%s '%s': a number type, or a pointer as in 'const f32*' expected, got %q", where,
+    check.fail("%s '%s': a number type, or a pointer as in 'const f32*' expected, got '%s'", where,
       name, entry[2])
   end
   return { name = name, kind = word, ctype = kind.ctype, is_const = const ~= "",

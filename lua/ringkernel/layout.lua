@@ -46,7 +46,7 @@ local function parse_type(where, text, limit)
   word = word or text
   local kind = M.KINDS[word]
   if not kind then
-    check.fail("%s: unknown type %q%s; the types are %s, and arrays of the numbers", where, text,
+    check.fail("%s: unknown type '%s'%s; the types are %s, and arrays of the numbers", where, text,
       check.hint(word, M.KINDS), KIND_LIST)
   end
   if not count then
@@ -60,7 +60,7 @@ local function parse_type(where, text, limit)
   end
   count = math.tointeger(tonumber(count))
   if not count or count > limit then
-    check.fail("%s: array length from 1 to %d expected, got %q", where, limit, text)
+    check.fail("%s: array length from 1 to %d expected, got '%s'", where, limit, text)
   end
   return word, count
 end

@@ -142,8 +142,15 @@ function Hub:pump()
   return nearest
 end
 
--- ---- waiting
--- --------------------------------------------------------------------------------------
+-- ---- waiting ------------------------------------------------------------------------------------
+
+--- A success is one value, a failure three.
+local function result(value, text, code)
+  if value ~= nil then
+    return value
+  end
+  return nil, text, code
+end
 
 --- Blocks: drains, runs callbacks, asks, waits, again and again.
 local function wait_blocking(rt, timeout, try, timeout_text)
@@ -152,7 +159,7 @@ local function wait_blocking(rt, timeout, try, timeout_text)
     rt:drain()
     local value, text, code = try()
     if value ~= nil or code ~= "empty" then
-      return value, text, code
+      return result(value, text, code)
     end
     local left = deadline and deadline - core.clock()
     if left and left <= 0 then
@@ -168,7 +175,7 @@ end
 function M.wait(rt, timeout, try, timeout_text)
   local value, text, code = try()
   if value ~= nil or code ~= "empty" then
-    return value, text, code
+    return result(value, text, code)
   end
   local loop = M.current()
   if not loop then
@@ -185,7 +192,7 @@ function M.wait(rt, timeout, try, timeout_text)
   local hub = hub_for(rt, loop)
   hub:add(waiter)
   loop:park(hub, waiter, timeout)
-  return table.unpack(waiter.results, 1, waiter.results.n)
+  return result(table.unpack(waiter.results, 1, 3))
 end
 
 --- Keeps `loop` draining `rt`, so that subscribers' functions run; false ends it.
