@@ -123,13 +123,13 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b) {
  * beginning of the round, so whatever rang since keeps it awake. `sleeping` and the looks at the rings are ordered
  * by the fence; partners: rkd_flush and the host's bell. */
 RK_SLOW_FN void rkd_idle(rk_block *b) {
-  const rk_abi_grid *grid = RK_PTR(rk_abi_grid, b->grid);
   b->idle_rounds += 1u;
   if (b->idle_rounds == 1u) {
     b->idle_since_us = rkd_clock_us();
     rkd_ring_give_back(&b->rx);
   }
 #if RK_CAN_SLEEP
+  const rk_abi_grid *grid = RK_PTR(rk_abi_grid, b->grid);
   if (b->idle_rounds % RK_SPIN_ROUNDS != 0u) {
     rkd_pause(20u);
     return;
@@ -150,7 +150,6 @@ RK_SLOW_FN void rkd_idle(rk_block *b) {
   rk_st_relaxed_gpu_u32(&b->shared->sleeping, 0u);
 #else
   rkd_pause(b->idle_rounds < 64u ? 20u : b->idle_rounds < 1024u ? 100u : 1000u);
-  (void)grid;
 #endif
 }
 

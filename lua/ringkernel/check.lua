@@ -65,7 +65,7 @@ function M.nearest(word, names)
       best, best_distance = name, d
     end
   end
-  if best and best_distance <= math.max(1, #word // 3) then
+  if best and best_distance <= (#word <= 3 and 1 or math.max(2, #word // 3)) then
     return best
   end
   return nil

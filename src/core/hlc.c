@@ -36,6 +36,11 @@ rk_u64 rk_hlc_tick(rk_hlc *clock)
   return advance(clock, 0, rk_clock_wall_us());
 }
 
+rk_u64 rk_hlc_tick_at(rk_hlc *clock, uint64_t wall_us)
+{
+  return advance(clock, 0, wall_us);
+}
+
 rk_u64 rk_hlc_now(const rk_hlc *clock)
 {
   rk_u64 wall = rkd_hlc_pack(rk_clock_wall_us(), 0);

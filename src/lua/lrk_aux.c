@@ -85,8 +85,9 @@ const char *lrk_hint(lua_State *L, const char *word, const char *const *names, s
       name = names[i];
     }
   }
-  size_t limit = strlen(word) / 3;
-  if (name == NULL || best > (limit > 1 ? limit : 1)) {
+  size_t length = strlen(word);
+  size_t limit = length <= 3 ? 1 : (length < 9 ? 2 : length / 3);
+  if (name == NULL || best > limit) {
     return lua_pushliteral(L, "");
   }
   return lua_pushfstring(L, " (did you mean '%s'?)", name);

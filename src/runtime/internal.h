@@ -185,6 +185,8 @@ struct rk_runtime {
 
   /* messages */
   rk_hlc clock;
+  uint64_t batch_us;       /* wall clock of the batch of quiet commits under way */
+  uint32_t batch_left;     /* commits that may still use it */
   uint64_t next_id;
   uint64_t next_cmd;
   rk_pending *pending;     /* the one command under way */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/clock.h"
 
 /* Whether one more message of this priority fits into the actor's queue. */
 static bool has_room(rk_actor *actor, uint8_t priority) {
@@ -80,13 +81,26 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
   return RK_OK;
 }
 
-static uint64_t commit(rk_actor *actor, const rk_send_options *options, uint64_t correlation) {
+/* Messages of one batch share a reading of the wall clock; their stamps differ in the counter. */
+#define BATCH_MSGS 32u
+
+static rk_u64 stamp(rk_runtime *rt, bool is_batch) {
+  if (!is_batch) { return rk_hlc_tick(&rt->clock); }
+  if (rt->batch_left == 0) {
+    rt->batch_left = BATCH_MSGS;
+    rt->batch_us = rk_clock_wall_us();
+  }
+  rt->batch_left -= 1;
+  return rk_hlc_tick_at(&rt->clock, rt->batch_us);
+}
+
+static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_batch) {
   rk_runtime *rt = actor->rt;
   rk_ring_tx *tx = rt->reserved.tx;
   rk_abi_msg header = {
     .id = ++rt->next_id,
-    .correlation = options != NULL && options->correlation != 0 ? options->correlation : correlation,
-    .hlc = rk_hlc_tick(&rt->clock),
+    .correlation = options != NULL ? options->correlation : 0,
+    .hlc = stamp(rt, is_batch),
     .deadline = options != NULL ? options->deadline : 0,
     .dest = actor->id,
     .type = rt->reserved.type,
@@ -111,13 +125,13 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, uint64_t
 }
 
 uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options) {
-  uint64_t id = commit(actor, options, 0);
+  uint64_t id = commit(actor, options, false);
   actor->rt->ops->grid_bell(actor->rt->backend, actor->shared->block);
   return id;
 }
 
 uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options) {
-  uint64_t id = commit(actor, options, 0);
+  uint64_t id = commit(actor, options, true);
   actor->rt->blocks[actor->shared->block].rung_later = true;
   return id;
 }

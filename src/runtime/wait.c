@@ -93,6 +93,7 @@ size_t rk_runtime_drain(rk_runtime *rt) {
 }
 
 void rk_runtime_flush(rk_runtime *rt) {
+  rt->batch_left = 0;
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     if (rt->blocks[i].rung_later) {
       rt->blocks[i].rung_later = false;

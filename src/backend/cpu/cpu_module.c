@@ -100,6 +100,7 @@ static const char *const sanitize_flags[] = {
 static int build(rk_backend *backend, const char *name, const char *source, const char *symbol,
                  rk_backend_module *module, void **found, char **log, rk_error *err) {
   text_buffer whole = { 0 };
+  char *output = NULL; /* of the compiler */
   int rc = RK_OK;
   expand(&whole, "rk-generated", source, false);
   if (whole.failed) {
@@ -113,7 +114,13 @@ static int build(rk_backend *backend, const char *name, const char *source, cons
     .cache_dir = backend->cache_dir,
     .abi_version = RK_ABI_VERSION,
   };
-  rc = rk_cpu_compile(&request, &module->path, log, err);
+  rc = rk_cpu_compile(&request, &module->path, &output, err);
+  if (rc == RK_ECOMPILE && log != NULL) {
+    *log = output;
+    output = NULL;
+  } else if (rc == RK_OK && output != NULL && output[0] != '\0') {
+    rk_log(RK_LOG_INFO, "cpu", "kernel '%s': %s", name, output);
+  }
   if (rc != RK_OK) {
     (void)rk_error_prefix(err, "kernel '%s'", name);
     goto done;
@@ -121,6 +128,7 @@ static int build(rk_backend *backend, const char *name, const char *source, cons
   rc = rk_cpu_module_load(module->path, symbol, &module->handle, found, err);
   if (rc != RK_OK) { (void)rk_error_prefix(err, "kernel '%s'", name); }
 done:
+  rk_free(output);
   rk_free(whole.text);
   return rc;
 }
