@@ -213,9 +213,9 @@ demo: ## set up, build and run the main example
 	+@$(submake) $(jobs) build
 	@$(RKL) examples/event-log.lua
 
-bench: build ## run every benchmark campaign in bench/
-	@for file in $(sort $(wildcard bench/*.lua)); do \
-	  echo "== $$file"; $(RKL) --bench $$file --out $(BUILD)/bench || exit 1; done
+bench: build ## measure everything (ONLY=NAME: some), show it beside its targets, keep it in bench/results
+	+@$(submake) -f bench/bench.mk CC="$(CC)" BUILD=$(BUILD) LIB=$(LIB) RKL=$(RKL) LIBS="$(LIBS)" \
+	  ONLY=$(ONLY) run
 
 docs: ## write the reference of the Lua API to build/docs/reference.md
 	$(call say,DOCS,build/docs/reference.md)
@@ -328,6 +328,16 @@ check: ## lint, test and both sanitizer passes
 	$(LUA) scripts/summary.lua $(foreach step,lint test test-asan test-tsan,build/results/$(step)/*.log); \
 	test -z "$$failed"
 
+# The device code, proved without a GPU: C and C++ compilers, NVRTC where there is one.
+check-kernels: $(BUILD)/nvrtc_compile ## compile the device code for every GPU architecture, read its PTX
+	@rm -rf build/results/check-kernels; mkdir -p build/results/check-kernels
+	@$(LUA) scripts/check_kernels.lua --tool $< --work $(BUILD)/check-kernels \
+	  --log build/results/check-kernels/kernels.log $(if $(PART),--part check-kernels)
+
+$(BUILD)/nvrtc_compile: scripts/nvrtc_compile.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out -fPIC $(INCLUDES),$(BASE_FLAGS)) $(CPPFLAGS) $(CFLAGS) -o $@ $< -ldl
+
 syntax_flags = $(filter-out -g -O2,$(BASE_FLAGS)) $(LUA_CFLAGS) $(LINE_CFLAGS) -Ispec/c -Werror
 LINT := $(BUILD)/lint
 
@@ -373,6 +383,7 @@ help: ## this list
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
 .PHONY: FORCE build objects test-programs bootstrap demo bench docs run-suites test test-c test-lua \
-  test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check install clean help
+  test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check \
+  check-kernels install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

@@ -4,9 +4,9 @@
 -- `device.unit(defs)` returns complete source for NVRTC: the grid's loop, each definition in a
 -- namespace of its own with the user's text untouched behind a #line, and the switch that the loop
 -- calls handlers through. The number of a definition, from 0 in the order of the list, is what
--- rk_abi_def.index must hold; entry point is `rk_grid`, to be launched with at most
--- `device.threads(defs)` threads a block. codegen.lua writes the form for the CPU; both compile the
--- same text. Pure Lua; used by scripts/check_kernels.lua. kernels/README.md explains the form.
+-- rk_abi_def.index must hold; the entry is `rk_grid`, launched with `device.threads(defs)` threads
+-- a block. codegen.lua writes the form for the CPU; both compile the same text. Pure Lua; used by
+-- scripts/check_kernels.lua. kernels/README.md explains the form.
 
 local definition = require "ringkernel.definition"
 

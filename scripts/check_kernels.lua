@@ -1,0 +1,375 @@
+-- Proves the device code without a GPU: compiles it for all it must run on, reads the result.
+--
+--   lua5.4 scripts/check_kernels.lua --tool FILE --work DIR [--log FILE] [--part NAME]
+--
+-- FILE is scripts/nvrtc_compile.c, built; DIR is where products go (made if it is missing). Checks:
+--   a. every stock kernel and test definition compiles as C11 (gcc, clang) and C++17 (g++)
+--   b. the grid with all stock kernels, and one with all test definitions, compiles with NVRTC for
+--      every architecture it offers, our headers in memory; registers and spills are told, and the
+--      stock grid may spill nothing
+--   c. in the PTX of the marker kernels every access to a word that carries a memory order is of
+--      the right kind, and the stock grid has the accesses it needs and none of a wrong kind
+--   d. each planted mistake is found by c
+-- Prints a line a check in TAP and ends with "N passed, N failed, N skipped"; with --part the
+-- totals are worded as those of one step of several. --log keeps what scripts/summary.lua adds up.
+-- A missing tool is a skip that names it, or a failure where CI is set in the environment.
+
+package.path = "lua/?.lua;lua/?/init.lua;scripts/?.lua;" .. package.path
+
+local cases = require "kernel_cases"
+local codegen = require "ringkernel.codegen"
+local device = require "ringkernel.codegen_device"
+local ptx = require "ptx"
+local stock = require "ringkernel.stock"
+
+local USAGE = "usage: check_kernels.lua --tool FILE --work DIR [--log FILE] [--part NAME]\n"
+local HEADERS = "kernels/include"
+local OLDEST_ARCH = 70   -- threads that make progress on their own, acquire and release
+local PTX_ARCHS = { 75, 90 }
+local OPTIONS = "--std=c++17 --device-as-default-execution-space --no-cache --ptxas-options=-v"
+local C_FLAGS = "-O2 -fPIC -Wall -Wextra -Werror -I" .. HEADERS .. " -c -o /dev/null"
+
+-- ---- small things ----
+
+local options = {}
+do
+  local index = 1
+  while arg[index] do
+    local name = arg[index]:match("^%-%-(%l+)$")
+    if not (name and ("tool work log part"):find(name, 1, true)) or not arg[index + 1] then
+      io.stderr:write(USAGE)
+      os.exit(2)
+    end
+    options[name] = arg[index + 1]
+    index = index + 2
+  end
+  if not (options.tool and options.work) then
+    io.stderr:write("check_kernels.lua: --tool and --work are needed\n")
+    os.exit(2)
+  end
+end
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- Runs a command; returns its exit status and what it printed.
+local function run(format, ...)
+  local pipe = assert(io.popen(format:format(...) .. " 2>&1 </dev/null"))
+  local output = pipe:read("a")
+  local _, _, status = pipe:close()
+  return status, output
+end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then
+    return nil
+  end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+-- ---- results ----
+
+local counts = { passed = 0, failed = 0, skipped = 0 }
+local log = options.log and assert(io.open(options.log, "w"))
+
+local function say(line)
+  print(line)
+  if log then
+    log:write(line, "\n")
+  end
+end
+
+local function number()
+  return counts.passed + counts.failed + counts.skipped
+end
+
+--- Tells one result: `problem` is what is wrong, nil if nothing is; `note` is told either way.
+local function result(name, problem, note)
+  local key = problem and "failed" or "passed"
+  counts[key] = counts[key] + 1
+  say(("%s %d - %s%s"):format(problem and "not ok" or "ok", number(), name,
+    note and (": " .. note) or ""))
+  if problem then
+    for line in problem:gmatch("[^\n]+") do
+      say("#   " .. line)
+    end
+  end
+end
+
+--- What needs a tool that is not there.
+local function missing(name, tool)
+  if os.getenv("CI") then
+    return result(name, tool .. ", and CI is set: the check must run here")
+  end
+  counts.skipped = counts.skipped + 1
+  say(("ok %d - %s # SKIP %s"):format(number(), name, tool))
+end
+
+local function first_lines(text, count)
+  local out = {}
+  for line in text:gmatch("[^\n]+") do
+    out[#out + 1] = line
+    if #out == count then
+      break
+    end
+  end
+  return table.concat(out, "\n")
+end
+
+-- ---- a. C and C++ ----
+
+local COMPILERS = {
+  { command = "gcc", language = "C11", flags = "-x c -std=c11 -Wc++-compat" },
+  { command = "clang", language = "C11", flags = "-x c -std=c11" },
+  { command = "g++", language = "C++17", flags = "-x c++ -std=c++17" },
+}
+
+local function check_host(sources)
+  for _, compiler in ipairs(COMPILERS) do
+    local has = run("command -v %s", compiler.command) == 0
+    for _, source in ipairs(sources) do
+      local name = ("%s as %s with %s"):format(source.name, compiler.language, compiler.command)
+      if not has then
+        missing(name, "no " .. compiler.command)
+      else
+        local status, output = run("%s %s %s %s", compiler.command, compiler.flags, C_FLAGS,
+          quote(source.path))
+        result(name, status ~= 0 and first_lines(output, 20) or nil)
+      end
+    end
+  end
+end
+
+-- ---- b. NVRTC ----
+
+--- Starts the tool for architectures; returns a function that waits for it and returns its output.
+local function start_nvrtc(source, prefix, archs, headers)
+  local names = {}
+  for index, arch in ipairs(archs) do
+    names[index] = "--arch " .. arch
+    os.remove(("%s.sm_%s.ptx"):format(prefix, arch))
+  end
+  local pipe = assert(io.popen(("%s --headers %s %s --out %s %s -- %s 2>&1 </dev/null"):format(
+    quote(options.tool), quote(headers), table.concat(names, " "), quote(prefix), quote(source),
+    OPTIONS)))
+  return function()
+    local output = pipe:read("a")
+    pipe:close()
+    return output
+  end
+end
+
+--- Compiles for architectures, half of them in a second process; returns { ok, log, ptx } for each.
+local function nvrtc(source, archs, headers)
+  local prefix = source:gsub("%.cu$", "")
+  local middle = #archs // 2
+  local waits, out = {}, {}
+  for _, half in ipairs { { 1, middle }, { middle + 1, #archs } } do
+    local part = table.move(archs, half[1], half[2], 1, {})
+    if #part > 0 then
+      waits[#waits + 1] = start_nvrtc(source, prefix, part, headers or HEADERS)
+    end
+  end
+  local output = ""
+  for _, wait in ipairs(waits) do
+    output = output .. wait()
+  end
+  for _, arch in ipairs(archs) do
+    local base = ("%s.sm_%s"):format(prefix, arch)
+    local is_compiled = output:find(("sm_%s ok\n"):format(arch), 1, true) ~= nil
+    local text = (read(base .. ".log") or ""):gsub("%z", "")
+    out[arch] = {
+      is_compiled = is_compiled,
+      log = is_compiled and text or text .. output,
+      ptx = is_compiled and read(base .. ".ptx") or nil,
+    }
+  end
+  return out
+end
+
+--- Registers of the entry, and bytes spilled by all functions, from the assembler's report.
+local function resources(text)
+  local spilled, where = 0, {}
+  local name = "?"
+  for line in text:gmatch("[^\n]+") do
+    name = line:match("Function properties for ([%w_$]+)") or name
+    local stores, loads = line:match("(%d+) bytes spill stores, (%d+) bytes spill loads")
+    if stores and tonumber(stores) + tonumber(loads) > 0 then
+      spilled = spilled + tonumber(stores) + tonumber(loads)
+      where[#where + 1] = ("%s spills: %s bytes of stores, %s of loads"):format(name, stores, loads)
+    end
+  end
+  return {
+    registers = tonumber(text:match("Used (%d+) registers")),
+    shared = tonumber(text:match("(%d+) bytes smem")) or 0,
+    stack = tonumber(text:match("(%d+) bytes cumulative stack")) or 0,
+    spilled = spilled,
+    where = table.concat(where, "\n"),
+  }
+end
+
+--- Warnings that stand in our own headers.
+local function header_warnings(text)
+  local out = {}
+  for line in text:gmatch("[^\n]+") do
+    if line:find("^rk_[%w_]+%.h%(%d+%): warning") then
+      out[#out + 1] = line
+    end
+  end
+  return #out > 0 and table.concat(out, "\n") or nil
+end
+
+local function check_grid(name, source, archs, may_spill)
+  local compiled = nvrtc(source, archs)
+  for _, arch in ipairs(archs) do
+    local one = compiled[arch]
+    local what = ("%s for sm_%d"):format(name, arch)
+    if not one.is_compiled then
+      result(what, first_lines(one.log, 30))
+    else
+      local used = resources(one.log)
+      local problem = header_warnings(one.log)
+      if not used.registers then
+        problem = "the assembler's report is missing from the log"
+      elseif used.spilled > 0 and not may_spill then
+        problem = used.where
+      end
+      result(what, problem, ("%s registers, %d bytes spilled, %d of stack, %d shared"):format(
+        used.registers, used.spilled, used.stack, used.shared))
+    end
+  end
+  return compiled
+end
+
+-- ---- c. memory orders in PTX ----
+
+local function check_markers(source)
+  local compiled = nvrtc(source, PTX_ARCHS)
+  for _, arch in ipairs(PTX_ARCHS) do
+    local one = compiled[arch]
+    if not one.ptx then
+      result(("marker kernels for sm_%d"):format(arch), first_lines(one.log, 20))
+    end
+    for _, marker in ipairs(one.ptx and cases.markers or {}) do
+      result(("%s for sm_%d: %s"):format(marker.name, arch, table.concat(marker.ops, ", ")),
+        ptx.marker_problem(marker, one.ptx))
+    end
+  end
+end
+
+-- ---- d. planted mistakes ----
+
+--- A folder with our headers in which the plant was made, or nil and why there is none.
+local function plant_headers(plant, folder)
+  local text = read(HEADERS .. "/" .. plant.file)
+  local first, last = text:find(plant.find, 1, true)
+  if not first or text:find(plant.find, last + 1, true) then
+    return nil, ("%s has not exactly one '%s'"):format(plant.file, plant.find)
+  end
+  run("rm -rf %s && cp -r %s %s", quote(folder), HEADERS, quote(folder))
+  write(folder .. "/" .. plant.file, text:sub(1, first - 1) .. plant.replace .. text:sub(last + 1))
+  return folder
+end
+
+local function check_plants(source)
+  for _, plant in ipairs(cases.plants) do
+    local name = ("planted: %s"):format(plant.what)
+    local folder, why = plant_headers(plant, options.work .. "/planted")
+    local one = folder and nvrtc(source, { 90 }, folder)[90]
+    local caught
+    for _, marker in ipairs(cases.markers) do
+      if marker.name == plant.marker and one and one.ptx then
+        caught = ptx.marker_problem(marker, one.ptx)
+      end
+    end
+    if not one or not one.ptx then
+      result(name, why or "does not compile: " .. first_lines(one.log, 20))
+    else
+      result(name, not caught and "was not found" or nil, caught)
+    end
+  end
+end
+
+-- ---- all of it ----
+
+assert(run("mkdir -p %s", quote(options.work)) == 0, "cannot make the folder " .. options.work)
+
+local stock_definitions = {}
+for index, entry in ipairs(stock.list) do
+  stock_definitions[index] =
+    stock.definition(entry.name, assert(read(("kernels/%s.cu"):format(entry.name))))
+end
+
+local host_sources = {}
+local function add_host(name, text)
+  local path = ("%s/%s.c"):format(options.work, name)
+  write(path, text)
+  host_sources[#host_sources + 1] = { name = name, path = path }
+end
+for _, definitions in ipairs { stock_definitions, cases.definitions() } do
+  for _, def in ipairs(definitions) do
+    add_host(def.name, codegen.kernel(def))
+  end
+end
+add_host("grid", '#include "rk_grid_dev.h"\nvoid rk_serve(rk_block *b, rk_u64 grid);\n'
+  .. "void rk_serve(rk_block *b, rk_u64 grid) { rkd_block_serve(b, grid, 0u); }\n")
+check_host(host_sources)
+
+local status, found = run("%s --archs", quote(options.tool))
+if status ~= 0 then
+  for _, name in ipairs { "device code with NVRTC", "memory orders in PTX", "planted mistakes" } do
+    missing(name, (found:gsub("%s+$", "")))
+  end
+else
+  local archs, old = {}, 0
+  for arch in found:gmatch("arch (%d+)") do
+    if tonumber(arch) >= OLDEST_ARCH then
+      archs[#archs + 1] = tonumber(arch)
+    else
+      old = old + 1
+    end
+  end
+  result("NVRTC offers architectures", #archs == 0 and "none from sm_70 on" or nil,
+    ("%s, %d of them%s"):format(found:match("version ([%d.]+)"), #archs,
+      old > 0 and (", and %d older than sm_70"):format(old) or ""))
+
+  local stock_source = options.work .. "/stock.cu"
+  local cases_source = options.work .. "/cases.cu"
+  local marker_source = options.work .. "/markers.cu"
+  write(stock_source, device.unit(stock_definitions))
+  write(cases_source, device.unit(cases.definitions()))
+  write(marker_source, cases.marker_source())
+
+  local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
+  check_grid("grid of the test definitions", cases_source, archs, true)
+  for _, arch in ipairs(PTX_ARCHS) do
+    local text = grids[arch] and grids[arch].ptx
+    result(("PTX of the grid for sm_%d"):format(arch),
+      text and ptx.grid_problem(text) or not text and "it was not compiled" or nil)
+  end
+  check_markers(marker_source)
+  check_plants(marker_source)
+end
+
+say(("1..%d"):format(number()))
+if log then
+  log:write(("# exit %d\n"):format(counts.failed > 0 and 1 or 0))
+  log:close()
+end
+if options.part then
+  print(("  %s: passed %d, failed %d, skipped %d"):format(options.part, counts.passed,
+    counts.failed, counts.skipped))
+else
+  print(("%d passed, %d failed, %d skipped"):format(counts.passed, counts.failed, counts.skipped))
+end
+os.exit(counts.failed == 0)

@@ -1,0 +1,289 @@
+-- What scripts/check_kernels.lua compiles beside the stock kernels: test definitions, marker
+-- kernels and planted mistakes.
+--
+-- `cases.definitions()` are handlers of 1, 32, 33, 128 and 256 lanes; together they use all that a
+-- handler may call. `cases.markers` are kernels that hold one function of the queues each, with the
+-- word that carries its memory order and the accesses to it that there must be. `cases.plants` are
+-- mistakes in the headers that the check of a marker must find.
+
+local definition = require "ringkernel.definition"
+local layout = require "ringkernel.layout"
+
+local M = {}
+
+-- ---- test definitions ----
+
+local INTEGERS = { "u32", "u64", "i32", "i64" }
+local FLOATS = { "f32", "f64" }
+local ALL_HELPERS = { [1] = true, [33] = true } -- lanes at which every helper is called
+
+-- What the handlers of all test definitions share.
+local HANDLERS = [[
+#define HALF 0.5
+
+static rk_u64 spread(rk_ctx *ctx, const Work *msg) {
+  RK_SHARED rk_u64 words[RK_LANES];
+  const rk_u32 lane = rk_lane();
+  rk_u64 total = 0;
+  words[lane] = msg->seed + lane;
+  rk_sync(ctx);
+  RK_FOR_LANES(i, RK_LANES) {
+    total += words[RK_LANES - 1u - i];
+  }
+  rk_sync(ctx);
+  return total;
+}
+
+RK_ON(Work) {
+  const rk_f32 *x = rk_buffer_at(const rk_f32, msg->data);
+  rk_f64 part = 0.0;
+  Result result;
+  for (rk_u64 i = rk_lane(); i < msg->data.count; i += rk_lanes()) {
+    part += HALF * (rk_f64)x[i];
+  }
+  result.total = rk_block_sum_f64(ctx, part);
+  result.words = rk_block_sum_u64(ctx, spread(ctx, msg));
+  result.stamp = rk_now(ctx);
+  result.from = rk_sender(ctx) + rk_self(ctx);
+  use_helpers(ctx, state);
+  if (rk_lane() == 0u) {
+    state->handled += 1u;
+  }
+  rk_sync(ctx);
+  if (rk_send(ctx, RK_PORT_next, Result, &result) != 0 ||
+      rk_send(ctx, RK_PORT_other, Result, &result) != 0) {
+    rk_fail(ctx, 7);
+  }
+  (void)rk_send_to(ctx, msg->peer, Result, &result);
+  (void)rk_publish(ctx, "test/result", Result, &result);
+  (void)rk_reply(ctx, Result, &result);
+}
+
+RK_ON(Quit) {
+  (void)msg;
+  (void)state;
+  rk_stop(ctx);
+}
+
+RK_ON_START() {
+  (void)ctx;
+  state->handled = 0u;
+}
+
+RK_ON_STOP() {
+  Result last;
+  last.total = 0.0;
+  last.words = state->handled;
+  last.stamp = rk_now(ctx);
+  last.from = rk_self(ctx);
+  (void)rk_publish(ctx, "test/end", Result, &last);
+}
+]]
+
+-- A few helpers, for widths at which all would only cost time.
+local USE_SOME = [[
+static void use_helpers(rk_ctx *ctx, rk_state *state) {
+  rk_u32 most = rk_block_max_u32(ctx, rk_warp_sum_u32(rk_lane()));
+  if (rk_ballot(most > 3u) != 0u) {
+    (void)rk_atomic_add_u64(&state->votes, rk_shuffle_u64(most, 0u));
+  }
+}
+]]
+
+--- A function that calls every helper of rk_helpers.h.
+local function use_all()
+  local out = { "static void use_helpers(rk_ctx *ctx, rk_state *state) {" }
+  local function add(format, ...)
+    out[#out + 1] = "  " .. format:format(...)
+  end
+  for _, list in ipairs { INTEGERS, FLOATS } do
+    for _, T in ipairs(list) do
+      add("rk_%s v_%s = (rk_%s)(rk_lane() + 1u);", T, T, T)
+      if list == INTEGERS then
+        for _, name in ipairs { "add", "sub", "min", "max", "exch" } do
+          add("v_%s += rk_atomic_%s_%s(&state->w_%s, v_%s);", T, name, T, T, T)
+        end
+        add("v_%s += rk_atomic_cas_%s(&state->w_%s, (rk_%s)1, v_%s);", T, T, T, T, T)
+      else
+        add("v_%s += rk_atomic_add_%s(&state->w_%s, v_%s);", T, T, T, T)
+      end
+      add("v_%s += rk_atomic_load_%s(&state->w_%s);", T, T, T)
+      add("v_%s += rk_shuffle_%s(v_%s, rk_warp_lane() + 1u);", T, T, T)
+      for _, name in ipairs { "sum", "min", "max" } do
+        add("v_%s += rk_warp_%s_%s(v_%s);", T, name, T, T)
+        add("v_%s += rk_block_%s_%s(ctx, v_%s);", T, name, T, T)
+      end
+      add("rk_atomic_store_%s(&state->w_%s, v_%s);", T, T, T)
+    end
+  end
+  add("if (rk_warp_any(v_u32 > 3u) && !rk_warp_all(v_u32 > 9u) && rk_ballot(v_i32 > 0) != 0u) {")
+  add("  (void)rk_atomic_add_u64(&state->votes, rk_warp_lanes());")
+  add("}")
+  add("rk_warp_sync();")
+  out[#out + 1] = "}\n"
+  return table.concat(out, "\n")
+end
+
+--- The checked test definitions, one for each number of lanes.
+function M.definitions()
+  local state = { { "handled", "u64" }, { "votes", "u64" } }
+  for _, list in ipairs { INTEGERS, FLOATS } do
+    for _, T in ipairs(list) do
+      state[#state + 1] = { "w_" .. T, T }
+    end
+  end
+  local work = layout.new("Work", { { "seed", "u64" }, { "peer", "id" }, { "data", "buffer" } })
+  local quit = layout.new("Quit", { { "why", "char[16]" } })
+  local result = layout.new("Result", { { "total", "f64" }, { "words", "u64" }, { "stamp", "hlc" },
+    { "from", "id" } })
+  local out = {}
+  for index, lanes in ipairs { 1, 32, 33, 128, 256 } do
+    out[index] = definition.kernel {
+      name = "lanes_" .. lanes,
+      accepts = { work, quit },
+      emits = { result },
+      state = state,
+      ports = { "next", "other", burst = 4 },
+      block = lanes,
+      source = (ALL_HELPERS[lanes] and use_all() or USE_SOME) .. HANDLERS,
+    }
+  end
+  return out
+end
+
+-- ---- marker kernels ----
+
+-- name: kernel and function of the queues it holds. code: parameters and body. base, offset: the
+-- word that carries the order, in the form of ptx.lua. ops: exactly the accesses to that word.
+-- order: "after": every plain access to the slot comes after the word's (a reader); "before": every
+-- plain store comes before it (a writer).
+local READY_ENTRY = "[param_0+16]+shl(and([param_0+40],param_1),4)"
+local NEW_READY_ENTRY = "[param_0+16]+shl(and([param_0+128],[param_0+40]),4)"
+
+M.markers = {
+  { name = "rkd_ring_peek", base = "param_0", offset = 0, ops = { "ld.acquire.sys.u64" },
+    order = "after", code = [[(rk_u64 units, rk_u64 head, rk_u64 *out) {
+  rk_ring_rx rx = { 0u, units, head, 0u, 1u, 0u };
+  rk_abi_msg *record = rkd_ring_peek(&rx);
+  if (record != 0) { *out = record->id + record->hlc; }
+}]] },
+  { name = "rkd_ring_commit", base = "param_0", offset = 0, ops = { "st.release.sys.u64" },
+    order = "before", code = [[(rk_u64 units, rk_u64 tail, rk_u64 id) {
+  rk_ring_tx tx = { 0u, units, tail, 0u, 1u, 0u };
+  rk_abi_msg header = {};
+  header.id = id;
+  rkd_ring_commit(&tx, &header);
+}]] },
+  { name = "rkd_ring_free", base = "param_0", offset = 128, ops = { "ld.acquire.sys.u64" },
+    code = [[(rk_u64 ring, rk_u64 tail, rk_u32 *out) {
+  rk_ring_tx tx = { ring, 0u, tail, 0u, 64u, 63u };
+  *out = rkd_ring_free(&tx, 4u);
+}]] },
+  { name = "rkd_ring_give_back", base = "param_0", offset = 128, ops = { "st.release.sys.u64" },
+    code = [[(rk_u64 ring, rk_u64 head) {
+  rk_ring_rx rx = { ring, 0u, head, 0u, 64u, 63u };
+  rkd_ring_give_back(&rx);
+}]] },
+  { name = "rkd_ring_consume", base = "param_1", offset = 128, ops = { "st.relaxed.sys.u64" },
+    code = [[(rk_u64 ring, rk_u64 units) {
+  rk_ring_rx rx = { ring, units, 0u, 0u, 8u, 7u };
+  rkd_ring_consume(&rx, RK_UNIT_INLINE_BYTES + 1u);
+}]] },
+  { name = "rkd_slot_publish", base = "param_0", offset = 0, ops = { "st.release.gpu.u64" },
+    order = "before", code = [[(rk_abi_msg *slot, rk_u64 position, rk_u64 id) {
+  rk_abi_msg header = {};
+  header.id = id;
+  rkd_slot_publish(slot, position, &header, 0);
+}]] },
+  { name = "rkd_slot_ready", base = "param_0", offset = 0, ops = { "ld.acquire.gpu.u64" },
+    order = "after", code = [[(rk_abi_msg *slot, rk_u64 position, rk_u64 *out) {
+  if (rkd_slot_ready(slot, position)) { *out = slot->id + *(rk_u64 *)rkd_slot_payload(slot); }
+}]] },
+  { name = "rkd_inbox_ticket", base = "param_0", offset = 128,
+    ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.cas.b64" },
+    code = [[(rk_abi_actor *to, rk_u64 *out) {
+  rk_u64 ticket = 0;
+  if (rkd_inbox_ticket(to, &ticket)) { *out = ticket; }
+}]] },
+  { name = "rkd_room_take", base = "param_0", offset = 136,
+    ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.cas.b64" },
+    code = "(rk_abi_actor *to, rk_u32 *out) { *out = rkd_room_take(to, 1u, 4u); }" },
+  { name = "rkd_room_give", base = "param_1", offset = 136, ops = { "atom.acq_rel.gpu.add.u64" },
+    code = "(rk_block *b, rk_abi_actor *to, rk_u32 credits) { rkd_room_give(b, to, credits); }" },
+  { name = "rkd_signal", base = "param_1", offset = 144, ops = { "atom.acq_rel.gpu.exch.b32" },
+    code = "(rk_block *b, rk_abi_actor *to) { rkd_signal(b, to); }" },
+  { name = "rkd_ready_push", base = NEW_READY_ENTRY, offset = 0,
+    ops = { "st.release.gpu.u64" }, order = "before",
+    code = "(rk_abi_block *block, rk_u32 slot) { rkd_ready_push(block, slot); }" },
+  { name = "rkd_ready_pop", base = READY_ENTRY, offset = 0,
+    ops = { "ld.acquire.gpu.u64" }, order = "after",
+    code = [[(rk_abi_block *block, rk_u64 head, rk_u64 *out) {
+  rk_u32 slot;
+  if (rkd_ready_pop(block, &head, &slot)) { *out = head + slot; }
+}]] },
+  { name = "rkd_ready_waits", base = READY_ENTRY, offset = 0,
+    ops = { "ld.acquire.gpu.u64" },
+    code = [[(rk_abi_block *block, rk_u64 head, int *out) {
+  *out = rkd_ready_waits(block, head);
+}]] },
+}
+
+--- One source with a kernel `mark_<name>` for each marker.
+function M.marker_source()
+  local out = {
+    '#include "rk_grid_dev.h"',
+    "static __device__ void rkd_dispatch(rk_ctx *, const rk_abi_def *, rk_u32, const void *,",
+    "                                    void *) {}",
+  }
+  for _, marker in ipairs(M.markers) do
+    out[#out + 1] = ('extern "C" __global__ void mark_%s%s'):format(marker.name, marker.code)
+  end
+  return table.concat(out, "\n") .. "\n"
+end
+
+-- ---- planted mistakes ----
+
+-- In `file`, the text `find` (which stands there once) becomes `replace`; the check of `marker`
+-- must fail then.
+M.plants = {
+  { what = "plain store of a record's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_ring_commit", find = "rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);",
+    replace = "unit->seq = tx->tail + 1u;" },
+  { what = "volatile store of a record's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_ring_commit", find = "rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);",
+    replace = "*(volatile rk_u64 *)&unit->seq = tx->tail + 1u;" },
+  { what = "device-scope release of a record for the host", file = "rk_ring_dev.h",
+    marker = "rkd_ring_commit", find = "rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);",
+    replace = "rk_st_release_gpu_u64(&unit->seq, tx->tail + 1u);" },
+  { what = "relaxed load of a record's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_ring_peek", find = "return rk_ld_acquire_sys_u64(&unit->seq) ==",
+    replace = "return rk_ld_relaxed_sys_u64(&unit->seq) ==" },
+  { what = "read-only cached load of a record's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_ring_peek", find = "return rk_ld_acquire_sys_u64(&unit->seq) ==",
+    replace = "return __ldg(&unit->seq) ==" },
+  { what = "plain store of a slot's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_slot_publish", find = "rk_st_release_gpu_u64(&slot->seq, position + 1u);",
+    replace = "slot->seq = position + 1u;" },
+  { what = "header field written after the slot is published", file = "rk_ring_dev.h",
+    marker = "rkd_slot_publish", find = "rk_st_release_gpu_u64(&slot->seq, position + 1u);",
+    replace = "rk_st_release_gpu_u64(&slot->seq, position + 1u); slot->id = header->id;" },
+  { what = "plain load of a slot's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_slot_ready", find = "return rk_ld_acquire_gpu_u64(&slot->seq) ==",
+    replace = "return slot->seq ==" },
+  { what = "second, plain look at a ready entry's sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_ready_pop", find = "*slot = entry->slot;",
+    replace = "*slot = entry->slot + (rk_u32)entry->seq;" },
+  { what = "ready entry read before its sequence word", file = "rk_ring_dev.h",
+    marker = "rkd_ready_pop",
+    find = [[
+  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) { return 0; }
+  *slot = entry->slot;]],
+    replace = [[
+  *slot = entry->slot;
+  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) { return 0; }]] },
+  { what = "release that is spelled relaxed", file = "rk_atomic.h", marker = "rkd_ring_give_back",
+    find = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "release.sys"',
+    replace = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "relaxed.sys"' },
+}
+
+return M
