@@ -26,7 +26,8 @@ describe("status codes", function()
 
   it("have the same numbers in device code", function()
     local count = 0
-    for name, number in read("kernels/include/rk_kernel.h"):gmatch "#define RK_(E%u[%u_]*) %((%-%d+)%)" do
+    local header = read("kernels/include/rk_kernel.h")
+    for name, number in header:gmatch "#define RK_(E%u[%u_]*) %((%-%d+)%)" do
       assert.equal(numbers[name], tonumber(number), name)
       count = count + 1
     end

@@ -5,6 +5,7 @@
  * temporary folders; crashes happen in child processes.
  */
 #include "backend/cpu/cpu_compile.h"
+#include "backend/cpu/cpu_toolchain.h"
 #include "backend/cpu/cpu_crash.h"
 #include "backend/cpu/cpu_team.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
-#include "backend/cpu/cpu_compile.h"
+#include "backend/cpu/cpu_toolchain.h"
 #include "base/alloc.h"
 #include "base/base.h"
 #include "base/clock.h"
@@ -19,7 +19,8 @@
 #include "base/platform.h"
 
 /* params() -> list of { name, kind, default, choices, minimum, maximum, help, value, is_set } */
-static int core_params(lua_State *L) {
+static int core_params(lua_State *L)
+{
   static const char *const kinds[] = {
       [RK_PARAM_TEXT] = "text", [RK_PARAM_CHOICE] = "choice", [RK_PARAM_INT] = "integer"};
   lua_newtable(L);
@@ -54,7 +55,8 @@ static int core_params(lua_State *L) {
 }
 
 /* param_check() -> true | nil, message, "invalid" */
-static int core_param_check(lua_State *L) {
+static int core_param_check(lua_State *L)
+{
   rk_error err = RK_ERROR_INIT;
   if (rk_param_check(&err) != RK_OK) {
     return lrk_fail_text(L, err.status, "%s", err.text);
@@ -64,7 +66,8 @@ static int core_param_check(lua_State *L) {
 }
 
 /* compiler() -> path of the C compiler for kernels on the CPU | nil, message, "no_compiler" */
-static int core_compiler(lua_State *L) {
+static int core_compiler(lua_State *L)
+{
   char *path = NULL;
   rk_error err = RK_ERROR_INIT;
   int status = rk_cpu_compiler_find(&path, &err);
@@ -77,7 +80,8 @@ static int core_compiler(lua_State *L) {
 }
 
 /* cache_dir() -> folder of compiled kernels | nil, message, code */
-static int core_cache_dir(lua_State *L) {
+static int core_cache_dir(lua_State *L)
+{
   char path[RK_PATH_BYTES];
   rk_error err = RK_ERROR_INIT;
   int status = rk_cache_dir(path, sizeof path, &err);
@@ -89,7 +93,8 @@ static int core_cache_dir(lua_State *L) {
 }
 
 /* Adds a line for one backend to the list on top of the stack. */
-static void add_device(lua_State *L, const char *backend) {
+static void add_device(lua_State *L, const char *backend)
+{
   const rk_backend_ops *ops = NULL;
   rk_backend *device = NULL;
   rk_error err = RK_ERROR_INIT;
@@ -126,7 +131,8 @@ static void add_device(lua_State *L, const char *backend) {
 
 /* devices() -> list of { backend, index, is_usable, name, processors, blocks, memory_bytes |
  * reason } */
-static int core_devices(lua_State *L) {
+static int core_devices(lua_State *L)
+{
   lua_newtable(L);
   add_device(L, "cpu");
   add_device(L, "cuda");
@@ -134,13 +140,15 @@ static int core_devices(lua_State *L) {
 }
 
 /* clock() -> seconds of a clock that never steps back */
-static int core_clock(lua_State *L) {
+static int core_clock(lua_State *L)
+{
   lua_pushnumber(L, (lua_Number)rk_clock_mono_ns() / 1e9);
   return 1;
 }
 
 /* poll(list of descriptors, seconds) -> number readable (0: time out or signal) */
-static int core_poll(lua_State *L) {
+static int core_poll(lua_State *L)
+{
   luaL_checktype(L, 1, LUA_TTABLE);
   uint64_t timeout_ns = lrk_check_timeout(L, 2);
   size_t count = lua_rawlen(L, 1);
@@ -162,9 +170,10 @@ static int core_poll(lua_State *L) {
 }
 
 /* methods(class) -> the table of a class's methods, for the Lua half to add to */
-static int core_methods(lua_State *L) {
-  static const char *const classes[] = {LRK_RUNTIME, LRK_ACTOR,        LRK_CALL,  LRK_KERNEL,
-                                        LRK_GLOBAL,  LRK_BUFFER,       LRK_CLOCK, LRK_STAMP,
+static int core_methods(lua_State *L)
+{
+  static const char *const classes[] = {LRK_RUNTIME,      LRK_ACTOR,  LRK_CALL,  LRK_KERNEL,
+                                        LRK_GLOBAL,       LRK_BUFFER, LRK_CLOCK, LRK_STAMP,
                                         LRK_SUBSCRIPTION, NULL};
   const char *name = lua_pushfstring(L, "ringkernel.%s", luaL_checkstring(L, 1));
   for (size_t i = 0; classes[i] != NULL; i++) {
@@ -177,14 +186,18 @@ static int core_methods(lua_State *L) {
 }
 
 /* Pushes the table of limits. */
-static void push_limits(lua_State *L) {
+static void push_limits(lua_State *L)
+{
   static const struct {
     const char *name;
     lua_Integer value;
   } limits[] = {
-      {"payload_bytes", RK_PAYLOAD_MAX_BYTES}, {"queue", RK_QUEUE_MAX_MSGS},
-      {"lanes", RK_LANES_MAX},                 {"ports", RK_PORTS_MAX},
-      {"types", RK_TYPES_MAX},                 {"topic_bytes", RK_TOPIC_BYTES - 1},
+      {"payload_bytes", RK_PAYLOAD_MAX_BYTES},
+      {"queue", RK_QUEUE_MAX_MSGS},
+      {"lanes", RK_LANES_MAX},
+      {"ports", RK_PORTS_MAX},
+      {"types", RK_TYPES_MAX},
+      {"topic_bytes", RK_TOPIC_BYTES - 1},
       {"actors", (1 << RK_ID_SLOT_BITS) - 1},
   };
   lua_newtable(L);
@@ -195,16 +208,15 @@ static void push_limits(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"params", core_params},       {"param_check", core_param_check},
-    {"compiler", core_compiler},   {"cache_dir", core_cache_dir},
-    {"devices", core_devices},     {"clock", core_clock},
-    {"poll", core_poll},           {"methods", core_methods},
-    {NULL, NULL},
+    {"params", core_params},       {"param_check", core_param_check}, {"compiler", core_compiler},
+    {"cache_dir", core_cache_dir}, {"devices", core_devices},         {"clock", core_clock},
+    {"poll", core_poll},           {"methods", core_methods},         {NULL, NULL},
 };
 
 LUAMOD_API int luaopen_ringkernel_core(lua_State *L);
 
-LUAMOD_API int luaopen_ringkernel_core(lua_State *L) {
+LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
+{
   luaL_checkversion(L);
   lrk_schema_register(L);
   lrk_message_register(L);

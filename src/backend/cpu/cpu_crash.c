@@ -14,7 +14,7 @@
 
 #include "backend/cpu/cpu_crash.h"
 
-#include "backend/cpu/cpu_compile.h"
+#include "backend/cpu/cpu_toolchain.h"
 #include "base/alloc.h"
 #include "base/base.h"
 #include "base/platform.h"

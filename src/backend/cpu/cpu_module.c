@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backend/cpu/cpu_compile.h"
+#include "backend/cpu/cpu_toolchain.h"
 #include "base/alloc.h"
 #include "base/base.h"
 #include "base/embed.h"
@@ -87,15 +88,6 @@ static void expand(text_buffer *out, const char *name, const char *text, bool ma
 
 /* ---- loading ------------------------------------------------------------------------------------------ */
 
-static const char *const sanitize_flags[] = {
-#if defined(__SANITIZE_THREAD__) || defined(RK_TSAN)
-  "-fsanitize=thread",
-#elif defined(__SANITIZE_ADDRESS__)
-  "-fsanitize=address", "-fsanitize=undefined", "-fno-sanitize-recover=all",
-#endif
-  NULL
-};
-
 /* Compiles `source` and looks `symbol` up. */
 static int build(rk_backend *backend, const char *name, const char *source, const char *symbol,
                  rk_backend_module *module, void **found, char **log, rk_error *err) {
@@ -110,7 +102,6 @@ static int build(rk_backend *backend, const char *name, const char *source, cons
   rk_cpu_compile_request request = {
     .name = name,
     .source = whole.text,
-    .flags = sanitize_flags,
     .cache_dir = backend->cache_dir,
     .abi_version = RK_ABI_VERSION,
   };
