@@ -54,9 +54,9 @@ typedef struct lrk_runtime {
   uint32_t parked;          /* coroutines that a loop keeps waiting for this runtime */
   rk_runtime_info info;
   uint16_t node;
-  bool is_dispatching;      /* a subscriber's function is running */
-  bool has_leftovers;       /* callbacks may be due without any new arrival */
-  bool is_kicked;           /* the loop was told that something was drained behind its back */
+  bool is_dispatching; /* a subscriber's function is running */
+  bool has_leftovers;  /* callbacks may be due without any new arrival */
+  bool is_kicked;      /* the loop was told that something was drained behind its back */
 } lrk_runtime;
 
 /* User values of a runtime. */
@@ -73,7 +73,7 @@ enum { LRK_ACTOR_HOME = 1, LRK_ACTOR_KERNEL, LRK_ACTOR_VALUES = LRK_ACTOR_KERNEL
 /* What packing needs of a field, close together. */
 typedef struct lrk_field {
   uint32_t offset;
-  uint8_t type;  /* rk_schema_type */
+  uint8_t type; /* rk_schema_type */
   bool is_array;
 } lrk_field;
 

@@ -24,7 +24,8 @@ typedef struct lrk_call {
 
 /* The actor at index 1 of a function whose upvalue 1 is the class's metatable: cheaper than a
  * search in the registry. */
-static inline lrk_actor *check_self(lua_State *L) {
+static inline lrk_actor *check_self(lua_State *L)
+{
   if (RK_LIKELY(lua_getmetatable(L, 1))) {
     bool is_actor = lua_rawequal(L, -1, lua_upvalueindex(1)) != 0;
     lua_pop(L, 1);
@@ -35,24 +36,29 @@ static inline lrk_actor *check_self(lua_State *L) {
   return luaL_checkudata(L, 1, LRK_ACTOR);
 }
 
-lrk_actor *lrk_check_actor(lua_State *L, int index) {
+lrk_actor *lrk_check_actor(lua_State *L, int index)
+{
   return luaL_checkudata(L, index, LRK_ACTOR);
 }
 
-lrk_actor *lrk_test_actor(lua_State *L, int index) {
+lrk_actor *lrk_test_actor(lua_State *L, int index)
+{
   return luaL_testudata(L, index, LRK_ACTOR);
 }
 
-int lrk_fail_released(lua_State *L) {
+int lrk_fail_released(lua_State *L)
+{
   return lrk_fail_text(L, RK_ECLOSED, "the actor's handle is closed");
 }
 
-int lrk_fail_actor(lua_State *L, const lrk_actor *self, int status) {
+int lrk_fail_actor(lua_State *L, const lrk_actor *self, int status)
+{
   return lrk_fail_text(L, status, "actor '%s': %s", rk_actor_name(self->actor),
                        rk_status_text(status));
 }
 
-void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel) {
+void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel)
+{
   lua_getiuservalue(L, runtime, LRK_RT_ACTORS);
   int cache = lua_gettop(L);
   if (lua_rawgetp(L, cache, actor) == LUA_TUSERDATA) {
@@ -82,7 +88,8 @@ void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel) {
 }
 
 /* actor:close() -> true: gives the handle back; the actor lives on. Also __close and __gc. */
-static int actor_close(lua_State *L) {
+static int actor_close(lua_State *L)
+{
   lrk_actor *self = check_self(L);
   rk_actor_release(self->actor);
   self->actor = NULL;
@@ -90,7 +97,8 @@ static int actor_close(lua_State *L) {
   return 1;
 }
 
-static int actor_tostring(lua_State *L) {
+static int actor_tostring(lua_State *L)
+{
   const lrk_actor *self = check_self(L);
   if (self->actor == NULL) {
     lua_pushfstring(L, "%s: (closed)", LRK_ACTOR);
@@ -101,14 +109,16 @@ static int actor_tostring(lua_State *L) {
   return 1;
 }
 
-static int actor_eq(lua_State *L) {
+static int actor_eq(lua_State *L)
+{
   const lrk_actor *a = lrk_test_actor(L, 1);
   const lrk_actor *b = lrk_test_actor(L, 2);
   lua_pushboolean(L, a != NULL && b != NULL && a->actor == b->actor && a->actor != NULL);
   return 1;
 }
 
-static int actor_get(lua_State *L) {
+static int actor_get(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (self->actor != NULL && strcmp(key, "name") == 0) {
@@ -129,10 +139,10 @@ static int actor_get(lua_State *L) {
 
 /* Raises that the actor does not take messages of this type, naming those it takes. */
 static int refuse_type(lua_State *L, const lrk_actor *self, const lrk_schema *schema,
-                       const rk_error *err) {
+                       const rk_error *err)
+{
   if (lua_getiuservalue(L, 1, LRK_ACTOR_KERNEL) != LUA_TUSERDATA ||
-      lua_getiuservalue(L, -1, 1) != LUA_TTABLE ||
-      lua_getfield(L, -1, "accepts") != LUA_TTABLE) {
+      lua_getiuservalue(L, -1, 1) != LUA_TTABLE || lua_getfield(L, -1, "accepts") != LUA_TTABLE) {
     return luaL_error(L, "actor '%s': %s", rk_actor_name(self->actor), err->text);
   }
   int list = lua_gettop(L);
@@ -151,21 +161,25 @@ static int refuse_type(lua_State *L, const lrk_actor *self, const lrk_schema *sc
 }
 
 /* Seconds from now, a timestamp, or a packed stamp. */
-static uint64_t check_deadline(lua_State *L, int index) {
+static uint64_t check_deadline(lua_State *L, int index)
+{
   const lrk_stamp *stamp = lrk_test_stamp(L, index);
   if (stamp != NULL) {
     return stamp->word;
   }
   lua_Number seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : -1.0;
   if (!(seconds >= 0.0 && seconds <= 1e9)) {
-    luaL_error(L, "send: option 'deadline': seconds from now (0 or more) or a timestamp expected, "
-                  "got %s", lrk_describe(L, index));
+    luaL_error(L,
+               "send: option 'deadline': seconds from now (0 or more) or a timestamp expected, "
+               "got %s",
+               lrk_describe(L, index));
   }
   return rkd_hlc_pack(rk_clock_wall_us() + (uint64_t)(seconds * 1e6), 0);
 }
 
 /* Fills `out` from the option table at `index`; returns NULL where there is none. */
-static const rk_send_options *check_options(lua_State *L, int index, rk_send_options *out) {
+static const rk_send_options *check_options(lua_State *L, int index, rk_send_options *out)
+{
   static const lrk_option options[] = {{"deadline", LRK_ANY, 0, 0},
                                        {"priority", LRK_TEXT, 0, 0},
                                        {"correlation", LRK_INT, INT64_MIN, INT64_MAX},
@@ -189,7 +203,8 @@ static const rk_send_options *check_options(lua_State *L, int index, rk_send_opt
 }
 
 /* actor:send(message, options) -> true | nil, message, code */
-static int actor_send(lua_State *L) {
+static int actor_send(lua_State *L)
+{
   lrk_actor *self = check_self(L);
   rk_send_options storage;
   const rk_send_options *options = NULL;
@@ -225,7 +240,8 @@ typedef struct batch {
 } batch;
 
 /* Room for `size` zeroed bytes more. */
-static char *batch_add(lua_State *L, batch *b, size_t size) {
+static char *batch_add(lua_State *L, batch *b, size_t size)
+{
   if (b->size + size > b->capacity) {
     size_t capacity = 2 * b->capacity + size;
     char *bytes = lua_newuserdatauv(L, capacity, 0);
@@ -240,7 +256,8 @@ static char *batch_add(lua_State *L, batch *b, size_t size) {
 
 /* Packs all messages of the list at index 2. Everything that is misuse raises here, before the
  * first message is sent. A run of one type looks its schema up once. */
-static void pack_all(lua_State *L, lua_Integer count, batch *b) {
+static void pack_all(lua_State *L, lua_Integer count, batch *b)
+{
   b->schemas = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *b->schemas, 0);
   b->size = 0;
   b->capacity = (size_t)count * 64;
@@ -269,7 +286,8 @@ static void pack_all(lua_State *L, lua_Integer count, batch *b) {
 }
 
 /* actor:send_many(list, options) -> number sent [, message, code] */
-static int actor_send_many(lua_State *L) {
+static int actor_send_many(lua_State *L)
+{
   lrk_actor *self = check_self(L);
   rk_send_options storage;
   lua_settop(L, 3);
@@ -318,7 +336,8 @@ static int actor_send_many(lua_State *L) {
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-static int fail_receive(lua_State *L, const lrk_actor *self, int status) {
+static int fail_receive(lua_State *L, const lrk_actor *self, int status)
+{
   if (RK_LIKELY(status == RK_EEMPTY)) {
     lua_pushnil(L);
     lua_pushliteral(L, "no message is waiting");
@@ -329,7 +348,8 @@ static int fail_receive(lua_State *L, const lrk_actor *self, int status) {
 }
 
 /* actor:try_receive() -> message | nil, message, "empty" | "terminated" | "closed" */
-static int actor_try_receive(lua_State *L) {
+static int actor_try_receive(lua_State *L)
+{
   lrk_actor *self = check_self(L);
   if (RK_UNLIKELY(self->actor == NULL)) {
     return lrk_fail_released(L);
@@ -344,7 +364,8 @@ static int actor_try_receive(lua_State *L) {
 }
 
 /* actor_take(actor, max) -> list of 1..max messages | nil, message, code: without waiting */
-static int core_actor_take(lua_State *L) {
+static int core_actor_take(lua_State *L)
+{
   lrk_actor *self = lrk_check_actor(L, 1);
   lua_Integer most = luaL_checkinteger(L, 2);
   if (self->actor == NULL) {
@@ -367,7 +388,8 @@ static int core_actor_take(lua_State *L) {
 /* ---- requests -------------------------------------------------------------------------------- */
 
 /* call_open(actor, message, options) -> call | nil, message, code */
-static int core_call_open(lua_State *L) {
+static int core_call_open(lua_State *L)
+{
   enum { SMALL_BYTES = 512 };
   lrk_actor *self = lrk_check_actor(L, 1);
   rk_send_options storage;
@@ -397,7 +419,8 @@ static int core_call_open(lua_State *L) {
 }
 
 /* call:poll() -> reply | nil, message, "empty" | "terminated" | "closed" */
-static int call_poll(lua_State *L) {
+static int call_poll(lua_State *L)
+{
   const lrk_call *self = luaL_checkudata(L, 1, LRK_CALL);
   if (self->call == NULL || self->home->rt == NULL) {
     return lrk_fail_text(L, RK_ECLOSED, "the call or its runtime is closed");
@@ -417,7 +440,8 @@ static int call_poll(lua_State *L) {
   return 1;
 }
 
-static int call_close(lua_State *L) {
+static int call_close(lua_State *L)
+{
   lrk_call *self = luaL_checkudata(L, 1, LRK_CALL);
   rk_call_close(self->call);
   self->call = NULL;
@@ -430,7 +454,8 @@ const luaL_Reg lrk_actor_functions[] = {
     {NULL, NULL},
 };
 
-void lrk_actor_register(lua_State *L) {
+void lrk_actor_register(lua_State *L)
+{
   static const luaL_Reg methods[] = {{"send", actor_send},
                                      {"send_many", actor_send_many},
                                      {"try_receive", actor_try_receive},

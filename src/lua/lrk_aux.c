@@ -13,40 +13,43 @@
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-const char *lrk_describe(lua_State *L, int index) {
+const char *lrk_describe(lua_State *L, int index)
+{
   index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
-  case LUA_TNIL:
-  case LUA_TNONE:
-    return lua_pushliteral(L, "nil");
-  case LUA_TBOOLEAN:
-    return lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
-  case LUA_TNUMBER:
-    lua_pushvalue(L, index);
-    return lua_tostring(L, -1); /* of the copy: the number itself stays one */
-  case LUA_TSTRING: {
-    size_t length = 0;
-    const char *text = lua_tolstring(L, index, &length);
-    if (length <= 40) {
-      return lua_pushfstring(L, "'%s'", text);
+    case LUA_TNIL:
+    case LUA_TNONE:
+      return lua_pushliteral(L, "nil");
+    case LUA_TBOOLEAN:
+      return lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+    case LUA_TNUMBER:
+      lua_pushvalue(L, index);
+      return lua_tostring(L, -1); /* of the copy: the number itself stays one */
+    case LUA_TSTRING: {
+      size_t length = 0;
+      const char *text = lua_tolstring(L, index, &length);
+      if (length <= 40) {
+        return lua_pushfstring(L, "'%s'", text);
+      }
+      return lua_pushfstring(L, "a string of %I bytes", (lua_Integer)length);
     }
-    return lua_pushfstring(L, "a string of %I bytes", (lua_Integer)length);
-  }
-  default:
-    if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
-      return lua_tostring(L, -1);
-    }
-    return lua_pushstring(L, luaL_typename(L, index));
+    default:
+      if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
+        return lua_tostring(L, -1);
+      }
+      return lua_pushstring(L, luaL_typename(L, index));
   }
 }
 
-static int lower(char c) {
+static int lower(char c)
+{
   return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 /* How many letters must change to make one word of the other; words past 31 letters count as
  * far. */
-static size_t distance(const char *a, const char *b) {
+static size_t distance(const char *a, const char *b)
+{
   enum { LONGEST = 31 };
   size_t row[LONGEST + 1];
   size_t a_length = strlen(a);
@@ -75,7 +78,8 @@ static size_t distance(const char *a, const char *b) {
   return row[b_length];
 }
 
-const char *lrk_hint(lua_State *L, const char *word, const char *const *names, size_t count) {
+const char *lrk_hint(lua_State *L, const char *word, const char *const *names, size_t count)
+{
   size_t best = SIZE_MAX;
   const char *name = NULL;
   for (size_t i = 0; i < count; i++) {
@@ -96,39 +100,40 @@ const char *lrk_hint(lua_State *L, const char *word, const char *const *names, s
 /* ---- option tables --------------------------------------------------------------------------- */
 
 /* Raises unless the value on top of the stack is of the option's kind. */
-static void check_option(lua_State *L, const char *where, const lrk_option *option) {
+static void check_option(lua_State *L, const char *where, const lrk_option *option)
+{
   const char *expected = NULL;
   switch (option->kind) {
-  case LRK_BOOL:
-    expected = lua_isboolean(L, -1) ? NULL : "true or false";
-    break;
-  case LRK_NUMBER:
-    expected = lua_type(L, -1) == LUA_TNUMBER ? NULL : "a number";
-    break;
-  case LRK_TEXT:
-    expected = lua_type(L, -1) == LUA_TSTRING ? NULL : "a string";
-    break;
-  case LRK_NAME:
-    expected = lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) > 0 ? NULL
-                                                                       : "a string, not empty";
-    if (expected == NULL && strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1)) {
-      expected = "a string without zero bytes";
+    case LRK_BOOL:
+      expected = lua_isboolean(L, -1) ? NULL : "true or false";
+      break;
+    case LRK_NUMBER:
+      expected = lua_type(L, -1) == LUA_TNUMBER ? NULL : "a number";
+      break;
+    case LRK_TEXT:
+      expected = lua_type(L, -1) == LUA_TSTRING ? NULL : "a string";
+      break;
+    case LRK_NAME:
+      expected = lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) > 0 ? NULL
+                                                                         : "a string, not empty";
+      if (expected == NULL && strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1)) {
+        expected = "a string without zero bytes";
+      }
+      break;
+    case LRK_INT: {
+      int is_integer = 0;
+      lua_Integer value = 0;
+      if (lua_type(L, -1) == LUA_TNUMBER) {
+        value = lua_tointegerx(L, -1, &is_integer);
+      }
+      if (!is_integer || value < option->min || value > option->max) {
+        expected = lua_pushfstring(L, "a whole number from %I to %I", option->min, option->max);
+        lua_insert(L, -2);
+      }
+      break;
     }
-    break;
-  case LRK_INT: {
-    int is_integer = 0;
-    lua_Integer value = 0;
-    if (lua_type(L, -1) == LUA_TNUMBER) {
-      value = lua_tointegerx(L, -1, &is_integer);
-    }
-    if (!is_integer || value < option->min || value > option->max) {
-      expected = lua_pushfstring(L, "a whole number from %I to %I", option->min, option->max);
-      lua_insert(L, -2);
-    }
-    break;
-  }
-  case LRK_ANY:
-    break;
+    case LRK_ANY:
+      break;
   }
   if (expected != NULL) {
     luaL_error(L, "%s: option '%s': %s expected, got %s", where, option->name, expected,
@@ -136,7 +141,8 @@ static void check_option(lua_State *L, const char *where, const lrk_option *opti
   }
 }
 
-static void refuse_key(lua_State *L, const char *where, const lrk_option *options) {
+static void refuse_key(lua_State *L, const char *where, const lrk_option *options)
+{
   enum { MOST = 32 };
   const char *names[MOST];
   size_t count = 0;
@@ -151,7 +157,8 @@ static void refuse_key(lua_State *L, const char *where, const lrk_option *option
   luaL_error(L, "%s: unknown option [%s]", where, lrk_describe(L, -2));
 }
 
-bool lrk_options(lua_State *L, int index, const char *where, const lrk_option *options) {
+bool lrk_options(lua_State *L, int index, const char *where, const lrk_option *options)
+{
   if (lua_isnoneornil(L, index)) {
     return false;
   }
@@ -174,7 +181,8 @@ bool lrk_options(lua_State *L, int index, const char *where, const lrk_option *o
   return true;
 }
 
-lua_Integer lrk_option_integer(lua_State *L, int index, const char *name, lua_Integer fallback) {
+lua_Integer lrk_option_integer(lua_State *L, int index, const char *name, lua_Integer fallback)
+{
   if (!lua_istable(L, index)) {
     return fallback;
   }
@@ -183,7 +191,8 @@ lua_Integer lrk_option_integer(lua_State *L, int index, const char *name, lua_In
   return value;
 }
 
-bool lrk_option_bool(lua_State *L, int index, const char *name, bool fallback) {
+bool lrk_option_bool(lua_State *L, int index, const char *name, bool fallback)
+{
   if (!lua_istable(L, index)) {
     return fallback;
   }
@@ -192,7 +201,8 @@ bool lrk_option_bool(lua_State *L, int index, const char *name, bool fallback) {
   return value;
 }
 
-const char *lrk_option_text(lua_State *L, int index, const char *name, const char *fallback) {
+const char *lrk_option_text(lua_State *L, int index, const char *name, const char *fallback)
+{
   if (!lua_istable(L, index)) {
     return fallback;
   }
@@ -203,7 +213,8 @@ const char *lrk_option_text(lua_State *L, int index, const char *name, const cha
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-int lrk_fail(lua_State *L, int status, const rk_error *err) {
+int lrk_fail(lua_State *L, int status, const rk_error *err)
+{
   const char *text = err != NULL && err->text[0] != '\0' ? err->text : rk_status_text(status);
   if (status == RK_EINVAL) {
     return luaL_error(L, "%s", text);
@@ -214,7 +225,8 @@ int lrk_fail(lua_State *L, int status, const rk_error *err) {
   return 3;
 }
 
-int lrk_fail_log(lua_State *L, int status, const rk_error *err, char *log) {
+int lrk_fail_log(lua_State *L, int status, const rk_error *err, char *log)
+{
   if (log == NULL) {
     return lrk_fail(L, status, err);
   }
@@ -227,7 +239,8 @@ int lrk_fail_log(lua_State *L, int status, const rk_error *err, char *log) {
   return count + 1;
 }
 
-int lrk_fail_text(lua_State *L, int status, const char *format, ...) {
+int lrk_fail_text(lua_State *L, int status, const char *format, ...)
+{
   va_list arguments;
   lua_pushnil(L);
   va_start(arguments, format);
@@ -237,7 +250,8 @@ int lrk_fail_text(lua_State *L, int status, const char *format, ...) {
   return 3;
 }
 
-int lrk_result(lua_State *L, int status, const rk_error *err) {
+int lrk_result(lua_State *L, int status, const rk_error *err)
+{
   if (status != RK_OK) {
     return lrk_fail(L, status, err);
   }
@@ -245,12 +259,14 @@ int lrk_result(lua_State *L, int status, const rk_error *err) {
   return 1;
 }
 
-int lrk_argument(lua_State *L, int index, const char *wanted) {
-  return luaL_argerror(
-      L, index, lua_pushfstring(L, "%s expected, got %s", wanted, lrk_describe(L, index)));
+int lrk_argument(lua_State *L, int index, const char *wanted)
+{
+  return luaL_argerror(L, index,
+                       lua_pushfstring(L, "%s expected, got %s", wanted, lrk_describe(L, index)));
 }
 
-uint64_t lrk_check_timeout(lua_State *L, int index) {
+uint64_t lrk_check_timeout(lua_State *L, int index)
+{
   if (lua_isnoneornil(L, index)) {
     return RK_FOREVER;
   }
@@ -264,7 +280,8 @@ uint64_t lrk_check_timeout(lua_State *L, int index) {
 /* ---- classes --------------------------------------------------------------------------------- */
 
 /* __index of a class with properties: methods first, then the getter. Upvalues: methods, getter. */
-static int index_object(lua_State *L) {
+static int index_object(lua_State *L)
+{
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) {
     return 1;
@@ -274,7 +291,8 @@ static int index_object(lua_State *L) {
 }
 
 void lrk_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
-               lua_CFunction getter) {
+               lua_CFunction getter)
+{
   luaL_newmetatable(L, name);
   /* Every function gets the metatable as upvalue 1: checking self is then one comparison. */
   lua_pushvalue(L, -1);
@@ -292,7 +310,8 @@ void lrk_class(lua_State *L, const char *name, const luaL_Reg *methods, const lu
   lua_pop(L, 1);
 }
 
-void lrk_push_methods(lua_State *L, const char *name) {
+void lrk_push_methods(lua_State *L, const char *name)
+{
   luaL_getmetatable(L, name);
   lua_getfield(L, -1, "methods");
   lua_remove(L, -2);

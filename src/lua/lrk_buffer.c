@@ -13,12 +13,14 @@
 /* Elements converted at a time between Lua and the device. */
 #define CHUNK_BYTES 65536u
 
-lrk_buffer *lrk_test_buffer(lua_State *L, int index) {
+lrk_buffer *lrk_test_buffer(lua_State *L, int index)
+{
   return luaL_testudata(L, index, LRK_BUFFER);
 }
 
 /* The open buffer at index 1, or NULL with nil, message, code pushed. */
-static lrk_buffer *open_buffer(lua_State *L) {
+static lrk_buffer *open_buffer(lua_State *L)
+{
   lrk_buffer *self = luaL_checkudata(L, 1, LRK_BUFFER);
   if (self->buffer == NULL || self->home->rt == NULL) {
     lrk_fail_text(L, RK_ECLOSED, "the buffer or its runtime is closed");
@@ -28,7 +30,8 @@ static lrk_buffer *open_buffer(lua_State *L) {
 }
 
 /* rt:buffer(type, count) -> buffer | nil, message, code */
-int lrk_runtime_buffer(lua_State *L) {
+int lrk_runtime_buffer(lua_State *L)
+{
   static const char *const kinds[] = {"i8",  "u8",  "i16", "u16", "i32",
                                       "u32", "i64", "u64", "f32", "f64"};
   lrk_runtime *self = lrk_check_runtime(L, 1);
@@ -70,17 +73,20 @@ int lrk_runtime_buffer(lua_State *L) {
 }
 
 /* Checks that `count` elements from `offset` lie inside. */
-static void check_range(lua_State *L, const lrk_buffer *self, lua_Integer offset,
-                        lua_Integer count) {
+static void check_range(lua_State *L, const lrk_buffer *self, lua_Integer offset, lua_Integer count)
+{
   if (offset < 0 || count < 0 || (uint64_t)offset > self->count ||
       (uint64_t)count > self->count - (uint64_t)offset) {
-    luaL_error(L, "buffer of %I elements: elements %I to %I are not all inside (offsets count from "
-                  "0)", (lua_Integer)self->count, offset, offset + count - 1);
+    luaL_error(L,
+               "buffer of %I elements: elements %I to %I are not all inside (offsets count from "
+               "0)",
+               (lua_Integer)self->count, offset, offset + count - 1);
   }
 }
 
 /* Writes the list at index 2; values are checked before anything is written, in chunks. */
-static int write_list(lua_State *L, const lrk_buffer *self, lua_Integer offset) {
+static int write_list(lua_State *L, const lrk_buffer *self, lua_Integer offset)
+{
   lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
   check_range(L, self, offset, count);
   size_t bytes = (size_t)count * self->element_bytes;
@@ -100,7 +106,8 @@ static int write_list(lua_State *L, const lrk_buffer *self, lua_Integer offset) 
 }
 
 /* buffer:write(list | string, offset) -> true | nil, message, code */
-static int buffer_write(lua_State *L) {
+static int buffer_write(lua_State *L)
+{
   lua_settop(L, 3);
   lua_Integer offset = luaL_optinteger(L, 3, 0);
   bool is_string = lua_type(L, 2) == LUA_TSTRING;
@@ -129,14 +136,16 @@ static int buffer_write(lua_State *L) {
 
 /* Offset and count of a read: from the start, to the end. */
 static void check_span(lua_State *L, const lrk_buffer *self, lua_Integer *offset,
-                       lua_Integer *count) {
+                       lua_Integer *count)
+{
   *offset = luaL_optinteger(L, 2, 0);
   *count = luaL_optinteger(L, 3, (lua_Integer)self->count - *offset);
   check_range(L, self, *offset, *count);
 }
 
 /* buffer:read(offset, count) -> list | nil, message, code */
-static int buffer_read(lua_State *L) {
+static int buffer_read(lua_State *L)
+{
   const lrk_buffer *self = open_buffer(L);
   lua_Integer offset = 0;
   lua_Integer count = 0;
@@ -166,7 +175,8 @@ static int buffer_read(lua_State *L) {
 }
 
 /* buffer:read_bytes(offset, count) -> string | nil, message, code */
-static int buffer_read_bytes(lua_State *L) {
+static int buffer_read_bytes(lua_State *L)
+{
   const lrk_buffer *self = open_buffer(L);
   lua_Integer offset = 0;
   lua_Integer count = 0;
@@ -187,7 +197,8 @@ static int buffer_read_bytes(lua_State *L) {
 }
 
 /* buffer:fill(value) -> true | nil, message, code */
-static int buffer_fill(lua_State *L) {
+static int buffer_fill(lua_State *L)
+{
   if (lua_type(L, 2) != LUA_TNUMBER) {
     return lrk_argument(L, 2, "a number");
   }
@@ -202,14 +213,16 @@ static int buffer_fill(lua_State *L) {
 }
 
 /* buffer:size() and #buffer: elements; of a closed one 0 */
-static int buffer_size(lua_State *L) {
+static int buffer_size(lua_State *L)
+{
   const lrk_buffer *self = luaL_checkudata(L, 1, LRK_BUFFER);
   lua_pushinteger(L, self->buffer != NULL ? (lua_Integer)self->count : 0);
   return 1;
 }
 
 /* buffer:close() -> true. Also __close and __gc. */
-static int buffer_close(lua_State *L) {
+static int buffer_close(lua_State *L)
+{
   lrk_buffer *self = luaL_checkudata(L, 1, LRK_BUFFER);
   rk_device_buffer_close(self->buffer);
   rk_schema_close(self->element);
@@ -219,7 +232,8 @@ static int buffer_close(lua_State *L) {
   return 1;
 }
 
-static int buffer_get(lua_State *L) {
+static int buffer_get(lua_State *L)
+{
   const lrk_buffer *self = luaL_checkudata(L, 1, LRK_BUFFER);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "type") == 0) {
@@ -232,7 +246,8 @@ static int buffer_get(lua_State *L) {
   return 1;
 }
 
-static int buffer_tostring(lua_State *L) {
+static int buffer_tostring(lua_State *L)
+{
   const lrk_buffer *self = luaL_checkudata(L, 1, LRK_BUFFER);
   lua_pushfstring(L, "%s: %s[%I]%s", LRK_BUFFER, rk_schema_type_name(self->kind),
                   (lua_Integer)self->count,
@@ -240,7 +255,8 @@ static int buffer_tostring(lua_State *L) {
   return 1;
 }
 
-void lrk_buffer_register(lua_State *L) {
+void lrk_buffer_register(lua_State *L)
+{
   static const luaL_Reg methods[] = {{"write", buffer_write},
                                      {"read", buffer_read},
                                      {"read_bytes", buffer_read_bytes},

@@ -22,12 +22,14 @@ typedef struct lrk_global {
 
 /* ---- definitions ----------------------------------------------------------------------------- */
 
-rk_kernel *lrk_test_kernel(lua_State *L, int index) {
+rk_kernel *lrk_test_kernel(lua_State *L, int index)
+{
   const lrk_kernel *self = luaL_testudata(L, index, LRK_KERNEL);
   return self != NULL ? self->kernel : NULL;
 }
 
-void lrk_push_kernel(lua_State *L, rk_kernel *kernel) {
+void lrk_push_kernel(lua_State *L, rk_kernel *kernel)
+{
   if (kernel == NULL) {
     lua_pushnil(L);
     return;
@@ -38,7 +40,8 @@ void lrk_push_kernel(lua_State *L, rk_kernel *kernel) {
 }
 
 /* Pushes an empty definition with the table at `info`. */
-static lrk_kernel *push_new(lua_State *L, int info) {
+static lrk_kernel *push_new(lua_State *L, int info)
+{
   luaL_checktype(L, info, LUA_TTABLE);
   lrk_kernel *self = lua_newuserdatauv(L, sizeof *self, 1);
   self->kernel = NULL;
@@ -48,7 +51,8 @@ static lrk_kernel *push_new(lua_State *L, int info) {
   return self;
 }
 
-static int finish_new(lua_State *L, lrk_kernel *self, int status, const rk_error *err) {
+static int finish_new(lua_State *L, lrk_kernel *self, int status, const rk_error *err)
+{
   if (status != RK_OK) {
     self->kernel = NULL;
     return lrk_fail(L, status, err);
@@ -61,7 +65,8 @@ static int finish_new(lua_State *L, lrk_kernel *self, int status, const rk_error
 }
 
 /* kernel_open(name, source, info) -> kernel */
-static int core_kernel_open(lua_State *L) {
+static int core_kernel_open(lua_State *L)
+{
   const char *name = luaL_checkstring(L, 1);
   const char *source = luaL_checkstring(L, 2);
   lrk_kernel *self = push_new(L, 3);
@@ -70,7 +75,8 @@ static int core_kernel_open(lua_State *L) {
 }
 
 /* kernel_stock(name, info) -> kernel | nil, message, "not_found" */
-static int core_kernel_stock(lua_State *L) {
+static int core_kernel_stock(lua_State *L)
+{
   const char *name = luaL_checkstring(L, 1);
   lrk_kernel *self = push_new(L, 2);
   rk_error err = RK_ERROR_INIT;
@@ -78,7 +84,8 @@ static int core_kernel_stock(lua_State *L) {
 }
 
 /* stock_names() -> list */
-static int core_stock_names(lua_State *L) {
+static int core_stock_names(lua_State *L)
+{
   const char *const *names = rk_kernel_stock_names();
   lua_newtable(L);
   for (lua_Integer i = 0; names[i] != NULL; i++) {
@@ -89,7 +96,8 @@ static int core_stock_names(lua_State *L) {
 }
 
 /* kernel:compile(rt) -> true | nil, message, code [, log] */
-static int kernel_compile(lua_State *L) {
+static int kernel_compile(lua_State *L)
+{
   const lrk_kernel *self = luaL_checkudata(L, 1, LRK_KERNEL);
   const lrk_runtime *runtime = lrk_open_runtime(L, 2);
   if (runtime == NULL) {
@@ -106,7 +114,8 @@ static int kernel_compile(lua_State *L) {
   return 1;
 }
 
-static int kernel_gc(lua_State *L) {
+static int kernel_gc(lua_State *L)
+{
   lrk_kernel *self = luaL_checkudata(L, 1, LRK_KERNEL);
   rk_kernel_close(self->kernel);
   self->kernel = NULL;
@@ -114,7 +123,8 @@ static int kernel_gc(lua_State *L) {
 }
 
 /* A key of the table that the object was made from. */
-static int get_info(lua_State *L) {
+static int get_info(lua_State *L)
+{
   if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) {
     lua_pushvalue(L, 2);
     lua_rawget(L, -2);
@@ -122,14 +132,16 @@ static int get_info(lua_State *L) {
   return 1;
 }
 
-static int push_named(lua_State *L, const char *class_name) {
+static int push_named(lua_State *L, const char *class_name)
+{
   lua_getiuservalue(L, 1, 1);
   lua_getfield(L, -1, "name");
   lua_pushfstring(L, "%s: %s", class_name, lua_tostring(L, -1));
   return 1;
 }
 
-static int kernel_tostring(lua_State *L) {
+static int kernel_tostring(lua_State *L)
+{
   luaL_checkudata(L, 1, LRK_KERNEL);
   return push_named(L, LRK_KERNEL);
 }
@@ -137,7 +149,8 @@ static int kernel_tostring(lua_State *L) {
 /* ---- ordinary kernels ------------------------------------------------------------------------ */
 
 /* Fills specs[] from the parameters of the table at `info`: pointers travel as u64. */
-static size_t read_params(lua_State *L, int info, rk_schema_spec *specs, size_t most) {
+static size_t read_params(lua_State *L, int info, rk_schema_spec *specs, size_t most)
+{
   size_t count = 0;
   lua_getfield(L, info, "params");
   count = lua_rawlen(L, -1);
@@ -156,7 +169,8 @@ static size_t read_params(lua_State *L, int info, rk_schema_spec *specs, size_t 
 }
 
 /* global_open(name, source, param_bytes, info) -> global */
-static int core_global_open(lua_State *L) {
+static int core_global_open(lua_State *L)
+{
   enum { MOST_PARAMS = 512 };
   const char *name = luaL_checkstring(L, 1);
   const char *source = luaL_checkstring(L, 2);
@@ -178,7 +192,8 @@ static int core_global_open(lua_State *L) {
   return status == RK_OK ? 1 : lrk_fail(L, status, &err);
 }
 
-static int global_gc(lua_State *L) {
+static int global_gc(lua_State *L)
+{
   lrk_global *self = luaL_checkudata(L, 1, LRK_GLOBAL);
   rk_global_close(self->global);
   rk_schema_close(self->params);
@@ -186,14 +201,16 @@ static int global_gc(lua_State *L) {
   return 0;
 }
 
-static int global_tostring(lua_State *L) {
+static int global_tostring(lua_State *L)
+{
   luaL_checkudata(L, 1, LRK_GLOBAL);
   return push_named(L, LRK_GLOBAL);
 }
 
 /* Packs the argument at `index` as parameter `at`; the description of the parameter is on top. */
 static void pack_argument(lua_State *L, const lrk_global *self, const lrk_runtime *runtime,
-                          size_t at, int index, void *base) {
+                          size_t at, int index, void *base)
+{
   const rk_schema_field *field = rk_schema_field_at(self->params, at);
   const char *name = lua_pushfstring(L, "argument '%s'", field->name);
   lua_getfield(L, -2, "is_pointer");
@@ -224,10 +241,10 @@ static void pack_argument(lua_State *L, const lrk_global *self, const lrk_runtim
 }
 
 /* rt:run(global, { grid =, block = }, ...) -> true | nil, message, code [, log] */
-int lrk_runtime_run(lua_State *L) {
-  static const lrk_option options[] = {{"grid", LRK_INT, 1, INT32_MAX},
-                                       {"block", LRK_INT, 1, RK_LANES_MAX},
-                                       {NULL, LRK_ANY, 0, 0}};
+int lrk_runtime_run(lua_State *L)
+{
+  static const lrk_option options[] = {
+      {"grid", LRK_INT, 1, INT32_MAX}, {"block", LRK_INT, 1, RK_LANES_MAX}, {NULL, LRK_ANY, 0, 0}};
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   const lrk_global *global = luaL_checkudata(L, 2, LRK_GLOBAL);
   lrk_options(L, 3, "run", options);
@@ -272,7 +289,8 @@ const luaL_Reg lrk_kernel_functions[] = {
     {NULL, NULL},
 };
 
-void lrk_kernel_register(lua_State *L) {
+void lrk_kernel_register(lua_State *L)
+{
   static const luaL_Reg methods[] = {{"compile", kernel_compile}, {NULL, NULL}};
   static const luaL_Reg meta[] = {
       {"__gc", kernel_gc}, {"__tostring", kernel_tostring}, {NULL, NULL}};

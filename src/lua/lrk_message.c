@@ -33,7 +33,8 @@ typedef struct envelope {
 
 /* ---- whole messages -------------------------------------------------------------------------- */
 
-lrk_schema *lrk_to_message(lua_State *L, int index) {
+lrk_schema *lrk_to_message(lua_State *L, int index)
+{
   if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) {
     return NULL;
   }
@@ -46,7 +47,8 @@ lrk_schema *lrk_to_message(lua_State *L, int index) {
   return schema;
 }
 
-lrk_schema *lrk_check_message(lua_State *L, int index) {
+lrk_schema *lrk_check_message(lua_State *L, int index)
+{
   lrk_schema *schema = lrk_to_message(L, index);
   if (schema == NULL) {
     lrk_argument(L, index, "a message (made by a message type)");
@@ -55,7 +57,8 @@ lrk_schema *lrk_check_message(lua_State *L, int index) {
 }
 
 /* Pushes the message of a known type, or leaves the stack alone and returns false. */
-static bool push_typed(lua_State *L, const rk_received *received) {
+static bool push_typed(lua_State *L, const rk_received *received)
+{
   int top = lua_gettop(L);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
   if (lua_rawgeti(L, -1, (lua_Integer)received->type) != LUA_TTABLE) {
@@ -77,7 +80,8 @@ static bool push_typed(lua_State *L, const rk_received *received) {
   return true;
 }
 
-void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node) {
+void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node)
+{
   luaL_checkstack(L, 12, "a received message");
   if (!push_typed(L, received)) {
     lua_createtable(L, 0, 2);
@@ -87,8 +91,15 @@ void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node)
     lua_setfield(L, -2, "bytes");
     luaL_setmetatable(L, LRK_RAW);
   }
-  envelope e = {received->id, received->correlation, received->hlc, received->sender,
-                received->type, received->flags, node, received->priority, {0}};
+  envelope e = {received->id,
+                received->correlation,
+                received->hlc,
+                received->sender,
+                received->type,
+                received->flags,
+                node,
+                received->priority,
+                {0}};
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
   lua_pushvalue(L, -2);
   lua_pushlstring(L, (const char *)&e, sizeof e);
@@ -97,7 +108,8 @@ void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node)
 }
 
 /* envelope(message) -> table | nil */
-static int core_envelope(lua_State *L) {
+static int core_envelope(lua_State *L)
+{
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
   lua_pushvalue(L, 1);
@@ -128,17 +140,19 @@ static int core_envelope(lua_State *L) {
 /* ---- classes --------------------------------------------------------------------------------- */
 
 /* The schema of the class at `index`, with its userdata pushed. */
-static lrk_schema *check_type(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TTABLE ||
-      lua_rawgetp(L, index, &lrk_key_schema) != LUA_TUSERDATA) {
-    luaL_argerror(L, index, lua_pushfstring(L, "a message type expected, got %s (call it with ':')",
-                                            lrk_describe(L, index)));
+static lrk_schema *check_type(lua_State *L, int index)
+{
+  if (lua_type(L, index) != LUA_TTABLE || lua_rawgetp(L, index, &lrk_key_schema) != LUA_TUSERDATA) {
+    luaL_argerror(L, index,
+                  lua_pushfstring(L, "a message type expected, got %s (call it with ':')",
+                                  lrk_describe(L, index)));
   }
   return lua_touserdata(L, -1);
 }
 
 /* Raises "Reading has no field 'x'". The key is at `key`, the schema's userdata at `at`. */
-static int refuse_field(lua_State *L, const lrk_schema *schema, int key) {
+static int refuse_field(lua_State *L, const lrk_schema *schema, int key)
+{
   const char *name = rk_schema_name(schema->schema);
   if (lua_type(L, key) != LUA_TSTRING) {
     return luaL_error(L, "%s has no field [%s]", name, lrk_describe(L, key));
@@ -155,7 +169,8 @@ static int refuse_field(lua_State *L, const lrk_schema *schema, int key) {
 
 /* class { field = value, ... } -> message: the table itself becomes it, unless it is a message
  * already. */
-static int type_call(lua_State *L) {
+static int type_call(lua_State *L)
+{
   lua_settop(L, 2);
   const lrk_schema *schema = check_type(L, 1);
   lua_getiuservalue(L, 3, LRK_SCHEMA_INDEX);
@@ -209,12 +224,14 @@ static int type_call(lua_State *L) {
 }
 
 /* class:pack(message) -> string */
-static int type_pack(lua_State *L) {
+static int type_pack(lua_State *L)
+{
   lua_settop(L, 2);
   const lrk_schema *schema = check_type(L, 1);
   if (lrk_check_message(L, 2) != schema) {
-    return luaL_argerror(L, 2, lua_pushfstring(L, "a message of type %s expected, got %s",
-                                               rk_schema_name(schema->schema), lrk_describe(L, 2)));
+    return luaL_argerror(L, 2,
+                         lua_pushfstring(L, "a message of type %s expected, got %s",
+                                         rk_schema_name(schema->schema), lrk_describe(L, 2)));
   }
   luaL_Buffer buffer;
   char *bytes = luaL_buffinitsize(L, &buffer, schema->size);
@@ -225,7 +242,8 @@ static int type_pack(lua_State *L) {
 }
 
 /* class:unpack(string) -> message | nil, message, "corrupt" */
-static int type_unpack(lua_State *L) {
+static int type_unpack(lua_State *L)
+{
   size_t length = 0;
   const lrk_schema *schema = check_type(L, 1);
   const char *bytes = luaL_checklstring(L, 2, &length);
@@ -243,7 +261,8 @@ static int type_unpack(lua_State *L) {
 
 /* __index of messages with arrays or buffers: a missing one becomes a table of zeros in the
  * message. */
-static int message_index(lua_State *L) {
+static int message_index(lua_State *L)
+{
   lua_settop(L, 2);
   lua_getiuservalue(L, lua_upvalueindex(1), LRK_SCHEMA_ZEROS);
   lua_pushvalue(L, 2);
@@ -284,7 +303,8 @@ static int message_index(lua_State *L) {
 }
 
 /* __newindex of messages: only declared fields come in. */
-static int message_newindex(lua_State *L) {
+static int message_newindex(lua_State *L)
+{
   lua_settop(L, 3);
   lua_getiuservalue(L, lua_upvalueindex(1), LRK_SCHEMA_INDEX);
   lua_pushvalue(L, 2);
@@ -298,7 +318,8 @@ static int message_newindex(lua_State *L) {
 }
 
 /* Pushes the table of zero values by name. Returns whether it has all fields. */
-static bool push_zeros(lua_State *L, const lrk_schema *schema) {
+static bool push_zeros(lua_State *L, const lrk_schema *schema)
+{
   bool is_complete = true;
   lua_createtable(L, 0, (int)schema->count);
   for (uint32_t i = 0; i < schema->count; i++) {
@@ -314,7 +335,8 @@ static bool push_zeros(lua_State *L, const lrk_schema *schema) {
 }
 
 /* message_class(class, name, fields): makes `class` a message type and enters it by its id. */
-static int core_message_class(lua_State *L) {
+static int core_message_class(lua_State *L)
+{
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checkstring(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
@@ -344,14 +366,16 @@ static int core_message_class(lua_State *L) {
 }
 
 /* message_type(id) -> class | nil */
-static int core_message_type(lua_State *L) {
+static int core_message_type(lua_State *L)
+{
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
   lua_rawgeti(L, -1, luaL_checkinteger(L, 1));
   return 1;
 }
 
 /* is_message(value) -> boolean */
-static int core_is_message(lua_State *L) {
+static int core_is_message(lua_State *L)
+{
   lua_pushboolean(L, lrk_to_message(L, 1) != NULL);
   return 1;
 }
@@ -363,7 +387,8 @@ const luaL_Reg lrk_message_functions[] = {
     {"envelope", core_envelope},           {NULL, NULL},
 };
 
-void lrk_message_register(lua_State *L) {
+void lrk_message_register(lua_State *L)
+{
   luaL_newmetatable(L, LRK_RAW);
   lua_pop(L, 1);
   lua_newtable(L);

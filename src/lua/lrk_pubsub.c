@@ -12,7 +12,7 @@
 typedef struct lrk_subscription {
   rk_subscription *sub; /* NULL once closed */
   lrk_runtime *home;
-  lua_Integer number;   /* its place in the runtime's table */
+  lua_Integer number; /* its place in the runtime's table */
 } lrk_subscription;
 
 /* User values: the runtime, the function or actor, the pattern. */
@@ -20,7 +20,8 @@ enum { SUB_HOME = 1, SUB_RECEIVER, SUB_PATTERN, SUB_VALUES = SUB_PATTERN };
 
 /* rt:publish(topic, message, { retain = }) -> subscribers reached | nil, message, code. A nil
  * message with retain takes the retained one away. */
-int lrk_runtime_publish(lua_State *L) {
+int lrk_runtime_publish(lua_State *L)
+{
   enum { SMALL_BYTES = 512 };
   static const lrk_option options[] = {{"retain", LRK_BOOL, 0, 0}, {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 4);
@@ -60,7 +61,8 @@ int lrk_runtime_publish(lua_State *L) {
 }
 
 /* rt:subscribe(pattern, function | actor, { limit = }) -> subscription | nil, message, code */
-int lrk_runtime_subscribe(lua_State *L) {
+int lrk_runtime_subscribe(lua_State *L)
+{
   static const lrk_option options[] = {{"limit", LRK_INT, 1, INT32_MAX}, {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 4);
   lrk_runtime *self = lrk_check_runtime(L, 1);
@@ -109,12 +111,14 @@ int lrk_runtime_subscribe(lua_State *L) {
   return 1;
 }
 
-static lrk_subscription *check_subscription(lua_State *L) {
+static lrk_subscription *check_subscription(lua_State *L)
+{
   return luaL_checkudata(L, 1, LRK_SUBSCRIPTION);
 }
 
 /* sub:close() -> true. Also __close and __gc. */
-static int subscription_close(lua_State *L) {
+static int subscription_close(lua_State *L)
+{
   lrk_subscription *self = check_subscription(L);
   if (self->sub != NULL) {
     rk_subscription_close(self->sub);
@@ -130,7 +134,8 @@ static int subscription_close(lua_State *L) {
 }
 
 /* sub:stats() -> { delivered =, dropped =, waiting = } | nil, message, "closed" */
-static int subscription_stats(lua_State *L) {
+static int subscription_stats(lua_State *L)
+{
   const lrk_subscription *self = check_subscription(L);
   if (self->sub == NULL || self->home->rt == NULL) {
     return lrk_fail_text(L, RK_ECLOSED, "the subscription is closed");
@@ -147,7 +152,8 @@ static int subscription_stats(lua_State *L) {
   return 1;
 }
 
-static int subscription_get(lua_State *L) {
+static int subscription_get(lua_State *L)
+{
   check_subscription(L);
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "pattern") == 0) {
     lua_getiuservalue(L, 1, SUB_PATTERN);
@@ -157,7 +163,8 @@ static int subscription_get(lua_State *L) {
   return 1;
 }
 
-static int subscription_tostring(lua_State *L) {
+static int subscription_tostring(lua_State *L)
+{
   const lrk_subscription *self = check_subscription(L);
   lua_getiuservalue(L, 1, SUB_PATTERN);
   lua_pushfstring(L, "%s: %s%s", LRK_SUBSCRIPTION, lua_tostring(L, -1),
@@ -165,7 +172,8 @@ static int subscription_tostring(lua_State *L) {
   return 1;
 }
 
-void lrk_pubsub_register(lua_State *L) {
+void lrk_pubsub_register(lua_State *L)
+{
   static const luaL_Reg methods[] = {
       {"close", subscription_close}, {"stats", subscription_stats}, {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__close", subscription_close},

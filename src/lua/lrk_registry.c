@@ -12,13 +12,12 @@
 /* ---- actors ---------------------------------------------------------------------------------- */
 
 /* rt:launch(definition, options) -> actor | nil, message, code [, log] */
-static int runtime_launch(lua_State *L) {
-  static const lrk_option options[] = {{"name", LRK_NAME, 0, 0},
-                                       {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
-                                       {"activate", LRK_BOOL, 0, 0},
-                                       {"grid", LRK_INT, 1, 65536},
-                                       {"block", LRK_INT, 0, 65535},
-                                       {NULL, LRK_ANY, 0, 0}};
+static int runtime_launch(lua_State *L)
+{
+  static const lrk_option options[] = {
+      {"name", LRK_NAME, 0, 0},     {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
+      {"activate", LRK_BOOL, 0, 0}, {"grid", LRK_INT, 1, 65536},
+      {"block", LRK_INT, 0, 65535}, {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 3);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_kernel *kernel = lrk_test_kernel(L, 2);
@@ -51,7 +50,8 @@ static int runtime_launch(lua_State *L) {
 }
 
 /* Pushes a found actor, or nil, message, "not_found". */
-static int push_found(lua_State *L, rk_actor *actor) {
+static int push_found(lua_State *L, rk_actor *actor)
+{
   if (actor == NULL) {
     return lrk_fail_text(L, RK_ENOT_FOUND, "no living actor fits %s", lrk_describe(L, 2));
   }
@@ -60,7 +60,8 @@ static int push_found(lua_State *L, rk_actor *actor) {
 }
 
 /* rt:find(name | id) -> actor | nil, message, "not_found" */
-static int runtime_find(lua_State *L) {
+static int runtime_find(lua_State *L)
+{
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   bool is_id = lua_isinteger(L, 2) != 0;
   if (!is_id && lua_type(L, 2) != LUA_TSTRING) {
@@ -75,7 +76,8 @@ static int runtime_find(lua_State *L) {
 }
 
 /* rt:actor(pattern) -> actor | nil, message, "not_found" */
-static int runtime_actor(lua_State *L) {
+static int runtime_actor(lua_State *L)
+{
   const char *pattern = luaL_checkstring(L, 2);
   const lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
@@ -85,7 +87,8 @@ static int runtime_actor(lua_State *L) {
 }
 
 /* rt:actors() -> list */
-static int runtime_actors(lua_State *L) {
+static int runtime_actors(lua_State *L)
+{
   const lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -105,7 +108,8 @@ static int runtime_actors(lua_State *L) {
 
 /* The open actor at `index`; raises if it belongs to another runtime. NULL with nil, message,
  * code. */
-static rk_actor *actor_of(lua_State *L, const lrk_runtime *self, int index) {
+static rk_actor *actor_of(lua_State *L, const lrk_runtime *self, int index)
+{
   const lrk_actor *actor = lrk_check_actor(L, index);
   if (actor->home != self) {
     luaL_argerror(L, index, "an actor of the same runtime expected");
@@ -117,7 +121,8 @@ static rk_actor *actor_of(lua_State *L, const lrk_runtime *self, int index) {
 }
 
 /* rt:connect(from, port, to) -> true | nil, message, code */
-static int runtime_connect(lua_State *L) {
+static int runtime_connect(lua_State *L)
+{
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_actor *from = actor_of(L, self, 2);
   const char *port = luaL_checkstring(L, 3);
@@ -136,7 +141,8 @@ static int runtime_connect(lua_State *L) {
 }
 
 /* rt:disconnect(from, port) -> true | nil, message, code */
-static int runtime_disconnect(lua_State *L) {
+static int runtime_disconnect(lua_State *L)
+{
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_actor *from = actor_of(L, self, 2);
   const char *port = luaL_checkstring(L, 3);
@@ -155,13 +161,15 @@ static int runtime_disconnect(lua_State *L) {
 
 /* ---- dead letters ---------------------------------------------------------------------------- */
 
-static void set_u64(lua_State *L, const char *key, uint64_t value) {
+static void set_u64(lua_State *L, const char *key, uint64_t value)
+{
   lua_pushinteger(L, (lua_Integer)value);
   lua_setfield(L, -2, key);
 }
 
 static void push_dead_letter(lua_State *L, const lrk_runtime *self, const rk_received *letter,
-                             uint64_t dest) {
+                             uint64_t dest)
+{
   rk_received content = *letter;
   lua_createtable(L, 0, 10);
   if ((content.flags & RK_MSG_PUBLISH) != 0 && content.size >= RK_TOPIC_BYTES) {
@@ -192,7 +200,8 @@ static void push_dead_letter(lua_State *L, const lrk_runtime *self, const rk_rec
 }
 
 /* rt:dead_letters() -> list, oldest first */
-static int runtime_dead_letters(lua_State *L) {
+static int runtime_dead_letters(lua_State *L)
+{
   lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -212,7 +221,8 @@ static int runtime_dead_letters(lua_State *L) {
 }
 
 /* rt:clear_dead_letters() -> true */
-static int runtime_clear_dead_letters(lua_State *L) {
+static int runtime_clear_dead_letters(lua_State *L)
+{
   const lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -242,7 +252,8 @@ static const named_code responses[] = {
 };
 
 /* "heartbeat_request" or a number. */
-static uint32_t check_command(lua_State *L, int index) {
+static uint32_t check_command(lua_State *L, int index)
+{
   if (lua_isinteger(L, index)) {
     lua_Integer code = lua_tointeger(L, index);
     luaL_argcheck(L, code >= 0 && code <= UINT32_MAX, index, "a command number expected");
@@ -264,12 +275,14 @@ static uint32_t check_command(lua_State *L, int index) {
   for (size_t i = 0; i < RK_ARRAY_LEN(commands); i++) {
     names[i] = commands[i].name;
   }
-  luaL_argerror(L, index, lua_pushfstring(L, "no command is called '%s'%s", text,
-                                          lrk_hint(L, text, names, RK_ARRAY_LEN(commands))));
+  luaL_argerror(L, index,
+                lua_pushfstring(L, "no command is called '%s'%s", text,
+                                lrk_hint(L, text, names, RK_ARRAY_LEN(commands))));
   return 0;
 }
 
-static lua_Number option_number(lua_State *L, int index, const char *name) {
+static lua_Number option_number(lua_State *L, int index, const char *name)
+{
   lua_Number value = 0.0;
   if (lua_istable(L, index)) {
     lua_getfield(L, index, name);
@@ -280,7 +293,8 @@ static lua_Number option_number(lua_State *L, int index, const char *name) {
 }
 
 /* rt:command(name, options) -> result | nil, message, code */
-static int runtime_command(lua_State *L) {
+static int runtime_command(lua_State *L)
+{
   static const lrk_option options[] = {{"block", LRK_INT, 0, 65535},
                                        {"param1", LRK_INT, INT64_MIN, INT64_MAX},
                                        {"param2", LRK_INT, 0, UINT32_MAX},
@@ -303,12 +317,11 @@ static int runtime_command(lua_State *L) {
   }
   rk_command_result result = {0};
   rk_error err = RK_ERROR_INIT;
-  int status = rk_runtime_command(self->rt, (uint32_t)block, code,
-                                  (uint64_t)lrk_option_integer(L, 3, "param1", 0),
-                                  (uint32_t)lrk_option_integer(L, 3, "param2", 0),
-                                  (uint32_t)lrk_option_integer(L, 3, "param3", 0),
-                                  (float)option_number(L, 3, "param4"),
-                                  (float)option_number(L, 3, "param5"), &result, &err);
+  int status = rk_runtime_command(
+      self->rt, (uint32_t)block, code, (uint64_t)lrk_option_integer(L, 3, "param1", 0),
+      (uint32_t)lrk_option_integer(L, 3, "param2", 0),
+      (uint32_t)lrk_option_integer(L, 3, "param3", 0), (float)option_number(L, 3, "param4"),
+      (float)option_number(L, 3, "param5"), &result, &err);
   lrk_runtime_kick(L, self, 1);
   if (status != RK_OK) {
     return lrk_fail(L, status, &err);

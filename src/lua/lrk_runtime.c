@@ -17,11 +17,13 @@
  * it. */
 #define MOST_CALLBACKS 4096u
 
-lrk_runtime *lrk_check_runtime(lua_State *L, int index) {
+lrk_runtime *lrk_check_runtime(lua_State *L, int index)
+{
   return luaL_checkudata(L, index, LRK_RUNTIME);
 }
 
-lrk_runtime *lrk_open_runtime(lua_State *L, int index) {
+lrk_runtime *lrk_open_runtime(lua_State *L, int index)
+{
   lrk_runtime *self = lrk_check_runtime(L, index);
   if (self->rt == NULL) {
     lrk_fail_text(L, RK_ECLOSED, "the runtime is closed");
@@ -32,7 +34,8 @@ lrk_runtime *lrk_open_runtime(lua_State *L, int index) {
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static const char *backend_option(lua_State *L, int index) {
+static const char *backend_option(lua_State *L, int index)
+{
   static const char *const names[] = {"auto", "cpu", "cuda"};
   const char *name = lrk_option_text(L, index, "backend", NULL);
   if (name == NULL) {
@@ -54,19 +57,19 @@ static const char *backend_option(lua_State *L, int index) {
 }
 
 /* open(options) -> runtime | nil, message, code */
-static int core_open(lua_State *L) {
-  static const lrk_option options[] = {
-      {"backend", LRK_TEXT, 0, 0},
-      {"cache", LRK_NAME, 0, 0},
-      {"device", LRK_INT, 0, 1024},
-      {"blocks", LRK_INT, 1, 65536},
-      {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
-      {"ring_units", LRK_INT, 16, 1 << 24},
-      {"dead_letters", LRK_INT, 1, 1 << 24},
-      {"spin_us", LRK_INT, 0, 1000000},
-      {"node", LRK_INT, 0, UINT16_MAX},
-      {"checksum", LRK_BOOL, 0, 0},
-      {NULL, LRK_ANY, 0, 0}};
+static int core_open(lua_State *L)
+{
+  static const lrk_option options[] = {{"backend", LRK_TEXT, 0, 0},
+                                       {"cache", LRK_NAME, 0, 0},
+                                       {"device", LRK_INT, 0, 1024},
+                                       {"blocks", LRK_INT, 1, 65536},
+                                       {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
+                                       {"ring_units", LRK_INT, 16, 1 << 24},
+                                       {"dead_letters", LRK_INT, 1, 1 << 24},
+                                       {"spin_us", LRK_INT, 0, 1000000},
+                                       {"node", LRK_INT, 0, UINT16_MAX},
+                                       {"checksum", LRK_BOOL, 0, 0},
+                                       {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 1);
   lrk_options(L, 1, "rk.open", options);
   rk_runtime_options open = {
@@ -103,7 +106,8 @@ static int core_open(lua_State *L) {
 }
 
 /* rt:close() -> true; again: true. Also __close. */
-static int runtime_close(lua_State *L) {
+static int runtime_close(lua_State *L)
+{
   lrk_runtime *self = lrk_check_runtime(L, 1);
   if (self->rt != NULL) {
     rk_runtime *rt = self->rt;
@@ -119,7 +123,8 @@ static int runtime_close(lua_State *L) {
   return 1;
 }
 
-static int runtime_gc(lua_State *L) {
+static int runtime_gc(lua_State *L)
+{
   lrk_runtime *self = lrk_check_runtime(L, 1);
   if (self->rt != NULL) {
     lua_warning(L, "ringkernel.runtime: closed by the collector; use <close> or rt:close()", 0);
@@ -131,7 +136,8 @@ static int runtime_gc(lua_State *L) {
 
 /* ---- what it says of itself ------------------------------------------------------------------ */
 
-static int runtime_tostring(lua_State *L) {
+static int runtime_tostring(lua_State *L)
+{
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   if (self->rt == NULL) {
     lua_pushfstring(L, "%s: %s (closed)", LRK_RUNTIME, self->info.backend);
@@ -142,7 +148,8 @@ static int runtime_tostring(lua_State *L) {
   return 1;
 }
 
-static int runtime_get(lua_State *L) {
+static int runtime_get(lua_State *L)
+{
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "backend") == 0) {
@@ -155,12 +162,14 @@ static int runtime_get(lua_State *L) {
   return 1;
 }
 
-static void set_u64(lua_State *L, const char *key, uint64_t value) {
+static void set_u64(lua_State *L, const char *key, uint64_t value)
+{
   lua_pushinteger(L, (lua_Integer)value);
   lua_setfield(L, -2, key);
 }
 
-static int runtime_info(lua_State *L) {
+static int runtime_info(lua_State *L)
+{
   const lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -181,7 +190,8 @@ static int runtime_info(lua_State *L) {
   return 1;
 }
 
-static int runtime_stats(lua_State *L) {
+static int runtime_stats(lua_State *L)
+{
   const lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -207,7 +217,8 @@ static int runtime_stats(lua_State *L) {
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 /* rt:fd() and rt:pollfd() */
-static int runtime_fd(lua_State *L) {
+static int runtime_fd(lua_State *L)
+{
   const lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -216,13 +227,15 @@ static int runtime_fd(lua_State *L) {
   return 1;
 }
 
-static int runtime_events(lua_State *L) {
+static int runtime_events(lua_State *L)
+{
   lua_pushliteral(L, "r");
   return 1;
 }
 
 /* rt:timeout(): 0 if there is work although the descriptor may be silent, else nil. */
-static int runtime_timeout(lua_State *L) {
+static int runtime_timeout(lua_State *L)
+{
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   if (self->rt == NULL || self->has_leftovers) {
     lua_pushinteger(L, 0);
@@ -232,7 +245,8 @@ static int runtime_timeout(lua_State *L) {
   return 1;
 }
 
-static int add_traceback(lua_State *L) {
+static int add_traceback(lua_State *L)
+{
   const char *text = luaL_tolstring(L, 1, NULL);
   luaL_traceback(L, L, text, 1);
   return 1;
@@ -241,7 +255,8 @@ static int add_traceback(lua_State *L) {
 /* Calls the function at `function` with the received message and its topic; an error becomes a
  * warning. */
 static void call_back(lua_State *L, lrk_runtime *self, int function, const rk_received *received,
-                      const char *topic) {
+                      const char *topic)
+{
   int top = lua_gettop(L);
   lua_pushcfunction(L, add_traceback);
   lua_pushvalue(L, function);
@@ -256,7 +271,8 @@ static void call_back(lua_State *L, lrk_runtime *self, int function, const rk_re
   lua_settop(L, top);
 }
 
-size_t lrk_runtime_dispatch(lua_State *L, int index) {
+size_t lrk_runtime_dispatch(lua_State *L, int index)
+{
   lrk_runtime *self = lua_touserdata(L, index);
   if (self->is_dispatching) {
     return 0; /* a callback waits for something: the outer call goes on with the rest */
@@ -291,7 +307,8 @@ size_t lrk_runtime_dispatch(lua_State *L, int index) {
   return calls;
 }
 
-size_t lrk_runtime_drain(lua_State *L, int index, size_t *calls) {
+size_t lrk_runtime_drain(lua_State *L, int index, size_t *calls)
+{
   lrk_runtime *self = lua_touserdata(L, index);
   size_t moved = rk_runtime_drain(self->rt);
   *calls = lrk_runtime_dispatch(L, index);
@@ -299,7 +316,8 @@ size_t lrk_runtime_drain(lua_State *L, int index, size_t *calls) {
   return moved;
 }
 
-void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object) {
+void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object)
+{
   if (home->parked == 0 || home->is_kicked) {
     return;
   }
@@ -318,7 +336,8 @@ void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object) {
 }
 
 /* rt:drain() -> records moved, callbacks run */
-static int runtime_drain(lua_State *L) {
+static int runtime_drain(lua_State *L)
+{
   lrk_runtime *self = lrk_open_runtime(L, 1);
   if (self == NULL) {
     return 3;
@@ -332,7 +351,8 @@ static int runtime_drain(lua_State *L) {
 }
 
 /* drain(rt) -> as rt:drain(), but does not tell the loop: for the loop itself */
-static int core_drain(lua_State *L) {
+static int core_drain(lua_State *L)
+{
   if (lrk_open_runtime(L, 1) == NULL) {
     return 3;
   }
@@ -345,7 +365,8 @@ static int core_drain(lua_State *L) {
 
 /* wait(rt, seconds) -> true | nil, message, "timeout" | "interrupted" | "closed": one wait, no
  * callbacks */
-static int core_wait(lua_State *L) {
+static int core_wait(lua_State *L)
+{
   uint64_t timeout_ns = lrk_check_timeout(L, 2);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   if (lrk_open_runtime(L, 1) == NULL) {
@@ -362,7 +383,8 @@ static int core_wait(lua_State *L) {
 }
 
 /* park(rt, change): how many more coroutines a loop keeps waiting */
-static int core_park(lua_State *L) {
+static int core_park(lua_State *L)
+{
   lrk_runtime *self = lrk_check_runtime(L, 1);
   lua_Integer change = luaL_checkinteger(L, 2);
   luaL_argcheck(L, (lua_Integer)self->parked + change >= 0, 2, "more unparked than parked");
@@ -371,13 +393,15 @@ static int core_park(lua_State *L) {
 }
 
 /* set_kicked(rt, boolean): true keeps the kick function from being called */
-static int core_set_kicked(lua_State *L) {
+static int core_set_kicked(lua_State *L)
+{
   lrk_check_runtime(L, 1)->is_kicked = lua_toboolean(L, 2) != 0;
   return 0;
 }
 
 /* on_kick(rt, function) */
-static int core_on_kick(lua_State *L) {
+static int core_on_kick(lua_State *L)
+{
   lrk_check_runtime(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
@@ -386,30 +410,41 @@ static int core_on_kick(lua_State *L) {
 }
 
 /* arrivals(rt) -> a count that grows with whatever arrives */
-static int core_arrivals(lua_State *L) {
+static int core_arrivals(lua_State *L)
+{
   lua_pushinteger(L, (lua_Integer)lrk_check_runtime(L, 1)->arrivals);
   return 1;
 }
 
 /* is_open(rt) -> boolean */
-static int core_is_open(lua_State *L) {
+static int core_is_open(lua_State *L)
+{
   lua_pushboolean(L, lrk_check_runtime(L, 1)->rt != NULL);
   return 1;
 }
 
 const luaL_Reg lrk_runtime_functions[] = {
-    {"open", core_open},       {"drain", core_drain},     {"wait", core_wait},
+    {"open", core_open},       {"drain", core_drain},           {"wait", core_wait},
     {"park", core_park},       {"set_kicked", core_set_kicked}, {"on_kick", core_on_kick},
-    {"is_open", core_is_open}, {"arrivals", core_arrivals}, {NULL, NULL},
+    {"is_open", core_is_open}, {"arrivals", core_arrivals},     {NULL, NULL},
 };
 
-void lrk_runtime_register(lua_State *L) {
+void lrk_runtime_register(lua_State *L)
+{
   static const luaL_Reg methods[] = {
-      {"close", runtime_close},   {"info", runtime_info},       {"stats", runtime_stats},
-      {"fd", runtime_fd},         {"pollfd", runtime_fd},       {"events", runtime_events},
-      {"timeout", runtime_timeout}, {"drain", runtime_drain},   {"publish", lrk_runtime_publish},
-      {"subscribe", lrk_runtime_subscribe}, {"buffer", lrk_runtime_buffer},
-      {"run", lrk_runtime_run},   {NULL, NULL},
+      {"close", runtime_close},
+      {"info", runtime_info},
+      {"stats", runtime_stats},
+      {"fd", runtime_fd},
+      {"pollfd", runtime_fd},
+      {"events", runtime_events},
+      {"timeout", runtime_timeout},
+      {"drain", runtime_drain},
+      {"publish", lrk_runtime_publish},
+      {"subscribe", lrk_runtime_subscribe},
+      {"buffer", lrk_runtime_buffer},
+      {"run", lrk_runtime_run},
+      {NULL, NULL},
   };
   static const luaL_Reg meta[] = {{"__close", runtime_close},
                                   {"__gc", runtime_gc},

@@ -17,7 +17,8 @@
 /* ---- one value ------------------------------------------------------------------------------- */
 
 /* "f32[8]" */
-static const char *push_type_text(lua_State *L, const rk_schema_field *field) {
+static const char *push_type_text(lua_State *L, const rk_schema_field *field)
+{
   const char *name = rk_schema_type_name(field->type);
   if (field->is_array || field->type == RK_SCHEMA_CHAR) {
     return lua_pushfstring(L, "%s[%I]", name, (lua_Integer)field->count);
@@ -26,27 +27,36 @@ static const char *push_type_text(lua_State *L, const rk_schema_field *field) {
 }
 
 int lrk_refuse_value(lua_State *L, const rk_schema_field *field, const char *wanted, int index,
-                     const char *name) {
+                     const char *name)
+{
   index = lua_absindex(L, index);
   const char *type = push_type_text(L, field);
   const char *got = lrk_describe(L, index);
   return luaL_error(L, "%s: field '%s': %s takes %s, got %s", name, field->name, type, wanted, got);
 }
 
-static const char *wanted_of(const rk_schema_field *field) {
+static const char *wanted_of(const rk_schema_field *field)
+{
   switch (field->type) {
-  case RK_SCHEMA_BOOL: return "true or false";
-  case RK_SCHEMA_CHAR: return "a string";
-  case RK_SCHEMA_BUFFER: return "a buffer of rt:buffer";
-  case RK_SCHEMA_HLC: return "a timestamp or an integer";
-  case RK_SCHEMA_ID: return "an actor or an integer";
-  default: return "a number";
+    case RK_SCHEMA_BOOL:
+      return "true or false";
+    case RK_SCHEMA_CHAR:
+      return "a string";
+    case RK_SCHEMA_BUFFER:
+      return "a buffer of rt:buffer";
+    case RK_SCHEMA_HLC:
+      return "a timestamp or an integer";
+    case RK_SCHEMA_ID:
+      return "an actor or an integer";
+    default:
+      return "a number";
   }
 }
 
 /* A table { address =, count = } as a received message has for a buffer. */
 static rk_buffer table_to_buffer(lua_State *L, const rk_schema_field *field, int index,
-                                 const char *name) {
+                                 const char *name)
+{
   rk_buffer value = {0, 0};
   int is_address = 0;
   int is_count = 0;
@@ -65,7 +75,8 @@ static rk_buffer table_to_buffer(lua_State *L, const rk_schema_field *field, int
 
 /* Objects that stand for the number in an hlc, id or buffer field. Returns false for any other. */
 static bool put_object(lua_State *L, const rk_schema *schema, size_t at, int index, void *base,
-                       const char *name) {
+                       const char *name)
+{
   const rk_schema_field *field = rk_schema_field_at(schema, at);
   rk_error err = RK_ERROR_INIT;
   if (field->type == RK_SCHEMA_BUFFER) {
@@ -98,46 +109,47 @@ static bool put_object(lua_State *L, const rk_schema *schema, size_t at, int ind
 }
 
 void lrk_put_value(lua_State *L, const rk_schema *schema, size_t field, size_t element, int index,
-                   void *base, const char *name) {
+                   void *base, const char *name)
+{
   const rk_schema_field *f = rk_schema_field_at(schema, field);
   int status = RK_OK;
   rk_error err;
   err.text[0] = '\0';
   switch (lua_type(L, index)) {
-  case LUA_TNUMBER:
-    if (f->type == RK_SCHEMA_BOOL || f->type == RK_SCHEMA_CHAR || f->type == RK_SCHEMA_BUFFER) {
-      lrk_refuse_value(L, f, wanted_of(f), index, name);
+    case LUA_TNUMBER:
+      if (f->type == RK_SCHEMA_BOOL || f->type == RK_SCHEMA_CHAR || f->type == RK_SCHEMA_BUFFER) {
+        lrk_refuse_value(L, f, wanted_of(f), index, name);
+      }
+      if (!lua_isinteger(L, index)) {
+        status = rk_schema_put_f64(schema, field, element, lua_tonumber(L, index), base, &err);
+      } else if (f->type == RK_SCHEMA_U64 || f->type == RK_SCHEMA_HLC || f->type == RK_SCHEMA_ID) {
+        /* Numbers past 2^63 are negative as Lua's integers: the bits are what counts. */
+        status = rk_schema_put_u64(schema, field, element, (uint64_t)lua_tointeger(L, index), base,
+                                   &err);
+      } else {
+        status = rk_schema_put_i64(schema, field, element, lua_tointeger(L, index), base, &err);
+      }
+      break;
+    case LUA_TBOOLEAN:
+      if (f->type != RK_SCHEMA_BOOL) {
+        lrk_refuse_value(L, f, wanted_of(f), index, name);
+      }
+      status = rk_schema_put_bool(schema, field, lua_toboolean(L, index) != 0, base, &err);
+      break;
+    case LUA_TSTRING: {
+      size_t length = 0;
+      if (f->type != RK_SCHEMA_CHAR) {
+        lrk_refuse_value(L, f, wanted_of(f), index, name);
+      }
+      const char *text = lua_tolstring(L, index, &length);
+      status = rk_schema_put_string(schema, field, text, length, base, &err);
+      break;
     }
-    if (!lua_isinteger(L, index)) {
-      status = rk_schema_put_f64(schema, field, element, lua_tonumber(L, index), base, &err);
-    } else if (f->type == RK_SCHEMA_U64 || f->type == RK_SCHEMA_HLC || f->type == RK_SCHEMA_ID) {
-      /* Numbers past 2^63 are negative as Lua's integers: the bits are what counts. */
-      status = rk_schema_put_u64(schema, field, element, (uint64_t)lua_tointeger(L, index), base,
-                                 &err);
-    } else {
-      status = rk_schema_put_i64(schema, field, element, lua_tointeger(L, index), base, &err);
-    }
-    break;
-  case LUA_TBOOLEAN:
-    if (f->type != RK_SCHEMA_BOOL) {
-      lrk_refuse_value(L, f, wanted_of(f), index, name);
-    }
-    status = rk_schema_put_bool(schema, field, lua_toboolean(L, index) != 0, base, &err);
-    break;
-  case LUA_TSTRING: {
-    size_t length = 0;
-    if (f->type != RK_SCHEMA_CHAR) {
-      lrk_refuse_value(L, f, wanted_of(f), index, name);
-    }
-    const char *text = lua_tolstring(L, index, &length);
-    status = rk_schema_put_string(schema, field, text, length, base, &err);
-    break;
-  }
-  default:
-    if (!put_object(L, schema, field, lua_absindex(L, index), base, name)) {
-      lrk_refuse_value(L, f, wanted_of(f), index, name);
-    }
-    break;
+    default:
+      if (!put_object(L, schema, field, lua_absindex(L, index), base, name)) {
+        lrk_refuse_value(L, f, wanted_of(f), index, name);
+      }
+      break;
   }
   if (RK_UNLIKELY(status != RK_OK)) {
     luaL_error(L, "%s: %s", name, err.text);
@@ -145,7 +157,8 @@ void lrk_put_value(lua_State *L, const rk_schema *schema, size_t field, size_t e
 }
 
 static void put_array(lua_State *L, const rk_schema *schema, size_t at, int index, void *base,
-                      const char *name) {
+                      const char *name)
+{
   const rk_schema_field *field = rk_schema_field_at(schema, at);
   if (!lua_istable(L, index)) {
     lrk_refuse_value(L, field, "a list of numbers", index, name);
@@ -163,7 +176,8 @@ static void put_array(lua_State *L, const rk_schema *schema, size_t at, int inde
   }
 }
 
-static void push_buffer(lua_State *L, rk_buffer buffer) {
+static void push_buffer(lua_State *L, rk_buffer buffer)
+{
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, (lua_Integer)buffer.address);
   lua_setfield(L, -2, "address");
@@ -172,35 +186,37 @@ static void push_buffer(lua_State *L, rk_buffer buffer) {
 }
 
 void lrk_push_value(lua_State *L, const rk_schema *schema, size_t field, size_t element,
-                    const void *base) {
+                    const void *base)
+{
   const rk_schema_field *f = rk_schema_field_at(schema, field);
   switch (f->type) {
-  case RK_SCHEMA_F32:
-  case RK_SCHEMA_F64:
-    lua_pushnumber(L, rk_schema_get_f64(schema, field, element, base));
-    break;
-  case RK_SCHEMA_BOOL:
-    lua_pushboolean(L, rk_schema_get_bool(schema, field, base));
-    break;
-  case RK_SCHEMA_HLC:
-    lrk_push_stamp(L, (uint64_t)rk_schema_get_i64(schema, field, element, base), 0);
-    break;
-  case RK_SCHEMA_BUFFER:
-    push_buffer(L, rk_schema_get_buffer(schema, field, base));
-    break;
-  case RK_SCHEMA_CHAR: {
-    size_t length = 0;
-    const char *text = rk_schema_get_string(schema, field, base, &length);
-    lua_pushlstring(L, text, length);
-    break;
-  }
-  default:
-    lua_pushinteger(L, rk_schema_get_i64(schema, field, element, base));
-    break;
+    case RK_SCHEMA_F32:
+    case RK_SCHEMA_F64:
+      lua_pushnumber(L, rk_schema_get_f64(schema, field, element, base));
+      break;
+    case RK_SCHEMA_BOOL:
+      lua_pushboolean(L, rk_schema_get_bool(schema, field, base));
+      break;
+    case RK_SCHEMA_HLC:
+      lrk_push_stamp(L, (uint64_t)rk_schema_get_i64(schema, field, element, base), 0);
+      break;
+    case RK_SCHEMA_BUFFER:
+      push_buffer(L, rk_schema_get_buffer(schema, field, base));
+      break;
+    case RK_SCHEMA_CHAR: {
+      size_t length = 0;
+      const char *text = rk_schema_get_string(schema, field, base, &length);
+      lua_pushlstring(L, text, length);
+      break;
+    }
+    default:
+      lua_pushinteger(L, rk_schema_get_i64(schema, field, element, base));
+      break;
   }
 }
 
-static void push_field(lua_State *L, const rk_schema *schema, size_t at, const void *base) {
+static void push_field(lua_State *L, const rk_schema *schema, size_t at, const void *base)
+{
   const rk_schema_field *field = rk_schema_field_at(schema, at);
   if (!field->is_array) {
     lrk_push_value(L, schema, at, 0, base);
@@ -215,18 +231,19 @@ static void push_field(lua_State *L, const rk_schema *schema, size_t at, const v
 
 /* Puts the number or boolean on top of the stack, whose Lua type is `type`, into a single field.
  * False: the value needs a closer look (lrk_put_value) and nothing was stored. */
-static inline bool put_plain(lua_State *L, const lrk_field *field, int type, void *base) {
+static inline bool put_plain(lua_State *L, const lrk_field *field, int type, void *base)
+{
   char *to = (char *)base + field->offset;
   int is_whole = 0;
-#define PUT_INTEGER(ctype, is_in_range)              \
-  {                                                  \
+#define PUT_INTEGER(ctype, is_in_range)               \
+  {                                                   \
     lua_Integer v = lua_tointegerx(L, -1, &is_whole); \
-    ctype narrow = (ctype)v;                         \
-    if (!is_whole || !(is_in_range)) {               \
-      return false;                                  \
-    }                                                \
-    memcpy(to, &narrow, sizeof narrow);              \
-    return true;                                     \
+    ctype narrow = (ctype)v;                          \
+    if (!is_whole || !(is_in_range)) {                \
+      return false;                                   \
+    }                                                 \
+    memcpy(to, &narrow, sizeof narrow);               \
+    return true;                                      \
   }
   if (type == LUA_TBOOLEAN && field->type == RK_SCHEMA_BOOL) {
     *to = (char)lua_toboolean(L, -1);
@@ -236,27 +253,37 @@ static inline bool put_plain(lua_State *L, const lrk_field *field, int type, voi
     return false;
   }
   switch (field->type) {
-  case RK_SCHEMA_I8: PUT_INTEGER(int8_t, v == narrow)
-  case RK_SCHEMA_U8: PUT_INTEGER(uint8_t, v == narrow)
-  case RK_SCHEMA_I16: PUT_INTEGER(int16_t, v == narrow)
-  case RK_SCHEMA_U16: PUT_INTEGER(uint16_t, v == narrow)
-  case RK_SCHEMA_I32: PUT_INTEGER(int32_t, v == narrow)
-  case RK_SCHEMA_U32: PUT_INTEGER(uint32_t, v == narrow)
-  case RK_SCHEMA_I64: PUT_INTEGER(int64_t, true)
-  case RK_SCHEMA_U64: /* past 2^63 negative, as Lua's integers are: the bits are what counts */
-  case RK_SCHEMA_HLC:
-  case RK_SCHEMA_ID: PUT_INTEGER(uint64_t, true)
-  case RK_SCHEMA_F64: {
-    double v = lua_tonumberx(L, -1, NULL);
-    memcpy(to, &v, sizeof v);
-    return true;
-  }
-  default: return false;
+    case RK_SCHEMA_I8:
+      PUT_INTEGER(int8_t, v == narrow)
+    case RK_SCHEMA_U8:
+      PUT_INTEGER(uint8_t, v == narrow)
+    case RK_SCHEMA_I16:
+      PUT_INTEGER(int16_t, v == narrow)
+    case RK_SCHEMA_U16:
+      PUT_INTEGER(uint16_t, v == narrow)
+    case RK_SCHEMA_I32:
+      PUT_INTEGER(int32_t, v == narrow)
+    case RK_SCHEMA_U32:
+      PUT_INTEGER(uint32_t, v == narrow)
+    case RK_SCHEMA_I64:
+      PUT_INTEGER(int64_t, true)
+    case RK_SCHEMA_U64: /* past 2^63 negative, as Lua's integers are: the bits are what counts */
+    case RK_SCHEMA_HLC:
+    case RK_SCHEMA_ID:
+      PUT_INTEGER(uint64_t, true)
+    case RK_SCHEMA_F64: {
+      double v = lua_tonumberx(L, -1, NULL);
+      memcpy(to, &v, sizeof v);
+      return true;
+    }
+    default:
+      return false;
   }
 #undef PUT_INTEGER
 }
 
-void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base) {
+void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base)
+{
   for (uint32_t i = 0; i < schema->count; i++) {
     const lrk_field *field = &schema->fields[i];
     lua_rawgeti(L, keys, (lua_Integer)i + 1);
@@ -272,7 +299,8 @@ void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void 
   }
 }
 
-void lrk_push_fields(lua_State *L, const lrk_schema *schema, int keys, const void *base) {
+void lrk_push_fields(lua_State *L, const lrk_schema *schema, int keys, const void *base)
+{
   lua_createtable(L, 0, (int)schema->count);
   for (uint32_t i = 0; i < schema->count; i++) {
     lua_rawgeti(L, keys, (lua_Integer)i + 1);
@@ -281,14 +309,16 @@ void lrk_push_fields(lua_State *L, const lrk_schema *schema, int keys, const voi
   }
 }
 
-static int schema_close(lua_State *L) {
+static int schema_close(lua_State *L)
+{
   lrk_schema *schema = luaL_checkudata(L, 1, LRK_SCHEMA);
   rk_schema_close(schema->schema);
   schema->schema = NULL;
   return 0;
 }
 
-lrk_schema *lrk_push_schema(lua_State *L, int name, int fields) {
+lrk_schema *lrk_push_schema(lua_State *L, int name, int fields)
+{
   size_t count = lua_rawlen(L, fields);
   lrk_schema *self = lua_newuserdatauv(L, sizeof *self, LRK_SCHEMA_VALUES);
   *self = (lrk_schema){0};
@@ -330,7 +360,8 @@ lrk_schema *lrk_push_schema(lua_State *L, int name, int fields) {
   return self;
 }
 
-void lrk_schema_register(lua_State *L) {
+void lrk_schema_register(lua_State *L)
+{
   static const luaL_Reg meta[] = {{"__gc", schema_close}, {NULL, NULL}};
   static const luaL_Reg none[] = {{NULL, NULL}};
   lrk_class(L, LRK_SCHEMA, none, meta, NULL);

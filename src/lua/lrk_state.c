@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* actor:state() -> "launched" | "active" | ... | nil, message, "closed" */
-static int actor_state(lua_State *L) {
+static int actor_state(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   if (self->actor == NULL || self->home->rt == NULL) {
     return self->actor == NULL ? lrk_fail_released(L) : lrk_fail_actor(L, self, RK_ECLOSED);
@@ -16,14 +17,16 @@ static int actor_state(lua_State *L) {
   return 1;
 }
 
-static int actor_is_active(lua_State *L) {
+static int actor_is_active(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   lua_pushboolean(L, self->actor != NULL && self->home->rt != NULL &&
                          strcmp(rk_actor_state(self->actor), "active") == 0);
   return 1;
 }
 
-static int change_state(lua_State *L, int (*change)(rk_actor *actor, rk_error *err)) {
+static int change_state(lua_State *L, int (*change)(rk_actor *actor, rk_error *err))
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   if (self->actor == NULL) {
     return lrk_fail_released(L);
@@ -34,29 +37,35 @@ static int change_state(lua_State *L, int (*change)(rk_actor *actor, rk_error *e
   return lrk_result(L, status, &err);
 }
 
-static int actor_activate(lua_State *L) {
+static int actor_activate(lua_State *L)
+{
   return change_state(L, rk_actor_activate);
 }
 
-static int actor_deactivate(lua_State *L) {
+static int actor_deactivate(lua_State *L)
+{
   return change_state(L, rk_actor_deactivate);
 }
 
-static int actor_terminate(lua_State *L) {
+static int actor_terminate(lua_State *L)
+{
   return change_state(L, rk_actor_terminate);
 }
 
-static int actor_restart(lua_State *L) {
+static int actor_restart(lua_State *L)
+{
   return change_state(L, rk_actor_restart);
 }
 
-static void set_u64(lua_State *L, const char *key, uint64_t value) {
+static void set_u64(lua_State *L, const char *key, uint64_t value)
+{
   lua_pushinteger(L, (lua_Integer)value);
   lua_setfield(L, -2, key);
 }
 
 /* Reads the statistics, or pushes nil, message, code and returns false. */
-static bool get_stats(lua_State *L, const lrk_actor *self, rk_actor_stats *stats) {
+static bool get_stats(lua_State *L, const lrk_actor *self, rk_actor_stats *stats)
+{
   rk_error err = RK_ERROR_INIT;
   if (self->actor == NULL) {
     lrk_fail_released(L);
@@ -71,7 +80,8 @@ static bool get_stats(lua_State *L, const lrk_actor *self, rk_actor_stats *stats
 }
 
 /* actor:stats() -> table | nil, message, code */
-static int actor_stats(lua_State *L) {
+static int actor_stats(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   rk_actor_stats stats = {0};
   if (!get_stats(L, self, &stats)) {
@@ -110,7 +120,8 @@ static int actor_stats(lua_State *L) {
 }
 
 /* actor:telemetry() -> the fields of the telemetry block, as integers */
-static int actor_telemetry(lua_State *L) {
+static int actor_telemetry(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   rk_actor_stats stats = {0};
   if (!get_stats(L, self, &stats)) {
@@ -130,7 +141,8 @@ static int actor_telemetry(lua_State *L) {
 }
 
 /* actor_state_bytes(actor) -> string | nil, message, code */
-static int core_actor_state_bytes(lua_State *L) {
+static int core_actor_state_bytes(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   if (self->actor == NULL) {
     return lrk_fail_released(L);
@@ -148,7 +160,8 @@ static int core_actor_state_bytes(lua_State *L) {
 }
 
 /* actor:pollfd(), :events(), :timeout(): what cqueues asks of an object to wait for. */
-static int actor_pollfd(lua_State *L) {
+static int actor_pollfd(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   if (self->home->rt == NULL) {
     return lrk_fail_actor(L, self, RK_ECLOSED);
@@ -157,12 +170,14 @@ static int actor_pollfd(lua_State *L) {
   return 1;
 }
 
-static int actor_events(lua_State *L) {
+static int actor_events(lua_State *L)
+{
   lua_pushliteral(L, "r");
   return 1;
 }
 
-static int actor_timeout(lua_State *L) {
+static int actor_timeout(lua_State *L)
+{
   const lrk_actor *self = lrk_check_actor(L, 1);
   if (self->home->rt == NULL || self->home->has_leftovers) {
     lua_pushinteger(L, 0);

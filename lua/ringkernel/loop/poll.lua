@@ -142,6 +142,10 @@ local function wait(self, deadline)
   core.poll(fds, left)
 end
 
+local function is_empty(self)
+  return self.tasks == 0 and not next(self.hubs) and not next(self.kicked)
+end
+
 --- One turn: resumes what is ready; if nothing is, waits for at most `timeout` seconds.
 local function turn(self, timeout)
   local now = core.clock()
@@ -151,7 +155,7 @@ local function turn(self, timeout)
   for hub in pairs(kicked) do
     pump(self, hub)
   end
-  if #self.ready == 0 and not next(self.kicked) then
+  if #self.ready == 0 and not next(self.kicked) and not is_empty(self) then
     local deadline = timeout and now + timeout
     for _, hub_deadline in pairs(self.hubs) do
       if hub_deadline then
@@ -175,7 +179,7 @@ function Loop:run(timeout)
   local deadline = timeout and core.clock() + timeout
   self.is_stopping = false
   while not self.is_stopping do
-    if self.tasks == 0 and not next(self.hubs) and not next(self.kicked) then
+    if is_empty(self) then
       return true
     end
     local left = deadline and deadline - core.clock()

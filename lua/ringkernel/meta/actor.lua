@@ -1,0 +1,146 @@
+---@meta
+-- Class actor: a handle to a running instance of a definition.
+
+---A handle names the actor through restarts. Dropping or closing it does not end the actor.
+---@class ringkernel.actor
+---@field name string
+---@field id integer
+---@field runtime ringkernel.runtime
+---@field definition ringkernel.kernel?
+local actor = {}
+
+---@class ringkernel.send_options
+---@field deadline? number | ringkernel.timestamp seconds from now, or a timestamp
+---@field priority? "normal" | "high" high overtakes normal ones from the host
+---@field correlation? integer
+
+---Sends a message. Returns at once. A message of a type that is not accepted raises.
+---@param message table
+---@param options? ringkernel.send_options
+---@return true?
+---@return string? message
+---@return ringkernel.code? code full, terminated, closed
+function actor:send(message, options) end
+
+---Sends the messages of a list until one finds no room. Misuse raises before anything is sent.
+---@param list table[]
+---@param options? ringkernel.send_options
+---@return integer sent
+---@return string? message
+---@return ringkernel.code? code full, terminated, closed
+function actor:send_many(list, options) end
+
+---Takes the next message that the actor sent to the host.
+---@return table?
+---@return string? message
+---@return ringkernel.code? code empty, terminated, closed
+function actor:try_receive() end
+
+---Waits for the next message; yields inside a coroutine of a loop, blocks elsewhere.
+---@param timeout? number seconds; nil: for ever, 0: do not wait
+---@return table?
+---@return string? message
+---@return ringkernel.code? code timeout, terminated, closed
+function actor:receive(timeout) end
+
+---Waits for the first message, then takes up to `max` that are there.
+---@param max integer
+---@param timeout? number
+---@return table[]?
+---@return string? message
+---@return ringkernel.code? code timeout, terminated, closed
+function actor:receive_many(max, timeout) end
+
+---Iterates over messages until none came for `timeout` seconds, or the actor or runtime ended.
+---@param options? { timeout: number }
+---@return fun(): table?
+function actor:each(options) end
+
+---Sends a request and waits for its reply; other messages stay queued.
+---@param message table
+---@param timeout? number
+---@return table?
+---@return string? message
+---@return ringkernel.code? code timeout, full, terminated, closed
+function actor:call(message, timeout) end
+
+---@return "launched" | "active" | "deactivated" | "terminated" | "failed" | nil
+---@return string? message
+---@return ringkernel.code? code closed
+function actor:state() end
+
+---@return boolean
+function actor:is_active() end
+
+---From launched or deactivated.
+---@return true?
+---@return string? message
+---@return ringkernel.code? code invalid_state, closed
+function actor:activate() end
+
+---The same as activate.
+---@return true?
+---@return string? message
+---@return ringkernel.code? code
+function actor:resume() end
+
+---From active: handles nothing, keeps its queue.
+---@return true?
+---@return string? message
+---@return ringkernel.code? code invalid_state, closed
+function actor:deactivate() end
+
+---The same as deactivate.
+---@return true?
+---@return string? message
+---@return ringkernel.code? code
+function actor:suspend() end
+
+---Ends it: runs its stop handler; what is queued goes to the dead letters.
+---@return true?
+---@return string? message
+---@return ringkernel.code? code invalid_state, closed
+function actor:terminate() end
+
+---Zeroes its state, keeps its queue, activates it. From failed or any living state.
+---@return true?
+---@return string? message
+---@return ringkernel.code? code invalid_state, closed
+function actor:restart() end
+
+---processed, dropped, errors, sent, received, waiting_in, waiting_out, queue, block, last_activity,
+---latency_mean, latency_min, latency_max (seconds), last_error.
+---@return table?
+---@return string? message
+---@return ringkernel.code? code
+function actor:stats() end
+
+---The fields of the telemetry block: messages_processed, messages_dropped,
+---last_processed_timestamp, queue_depth, total_latency_nanos, max_latency_nanos, min_latency_nanos,
+---error_code.
+---@return table<string, integer>?
+---@return string? message
+---@return ringkernel.code? code
+function actor:telemetry() end
+
+---Copies its state at a message boundary, while it runs.
+---@return table? fields
+---@return string? message
+---@return ringkernel.code? code
+function actor:peek_state() end
+
+---Gives the handle back; the actor lives on.
+---@return true
+function actor:close() end
+
+---The runtime's descriptor, for event loops.
+---@return integer?
+function actor:pollfd() end
+
+---@return string "r"
+function actor:events() end
+
+---@return integer?
+function actor:timeout() end
+
+return actor

@@ -1,0 +1,10 @@
+---@meta
+-- Class global: an ordinary kernel for rt:run.
+
+---@class ringkernel.global
+---@field name string
+---@field params table[] { name, kind, is_pointer, is_const }
+---@field c_source string
+local global = {}
+
+return global

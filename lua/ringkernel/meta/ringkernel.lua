@@ -1,0 +1,112 @@
+---@meta
+-- The module `require "ringkernel"`.
+
+---What an expected failure is called: the third value after nil and the message.
+---@alias ringkernel.code
+---| "timeout" | "full" | "empty" | "closed" | "terminated" | "not_active" | "invalid_state"
+---| "not_found" | "exists" | "no_device" | "no_compiler" | "compile" | "out_of_memory"
+---| "device_lost" | "too_large" | "corrupt" | "version" | "skew" | "denied" | "tenant_mismatch"
+---| "unsupported" | "io" | "interrupted" | "forked"
+
+---@class ringkernel
+---@field _VERSION string "ringkernel 0.1.0"
+---@field abi integer version of the structs that host and grid share
+---@field limits table<string, integer> payload_bytes, queue, lanes, ...
+---@field stock table<string, ringkernel.kernel> echo, vector, reduce: need no compiler
+local ringkernel = {}
+
+---@class ringkernel.open_options
+---@field backend? "auto" | "cpu" | "cuda" default: RINGKERNEL_BACKEND, else "auto"
+---@field device? integer number of the device, 0
+---@field blocks? integer blocks of the grid; default: RINGKERNEL_BLOCKS or one per processor
+---@field node? integer node number of the runtime's clock, 0..65535
+---@field cache? string folder of compiled kernels; default: RINGKERNEL_CACHE
+---@field max_actors? integer default 131072
+---@field ring_units? integer units of 128 bytes of each block's ring to and from the host
+---@field dead_letters? integer how many are kept, 10000
+---@field spin_us? integer microseconds to spin before sleeping; default: RINGKERNEL_SPIN_US
+---@field checksum? boolean checksum what the host sends and verify it before it is handled
+
+---Opens a runtime and starts its grid.
+---@param options? ringkernel.open_options
+---@return ringkernel.runtime? runtime
+---@return string? message
+---@return ringkernel.code? code no_device, out_of_memory
+function ringkernel.open(options) end
+
+---Makes a message type. The same name with the same fields gives the same type again.
+---
+---Types: i8 u8 i16 u16 i32 u32 i64 u64 f32 f64 bool hlc id buffer char[n], and arrays of the
+---numbers.
+---@param name string
+---@param fields { [1]: string, [2]: string }[] list of { name, type }, laid out as a C struct
+---@return ringkernel.message
+function ringkernel.message(name, fields) end
+
+---@class ringkernel.kernel_options
+---@field name string
+---@field accepts ringkernel.message[] one handler RK_ON(Type) for each
+---@field emits? ringkernel.message[] what may leave through reply, ports and publish
+---@field state? { [1]: string, [2]: string }[] zero at launch, kept across suspend
+---@field ports? string[] names of outgoing links; burst = messages per handled message, 1
+---@field block? integer lanes that run a handler together, 1..1024
+---@field source? string C text; or:
+---@field file? string name of a file with it
+
+---Makes a kernel definition. Compiled when its first actor is launched.
+---@param options ringkernel.kernel_options
+---@return ringkernel.kernel
+function ringkernel.kernel(options) end
+
+---@class ringkernel.global_options
+---@field name string
+---@field params? { [1]: string, [2]: string }[] list of { name, type }: "f32*", "const f32*", "u32"
+---@field source? string C text; or:
+---@field file? string name of a file with it
+
+---Makes an ordinary kernel for rt:run: source with a body RK_GLOBAL() { ... }.
+---@param options ringkernel.global_options
+---@return ringkernel.global
+function ringkernel.global(options) end
+
+---What came with a received message, or nil for any other table.
+---@param message table
+---@return ringkernel.envelope?
+function ringkernel.envelope(message) end
+
+---@class ringkernel.envelope
+---@field id integer
+---@field correlation integer id of the request it answers, or what its sender set; 0 = none
+---@field sender integer id of the actor that sent it; 0 = the host
+---@field hlc ringkernel.timestamp
+---@field type integer id of its message type
+---@field priority "normal" | "high"
+---@field flags integer
+
+---Makes a hybrid logical clock.
+---@param node? integer 0..65535
+---@param options? { max_skew: number } how many seconds ahead a remote stamp may be, 60
+---@return ringkernel.hlc
+function ringkernel.hlc(node, options) end
+
+---Reads what timestamp:pack() writes.
+---@param text string
+---@return ringkernel.timestamp?
+---@return string? message
+---@return ringkernel.code? code corrupt
+function ringkernel.hlc_unpack(text) end
+
+---Makes an event loop. `option`: an existing controller for "cqueues".
+---@param name "poll" | "luv" | "cqueues"
+---@param option? any
+---@return ringkernel.loop?
+---@return string? message
+---@return ringkernel.code? code unsupported: the module is not installed
+function ringkernel.loop(name, option) end
+
+---The devices: { backend, index, is_usable, name, processors, blocks, memory_bytes } or, where it
+---is not usable, `reason`.
+---@return table[]
+function ringkernel.devices() end
+
+return ringkernel

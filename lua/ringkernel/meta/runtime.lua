@@ -1,0 +1,165 @@
+---@meta
+-- Class runtime: one opened backend with everything in it.
+
+---Use it as `local rt <close> = rk.open()`: leaving the block stops every actor and joins the grid.
+---@class ringkernel.runtime
+---@field backend string "cpu"
+---@field node integer
+local runtime = {}
+
+---@class ringkernel.launch_options
+---@field name? string unique among living actors; default "<definition>#<n>"
+---@field queue? integer messages that may wait from the host, and as many from actors; 1024
+---@field activate? boolean false leaves it launched: messages queue, none is handled
+---@field grid? integer blocks that serve it together, 1
+---@field block? integer the block that serves it; default: in turn
+
+---Launches an actor of a definition or of the stock kernel of that name.
+---@param definition ringkernel.kernel | string
+---@param options? ringkernel.launch_options
+---@return ringkernel.actor?
+---@return string? message
+---@return ringkernel.code? code exists, compile, no_compiler, unsupported, ...
+---@return string? log all that the compiler said
+function runtime:launch(definition, options) end
+
+---A living actor by its name or id.
+---@param name string | integer
+---@return ringkernel.actor?
+---@return string? message
+---@return ringkernel.code? code not_found
+function runtime:find(name) end
+
+---The first living actor whose name fits: `*` within a level of a/b/c, `**` across levels, `?` one
+---character.
+---@param pattern string
+---@return ringkernel.actor?
+---@return string? message
+---@return ringkernel.code? code not_found
+function runtime:actor(pattern) end
+
+---Living actors in the order of their launch.
+---@return ringkernel.actor[]
+function runtime:actors() end
+
+---Ties a port of `from` to `to`.
+---@param from ringkernel.actor
+---@param port string
+---@param to ringkernel.actor
+---@return true?
+---@return string? message
+---@return ringkernel.code? code not_found, exists, terminated
+function runtime:connect(from, port, to) end
+
+---Unties a port.
+---@param from ringkernel.actor
+---@param port string
+---@return true?
+---@return string? message
+---@return ringkernel.code? code not_found
+function runtime:disconnect(from, port) end
+
+---Sends a message to all whose pattern fits the topic. Returns how many it reached. With retain the
+---message stays with the topic; nil with retain takes it away.
+---@param topic string
+---@param message table?
+---@param options? { retain: boolean }
+---@return integer?
+---@return string? message
+---@return ringkernel.code? code too_large, closed
+function runtime:publish(topic, message, options) end
+
+---Subscribes an actor or a function(message, topic) to a pattern: `*` is one level, `#` at the end
+---the rest. Functions run inside poll, drain and calls that wait; `limit` messages wait for one,
+---1024.
+---@param pattern string
+---@param receiver ringkernel.actor | fun(message: table, topic: string)
+---@param options? { limit: integer }
+---@return ringkernel.subscription?
+---@return string? message
+---@return ringkernel.code? code
+function runtime:subscribe(pattern, receiver, options) end
+
+---Makes a buffer of `count` zeroed elements of a number type.
+---@param type string
+---@param count integer
+---@return ringkernel.buffer?
+---@return string? message
+---@return ringkernel.code? code out_of_memory
+function runtime:buffer(type, count) end
+
+---Runs an ordinary kernel with grid x block lanes and returns when all have ended.
+---@param global ringkernel.global
+---@param options? { grid: integer, block: integer }
+---@param ... ringkernel.buffer | number one for each parameter
+---@return true?
+---@return string? message
+---@return ringkernel.code? code compile, no_compiler
+---@return string? log
+function runtime:run(global, options, ...) end
+
+---Messages that could not be delivered, oldest first: { message (if its type is known), bytes,
+---reason, dest, source, correlation, id, type, hlc, topic }. Reasons: terminated deadline type
+---corrupt failed full late.
+---@return table[]?
+---@return string? message
+---@return ringkernel.code? code
+function runtime:dead_letters() end
+
+---Forgets the dead letters.
+---@return true?
+function runtime:clear_dead_letters() end
+
+---Sends a command of the grid's protocol to a block and waits for the answer. For tools.
+---@param name string | integer "heartbeat_request", "get_progress", ...
+---@param options? table block, param1, param2, param3, param4, param5
+---@return table? answer code, error, step, steps_remaining, actor, checksum, flags
+---@return string? message
+---@return ringkernel.code? code timeout
+function runtime:command(name, options) end
+
+---Waits at most `timeout` seconds (nil: for ever) until something arrives, and runs subscribers'
+---functions. Returns how much arrived, 0 if nothing did.
+---@param timeout? number
+---@return integer?
+---@return string? message
+---@return ringkernel.code? code closed
+function runtime:poll(timeout) end
+
+---Brings what has arrived where it belongs and runs subscribers' functions, without waiting.
+---Returns how many records moved and how many functions ran.
+---@return integer? moved
+---@return integer|string calls or message
+---@return ringkernel.code? code closed
+function runtime:drain() end
+
+---A descriptor that is readable when something arrived since the last drain. For event loops.
+---@return integer?
+function runtime:fd() end
+
+---The same: what cqueues asks of an object.
+---@return integer?
+function runtime:pollfd() end
+
+---@return string "r"
+function runtime:events() end
+
+---0 if there is work although the descriptor may be silent, else nil.
+---@return integer?
+function runtime:timeout() end
+
+---backend, device_name, blocks, processors, max_actors, abi, memory_bytes, node.
+---@return table?
+function runtime:info() end
+
+---actors, launched, sent, received, handled, refused_full, dead_letters, published,
+---publish_dropped, subscriptions, device_bytes, callback_errors.
+---@return table<string, integer>?
+function runtime:stats() end
+
+---Stops every actor, joins the grid, closes all that came from it. Later calls on any of that
+---return nil, message, "closed".
+---@return true
+function runtime:close() end
+
+return runtime
