@@ -39,7 +39,7 @@ local Event = rk.message("Event", {
   { "case_id", "u32" }, { "activity", "u32" }, -- stand for names; 0, 1, 2, ... and 1, 2, 3, ...
   { "time", "i64" },                           -- seconds, as the log has them
   { "seq", "u64" },                            -- 1, 2, 3, ... in the order of the log
-  { "sent", "hlc" },                           -- when the host sent it
+  { "sent", "hlc" },                           -- when the host sent it; the router fills it in
 })
 local Pair = rk.message("Pair", {
   { "from", "u32" }, { "to", "u32" }, { "seconds", "i64" }, { "sent", "hlc" },
@@ -196,7 +196,6 @@ local function stream(rt, file, router, collector)
         activity = activity_id(activity),
         time = time,
         seq = log.events,
-        sent = clock:now(),
       })
     elseif activity == "skip" then
       log.skipped = log.skipped + 1

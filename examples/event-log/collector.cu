@@ -8,7 +8,6 @@
 #define PLACES (sizeof(state->place) / sizeof(state->place[0]))
 #define BUCKETS (sizeof(state->latency) / sizeof(state->latency[0]))
 #define PAGE (sizeof(((Page *)0)->from) / sizeof(((Page *)0)->from[0]))
-#define HOST 0 /* the id that stands for the host */
 
 /* Pairs have numbers, in the order in which they first came. place[] is a hash table that holds the
  * numbers + 1. Returns the number, or PAIRS when there is no room for a new one. */
@@ -43,15 +42,10 @@ static rk_u32 find_bucket(rk_u64 us) {
   return doublings * 16u + (rk_u32)us;
 }
 
-/* A stamp has the microseconds in its upper 52 bits. */
-static rk_u64 microseconds(rk_u64 stamp) {
-  return stamp >> 12;
-}
-
 RK_ON(Pair) {
   const rk_u32 number = find_pair(state, msg->from, msg->to);
-  const rk_u64 now = microseconds(rk_now(ctx));
-  const rk_u64 sent = microseconds(msg->sent);
+  const rk_u64 now = rk_stamp_us(rk_now(ctx));
+  const rk_u64 sent = rk_stamp_us(msg->sent);
   const rk_u32 bucket = find_bucket(now > sent ? now - sent : 0u);
   if (number == PAIRS) {
     state->refused += 1u;
@@ -82,7 +76,7 @@ RK_ON(End) {
     for (rk_u32 i = 0; i < BUCKETS; ++i) {
       report.latency[i] = state->latency[i];
     }
-    rk_send_to(ctx, HOST, Report, &report);
+    rk_send_to(ctx, RK_HOST, Report, &report);
   }
 }
 

@@ -9,6 +9,7 @@
 RK_ON(Event) {
   Event event = *msg;
   event.case_id = msg->case_id / MINERS;
+  event.sent = rk_sent_at(ctx);
   state->routed += 1u;
   rk_send(ctx, msg->case_id % MINERS, Event, &event);
 }
