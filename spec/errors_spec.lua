@@ -11,12 +11,16 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+-- The interpreter that runs the spec: rkl carries the module, lua5.4 is told where it is.
+local interpreter = pcall(require, "ringkernel.rkl") and (os.getenv("RKL") or "build/rkl")
+  or os.getenv("LUA") or "lua5.4"
+
 --- Runs Lua text in a process of its own with environment variables; returns what it printed.
 local function run_with(environment, text)
   local build = os.getenv("BUILD") or "build"
   local command = ("env LUA_PATH=%s LUA_CPATH=%s %s %s -e %s 2>&1"):format(
     quote("lua/?.lua;lua/?/init.lua;;"), quote(package.cpath .. ";" .. build .. "/?.so;;"),
-    environment, os.getenv("LUA") or "lua5.4",
+    environment, interpreter,
     quote('local rk = require "ringkernel"\n' .. text))
   local pipe = assert(io.popen(command))
   local output = pipe:read("a")
