@@ -6,7 +6,7 @@ local support = dofile("spec/support.lua")
 local Number, Adder, Sink = support.Number, support.Adder, support.Sink
 local error_of, eventually = support.error_of, support.eventually
 
-describe("actors", function()
+describe("actors #tsan", function()
   local rt
 
   before_each(function()

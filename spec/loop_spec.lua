@@ -223,7 +223,7 @@ for _, name in ipairs { "poll", "luv", "cqueues" } do
   end)
 end
 
-describe("loops", function()
+describe("loops #tsan", function()
   it("are refused by a wrong name", function()
     assert.matches("rk.loop: 'poll', 'luv' or 'cqueues' expected, got 'pol' %(did you mean 'poll'",
       error_of(rk.loop, "pol"))

@@ -8,7 +8,7 @@ local Number, Reading, Reset = support.Number, support.Reading, support.Reset
 local Adder, Sink, Smooth = support.Adder, support.Sink, support.Smooth
 local error_of, eventually = support.error_of, support.eventually
 
-describe("messages", function()
+describe("messages #tsan", function()
   local rt
 
   before_each(function()

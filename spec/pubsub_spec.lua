@@ -6,7 +6,7 @@ local support = dofile("spec/support.lua")
 local Number, Sink, Publisher = support.Number, support.Sink, support.Publisher
 local error_of, eventually = support.error_of, support.eventually
 
-describe("publish and subscribe", function()
+describe("publish and subscribe #tsan", function()
   local rt
   local got
 
