@@ -7,7 +7,7 @@
  * declared in lua/ringkernel/stock.lua.
  */
 
-#define INFINITE ((rk_f64)(1e300 * 1e300))
+#define INFINITE rk_from_bits_f64(0x7ff0000000000000ull)
 
 /* Which fold: the one word in which the handlers differ. */
 enum { FOLD_SUM, FOLD_MIN, FOLD_MAX };

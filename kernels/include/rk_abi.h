@@ -319,7 +319,7 @@ typedef struct RK_ALIGN(64) rk_abi_def { /* H writes all of it before the first 
   rk_u32 state_bytes; /* 0 = stateless */
   rk_u32 port_count;
   rk_u32 burst;     /* messages a handler may send through one port, and to the host */
-  rk_u32 emits;     /* 1: its handlers may send to the host */
+  rk_u32 emits;     /* largest payload that its handlers may send, at least 1; 0 = they send nothing */
   rk_u32 index;     /* number of the definition, for compiled dispatch */
   rk_u32 reserve_units; /* free units to the host without which it is handed no message */
 } rk_abi_def;
@@ -356,7 +356,7 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 urgent_mask;
   rk_u32 limit_msgs;   /* messages that may wait from actors, and as many from the host */
   rk_u32 block;        /* number of the block that serves it */
-  rk_u32 id;           /* actor reference; 0 = the slot is free */
+  rk_u32 id;           /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
   rk_u64 pad0[6];
   /* line 1: P */

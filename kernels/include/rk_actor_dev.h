@@ -66,6 +66,7 @@ RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk
   ctx->host_left = def->emits != 0u ? def->burst : 0u;
   ctx->failed = 0u;
   ctx->stopping = 0u;
+  ctx->reserved = 1u;
   ctx->slot = rkd_actor_slot(b, a);
 }
 
@@ -170,7 +171,10 @@ RK_SLOW_FN void rkd_record_error(rk_block *b, rk_abi_actor *a, int code) {
 RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_u32 which) {
   int room = rkd_reserve(b, a, rkd_actor_slot(b, a), def);
   rkd_ctx_begin(b, a, def, (rk_abi_msg *)0);
-  if (!room) { b->ctx.host_left = 0u; }
+  if (!room) {
+    b->ctx.host_left = 0u;
+    b->ctx.reserved = 0u;
+  }
   rkd_dispatch(&b->ctx, def, which, (const void *)0, RK_PTR(void, a->state));
 }
 
@@ -198,7 +202,7 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a) {
     if (msg == 0) { break; }
     rk_u32 units = rkd_units(msg->size_bytes);
     if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) { return 0; }
-    rkd_dead_letter(b, msg, rkd_slot_payload(msg), RK_DEAD_TERMINATED);
+    (void)rkd_dead_letter(b, msg, rkd_slot_payload(msg), RK_DEAD_TERMINATED, 2u);
     rkd_pass_message(b, a, ring);
   }
   if (a->kernel_head != kernel_end) { return 0; }
@@ -263,7 +267,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a) {
     }
     rk_u32 dead = rkd_handle(b, a, def, msg);
     if (b->stepping != 0u) { b->steps_left -= 1u; }
-    if (dead != 0u) { rkd_dead_letter(b, msg, rkd_slot_payload(msg), dead); }
+    if (dead != 0u) { (void)rkd_dead_letter(b, msg, rkd_slot_payload(msg), dead, 0u); }
     rkd_pass_message(b, a, ring);
     if (def->port_count != 0u) { rkd_release_small(b, a, def); }
     done += 1u;

@@ -30,6 +30,7 @@ struct rk_ctx {
   rk_u32 host_left;    /* messages it may still send to the host */
   rk_u32 failed;       /* 0 or the code given to rk_fail, never 0 after a failure */
   rk_u32 stopping;     /* 1 after rk_stop */
+  rk_u32 reserved;     /* 1: room for all it may send was made sure of before it began */
   rk_u32 slot;         /* slot number of the actor */
 };
 
@@ -46,7 +47,6 @@ struct rk_block {
   rk_u64 now_us;       /* wall clock when last sampled */
   rk_u64 next_id;      /* of messages made here */
   rk_u64 handled;
-  rk_u64 letters_lost; /* dead letters that found no room; the host reads it after the end */
   rk_u64 steps_left;   /* while `stepping` */
   rk_u64 wake_mask;    /* blocks to wake at the next flush */
   rk_u64 dirty[RK_PORTS_MAX]; /* addresses of routes whose receiver is to be signalled */
@@ -82,7 +82,7 @@ RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference) {
     return (rk_abi_actor *)0;
   }
   rk_abi_actor *a = b->actors + slot;
-  return a->id == reference ? a : (rk_abi_actor *)0;
+  return rk_ld_relaxed_gpu_u32(&a->id) == reference ? a : (rk_abi_actor *)0;
 }
 RK_FN rk_u32 rkd_actor_slot(const rk_block *b, const rk_abi_actor *a) { return (rk_u32)(a - b->actors); }
 RK_FN rk_abi_ctrl *rkd_ctrl(const rk_block *b, rk_u32 slot) {
@@ -220,17 +220,17 @@ RK_SLOW_FN void rkd_respond(rk_block *b, rk_u32 code, rk_u64 cmd_id, rk_u32 acto
   rkd_to_host(b, &header, &response);
 }
 
-/* A message that nobody will handle goes to the host's dead letters, header and payload as they were. */
-RK_SLOW_FN void rkd_dead_letter(rk_block *b, const rk_abi_msg *header, const void *data, rk_u32 reason) {
+/* A message that nobody will handle goes to the host's dead letters, header and payload as they were. Returns 0
+ * when that would leave fewer than `spare` units free; then it must not count as accepted. */
+RK_SLOW_FN int rkd_dead_letter(rk_block *b, const rk_abi_msg *header, const void *data, rk_u32 reason,
+                               rk_u32 spare) {
   rk_abi_msg dead = *header;
-  rk_u32 units = rkd_units(header->size_bytes);
-  if (rkd_ring_free(&b->tx, units) < units) { /* only start and stop handlers run without reserved room */
-    b->letters_lost += 1u;
-    return;
-  }
+  rk_u32 units = rkd_units(header->size_bytes) + spare;
+  if (rkd_ring_free(&b->tx, units) < units) { return 0; }
   dead.flags = (rk_u16)(dead.flags | RK_MSG_DEAD);
   dead.reason = (rk_u8)reason;
   rkd_to_host(b, &dead, data);
+  return 1;
 }
 
 #endif

@@ -153,7 +153,7 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
     }
     rk_u32 left = def->state_bytes - cmd->param2;
     rk_u32 bytes = cmd->bytes < left ? (rk_u32)cmd->bytes : left;
-    rkd_copy(RK_PTR(void, cmd->address), state + cmd->param2, bytes);
+    if (bytes != 0u) { rkd_copy(RK_PTR(void, cmd->address), state + cmd->param2, bytes); }
     rkd_respond(b, RK_RSP_SNAPSHOT_COMPLETE, cmd->cmd_id, a->id, 0, bytes, left - bytes, a->life,
                 rkd_checksum(state + cmd->param2, bytes));
     return;
@@ -165,7 +165,7 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
   } else if (rkd_checksum(RK_PTR(void, cmd->address), def->state_bytes) != cmd->param2) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ECORRUPT);
   } else {
-    rkd_copy(state, RK_PTR(void, cmd->address), def->state_bytes);
+    if (def->state_bytes != 0u) { rkd_copy(state, RK_PTR(void, cmd->address), def->state_bytes); }
     a->started = 1u;
     rkd_answer(b, RK_RSP_READY_TO_ACTIVATE, cmd, a, 0);
   }
@@ -178,6 +178,7 @@ RK_SLOW_FN void rkd_command_route(rk_block *b, rk_abi_actor *a, const rk_abi_com
     return;
   }
   rk_abi_route *route = RK_PTR(rk_abi_route, a->routes) + cmd->param2;
+  rkd_flush(b); /* who was sent something through it must hear of that */
   rkd_route_give_back(b, route);
   route->dest = cmd->code == RK_CMD_CONNECT_PORT ? cmd->param3 : 0u;
   route->chunk = (rk_u32)cmd->bytes;

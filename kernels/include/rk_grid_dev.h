@@ -95,8 +95,9 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b) {
   rk_u32 slot;
   while (n < RK_ROUND_RECORDS && rkd_ready_pop(b->shared, &b->ready_head, &slot)) {
     rk_abi_actor *a = b->actors + slot;
-    (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u); /* partner: rkd_signal */
-    if (a->life == RK_STATE_ACTIVE || a->life == RK_STATE_TERMINATING) { rkd_run_push(b, a); }
+    rk_u32 life = a->life;                        /* before: an ended actor's slot is the host's afterwards */
+    (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u); /* partners: rkd_signal; is_past of runtime/grid.c */
+    if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) { rkd_run_push(b, a); }
     ++n;
   }
   return n;
@@ -139,7 +140,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b) {
     rk_port_yield();
     return;
   }
-  rk_st_relaxed_gpu_u32(&b->shared->sleeping, 1u);
+  rk_st_release_gpu_u32(&b->shared->sleeping, 1u); /* also for runtime/grid.c: nothing is in its hands now */
   rk_fence_seq_cst();
   if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->shared, b->ready_head) &&
       rk_ld_relaxed_sys_u32(&grid->abort) == 0u) {
@@ -148,6 +149,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b) {
     rk_port_sleep(&b->shared->bell, b->bell, nap_ns);
   }
   rk_st_relaxed_gpu_u32(&b->shared->sleeping, 0u);
+  rk_fence_seq_cst(); /* before it looks an actor up again: runtime/grid.c */
 #else
   rkd_pause(b->idle_rounds < 64u ? 20u : b->idle_rounds < 1024u ? 100u : 1000u);
 #endif

@@ -57,6 +57,7 @@ typedef struct rk_ctx_api {
   rk_u64 (*now)(rk_ctx *ctx, rk_u32 lane);
   rk_u64 (*self)(rk_ctx *ctx);
   rk_u64 (*sender)(rk_ctx *ctx);
+  rk_u64 (*sent_at)(rk_ctx *ctx);
   void (*fail)(rk_ctx *ctx, int code);
   void (*stop)(rk_ctx *ctx);
 } rk_ctx_api;
@@ -79,6 +80,12 @@ typedef void (*rk_handler_fn)(rk_ctx *ctx, const void *msg, void *state);
 #define RK_ON(type) static void rk_on_##type(rk_ctx *ctx, const type *msg, rk_state *state)
 #define RK_ON_START() static void rk_on_start(rk_ctx *ctx, rk_state *state)
 #define RK_ON_STOP() static void rk_on_stop(rk_ctx *ctx, rk_state *state)
+
+/* The host, as a receiver: rk_send_to(ctx, RK_HOST, Type, &m) reaches a:receive() of the sending actor. */
+#define RK_HOST 0u
+
+/* Microseconds since 1970 of a stamp, as rk_now and rk_sent_at give them. */
+#define rk_stamp_us(stamp) ((rk_u64)(stamp) >> 12)
 
 /* Lanes 0..n-1 of work shared among the lanes of the handler: for (i = lane; i < n; i += lanes). */
 #define RK_FOR_LANES(i, n) for (rk_u32 i = rk_lane(); i < (rk_u32)(n); i += rk_lanes())

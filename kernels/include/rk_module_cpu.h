@@ -103,6 +103,8 @@ static inline rk_u32 rk_ballot(int predicate) { return rk_port->ballot(predicate
 #define rk_now(ctx) ((ctx)->api->now((ctx), rk_lane()))
 #define rk_self(ctx) ((ctx)->api->self(ctx))
 #define rk_sender(ctx) ((ctx)->api->sender(ctx))
+/* Stamp that the message got when it was sent; 0 in start and stop handlers. */
+#define rk_sent_at(ctx) ((ctx)->api->sent_at(ctx))
 #define rk_fail(ctx, code) ((ctx)->api->fail((ctx), (code)))
 #define rk_stop(ctx) ((ctx)->api->stop(ctx))
 

@@ -45,6 +45,7 @@
 #define rk_now(ctx) rkd_ctx_now((ctx), rk_lane())
 #define rk_self(ctx) rkd_ctx_self(ctx)
 #define rk_sender(ctx) rkd_ctx_sender(ctx)
+#define rk_sent_at(ctx) rkd_ctx_sent_at(ctx)
 #define rk_fail(ctx, code) rkd_ctx_fail((ctx), (code))
 #define rk_stop(ctx) rkd_ctx_stop(ctx)
 

@@ -101,7 +101,6 @@ static void describe(rk_runtime *rt, rk_actor *actor, const pieces *p, uint32_t 
   shared->out_limit_msgs = actor->mailbox_limit;
   shared->room = actor->queue;
   shared->block = block;
-  shared->id = actor->id;
   ctrl->input_queue_head_ptr = (uint64_t)(uintptr_t)&shared->kernel_head;
   ctrl->input_queue_tail_ptr = (uint64_t)(uintptr_t)&shared->tail;
   ctrl->input_queue_buffer_ptr = shared->kernel_slots;
@@ -113,6 +112,7 @@ static void describe(rk_runtime *rt, rk_actor *actor, const pieces *p, uint32_t 
   ctrl->output_queue_capacity = (int32_t)out->capacity_units;
   ctrl->output_queue_message_size = (int32_t)RK_UNIT_BYTES;
   rt->telemetry[actor->slot] = (rk_abi_telemetry){ .min_latency_nanos = UINT64_MAX };
+  rk_st_release_sys_u32(&shared->id, actor->id); /* blocks may look it up by an old reference just now */
 }
 
 static int check_options(const rk_runtime *rt, const rk_kernel *kernel, const rk_launch_options *options,
@@ -209,8 +209,9 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   rk_abi_command create = {
     .code = RK_CMD_CREATE_ACTOR, .flags = use->inactive ? 0u : RK_CREATE_ACTIVATE, .param1 = slot,
   };
-  rc = rk__command(rt, block, actor->id, &create, NULL, err);
-  if (rc == RK_ETIMEOUT || rc == RK_EFULL) { goto abandon; }
+  rk_abi_response answer = { 0 };
+  rc = rk__command(rt, block, actor->id, &create, &answer, err);
+  if (rc != RK_OK && answer.cmd_id == 0) { goto abandon; }
   if (rc != RK_OK) {
     int code = rc;
     rc = rk_error_set(err, RK_EINVALID_STATE, "launch '%s': the start handler of '%s' failed with code %d",
@@ -234,11 +235,7 @@ no_memory:
 fail:
   if (actor != NULL) {
     rk_arena_give(&rt->arena, actor->memory, actor->memory_bytes);
-    if (has_slot) {
-      memset(&rt->actors[slot], 0, sizeof(rk_abi_actor));
-      memset(&rt->ctrls[slot], 0, sizeof(rk_abi_ctrl));
-      rk__grid_slot_give(rt, slot);
-    }
+    if (has_slot) { rk__grid_slot_give(rt, slot); }
     rk__actor_unref(actor);
   }
   return rc;
@@ -288,6 +285,7 @@ int rk_actor_terminate(rk_actor *actor, rk_error *err) {
 void rk__actor_ended(rk_actor *actor) {
   rk_runtime *rt = actor->rt;
   actor->life = RK_STATE_TERMINATED;
+  rk__routes_forget(actor);
   rk__registry_remove(rt, actor);
   rk__grid_retire(rt, actor->slot, actor->memory, actor->memory_bytes);
   rt->stats.actors -= 1;
@@ -362,7 +360,7 @@ int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *er
     rc = rk_error_set(err, RK_ECORRUPT, "actor '%s': the copy of its state differs", actor->name);
   }
   if (rc == RK_OK) {
-    memcpy(data, copy, size);
+    if (size != 0) { memcpy(data, copy, size); }
     *bytes = size;
   } else if (rc == RK_ENOT_FOUND || rc == RK_ETERMINATED) {
     rc = rk_error_set(err, RK_ETERMINATED, "actor '%s' has terminated", actor->name);

@@ -11,6 +11,7 @@
 
 #define ALIGN_BYTES ((size_t)256)
 #define CHUNK_BYTES ((size_t)256 << 20)
+#define PIECE_BYTES_MAX ((size_t)1 << 45) /* the classes end a little above */
 #define BY_PAGES_BYTES ((size_t)64 << 10) /* from here on zeroing hands pages back */
 
 struct rk_arena_piece { /* a free piece; what lies in device memory is never read by the host for this */
@@ -87,6 +88,7 @@ static bool add_chunk(rk_arena *arena, size_t bytes) {
 
 void *rk_arena_take(rk_arena *arena, size_t bytes) {
   size_t index = 0;
+  if (bytes > PIECE_BYTES_MAX) { return NULL; }
   size_t rounded = class_bytes(bytes == 0 ? 1 : bytes, &index);
   rk_arena_piece *piece = arena->free[index];
   void *memory = NULL;

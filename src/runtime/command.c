@@ -20,6 +20,7 @@ int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_comman
   rk_pending pending = { .cmd_id = ++rt->next_cmd };
   rk_abi_msg header = { .dest = to, .flags = RK_MSG_COMMAND, .size_bytes = sizeof(cmd) };
   cmd.cmd_id = pending.cmd_id;
+  rk__reservation_drop(rt);
   if (rkd_ring_free(tx, 1u) < 1u && !rk__grid_room(rt, block, 1u)) {
     return rk_error_set(err, RK_EFULL, "block %u takes no command: a handler of its actors keeps it busy", block);
   }

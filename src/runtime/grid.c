@@ -5,7 +5,7 @@
  *
  * A slot whose actor has ended is not used again at once: another block may have looked its address up
  * in the round that is under way. It is retired with the round number of every block and given back when each of
- * them has begun two more rounds or sleeps (a sleeping block holds nothing).
+ * them has begun two more rounds or sleeps (a sleeping block holds nothing), and no entry of a ready ring names it.
  */
 #include "runtime/internal.h"
 
@@ -182,12 +182,25 @@ int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err) {
   return RK_OK;
 }
 
+/* Blocks may look at its reference all the while. */
+static void clear_actor(rk_abi_actor *actor) {
+  const size_t behind = offsetof(rk_abi_actor, id) + sizeof(actor->id);
+  rk_st_relaxed_sys_u32(&actor->id, 0u);
+  memset(actor, 0, offsetof(rk_abi_actor, id));
+  memset((unsigned char *)actor + behind, 0, sizeof(*actor) - behind);
+}
+
 void rk__grid_slot_give(rk_runtime *rt, uint32_t slot) {
+  clear_actor(&rt->actors[slot]);
+  memset(&rt->ctrls[slot], 0, sizeof(rk_abi_ctrl));
+  memset(&rt->links[slot], 0, sizeof(rk_abi_link));
   rt->free_slots[(rt->free_head + rt->free_count) % rt->actor_capacity] = slot;
   rt->free_count += 1;
 }
 
 void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes) {
+  rk_st_relaxed_sys_u32(&rt->actors[slot].id, 0u); /* from now on nobody finds it */
+  rk_fence_seq_cst(); /* partner: rkd_idle; a block that sleeps when we look below has not found it since */
   rk_retired *retired = rk_alloc(sizeof(*retired) + sizeof(uint64_t) * rt->block_count);
   if (retired == NULL) { return; } /* the slot is lost to this runtime; safer than giving it out too early */
   *retired = (rk_retired){ .slot = slot, .memory = memory, .memory_bytes = bytes };
@@ -206,7 +219,8 @@ static bool is_past(const rk_runtime *rt, const rk_retired *retired) {
       return false;
     }
   }
-  return true;
+  /* Nobody signals it any more; an entry in its block's ready ring must be gone. */
+  return rk_ld_acquire_sys_u32(&rt->actors[retired->slot].signal) == 0u;
 }
 
 void rk__grid_reap(rk_runtime *rt) {
@@ -214,9 +228,6 @@ void rk__grid_reap(rk_runtime *rt) {
     rk_retired *retired = rt->retired;
     rt->retired = retired->next;
     if (rt->retired == NULL) { rt->retired_tail = &rt->retired; }
-    memset(&rt->actors[retired->slot], 0, sizeof(rk_abi_actor));
-    memset(&rt->ctrls[retired->slot], 0, sizeof(rk_abi_ctrl));
-    memset(&rt->links[retired->slot], 0, sizeof(rk_abi_link));
     rk_arena_give(&rt->arena, retired->memory, retired->memory_bytes);
     rk__grid_slot_give(rt, retired->slot);
     rk_free(retired);

@@ -87,6 +87,7 @@ struct rk_actor {
   rk_mailbox mailbox;
   rk_port *ports;      /* [port_count] */
   uint32_t hoard;      /* credits that senders' routes may hold while idle */
+  uint32_t burst_in;   /* largest burst of a route into it, ever */
 };
 
 /* Correlations of calls carry this bit, so that a reply that comes after its call was given up is known for
@@ -163,6 +164,7 @@ struct rk_runtime {
   rk_host_block *blocks;
   rk_wake wake;
   uint32_t waiting; /* mirror of grid->host_waiting */
+  bool watched;     /* somebody has asked for the descriptor: it must tell of everything */
   rk_arena arena;
 
   /* slots */
@@ -194,7 +196,7 @@ struct rk_runtime {
   uint64_t next_call;
   struct {
     rk_actor *actor;
-    rk_ring_tx *tx;
+    rk_ring_tx *tx;         /* NULL: nothing is reserved */
     uint32_t size, type;
     uint8_t priority;
     unsigned char *payload; /* in the ring, or `scratch` when it does not lie in one piece */
@@ -262,6 +264,13 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns);
 /* ---- send.c ---- */
 /* Sends without waiting for room in the ring to the block. */
 int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data);
+
+/* Forgets a reservation that was not committed. Before anything else is written to a block. */
+void rk__reservation_drop(rk_runtime *rt);
+
+/* ---- route.c ---- */
+/* The actor ended: its routes hold nothing any more. */
+void rk__routes_forget(rk_actor *actor);
 
 /* ---- receive.c ---- */
 void rk__actor_took(rk_actor *actor, uint64_t messages);

@@ -114,7 +114,8 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err) {
   loaded->slot_bytes = (uint32_t)rk_align_up(sizeof(rk_abi_msg) + loaded->in_max_bytes, 64);
   /* Everything a handler may send can turn out undeliverable and go to the host; so can what it was given,
    * and a failure and an end are told. */
-  uint32_t out_units = def->emit_bytes != 0 ? rkd_units(def->emit_bytes + RK_TOPIC_BYTES) : 0;
+  bool emits = def->emit_bytes != 0 || def->emit_count != 0;
+  uint32_t out_units = emits ? rkd_units(def->emit_bytes + RK_TOPIC_BYTES) : 0;
   uint64_t reserve = (uint64_t)out_units * def->burst * (1u + def->port_count) +
                      rkd_units(loaded->in_max_bytes) + 4u;
   if (reserve > rt->ring_units / 2u) {
@@ -136,7 +137,7 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err) {
     .state_bytes = def->state_bytes,
     .port_count = def->port_count,
     .burst = def->burst,
-    .emits = def->emit_bytes != 0 || def->emit_count != 0 ? 1u : 0u,
+    .emits = !emits ? 0u : def->emit_bytes != 0 ? def->emit_bytes : 1u,
     .index = rt->def_count++,
     .reserve_units = (uint32_t)reserve,
   };

@@ -52,7 +52,12 @@ static bool grow(rk_mailbox *box, size_t needed) {
   }
   bigger.count = box->count;
   bigger.lent = box->lent;
-  rk_free(box->bytes);
+  bigger.held = box->held;
+  if (box->lent != 0 && box->held == NULL) {
+    bigger.held = box->bytes;
+  } else {
+    rk_free(box->bytes);
+  }
   *box = bigger;
   return true;
 }
@@ -60,12 +65,15 @@ static bool grow(rk_mailbox *box, size_t needed) {
 static void drop_lent(rk_mailbox *box) {
   if (box->lent != 0) {
     box->lent = 0;
+    rk_free(box->held);
+    box->held = NULL;
     rk_mailbox_drop_oldest(box);
   }
 }
 
 void rk_mailbox_close(rk_mailbox *box) {
   rk_free(box->bytes);
+  rk_free(box->held);
   *box = (rk_mailbox){ 0 };
 }
 

@@ -44,11 +44,22 @@ static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_erro
   return RK_OK;
 }
 
+void rk__reservation_drop(rk_runtime *rt) {
+  const rk_ring_tx *tx = rt->reserved.tx;
+  if (tx == NULL) { return; }
+  /* Its payload lies where headers will come to lie, and may look like published ones. */
+  for (uint32_t i = 1; i < rkd_units(rt->reserved.size); ++i) {
+    rk_st_relaxed_sys_u64((rk_u64 *)(void *)rkd_ring_unit(tx->units, tx->mask, tx->tail + i), 0u);
+  }
+  rt->reserved.tx = NULL;
+}
+
 int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority, void **payload,
                      rk_error *err) {
   int rc = rk__actor_check(actor, err);
   if (rc != RK_OK) { return rc; }
   rk_runtime *rt = actor->rt;
+  rk__reservation_drop(rt);
   rc = check_type(actor, type, size, err);
   if (rc != RK_OK) { return rc; }
   if (priority > RK_PRIORITY_HIGH) {
@@ -115,6 +126,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
     rkd_ring_put(tx, 0u, rt->scratch, header.size_bytes);
   }
   rkd_ring_commit(tx, &header);
+  rt->reserved.tx = NULL;
   if (header.priority == RK_PRIORITY_HIGH) {
     actor->urgent_sent += 1;
   } else {
@@ -154,6 +166,11 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data) {
   uint32_t units = rkd_units(header->size_bytes);
   rk_abi_msg h = *header;
   h.dest = actor->id;
+  rk__reservation_drop(rt);
+  if (rt->checksum) {
+    h.flags = (uint16_t)(h.flags | RK_MSG_CHECKED);
+    h.checksum = rkd_checksum(data, h.size_bytes);
+  }
   if (!has_room(actor, RK_PRIORITY_NORMAL) || rkd_ring_free(tx, units) < units) { return RK_EFULL; }
   rkd_ring_put(tx, 0u, data, header->size_bytes);
   rkd_ring_commit(tx, &h);

@@ -63,6 +63,7 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns) {
   }
   if (now >= deadline_ns) { return RK_ETIMEOUT; }
   int rc = RK_OK;
+  if (rt->watched) { (void)rk_wake_drain(&rt->wake); } /* what it tells of was looked at above */
   if (!arm(rt)) {
     uint64_t left = deadline_ns - now;
     bool is_slice = left > SLICE_NS;
@@ -70,6 +71,9 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns) {
     if (rc == RK_ETIMEOUT && is_slice) { rc = RK_EINTR; }
   }
   disarm(rt);
+  /* Whoever watches the descriptor must come to rk_runtime_drain: what arrived here may be for him, and it is
+   * armed no more. */
+  if (rt->watched) { rk_wake_signal(&rt->wake); }
   if (rk__drain(rt) != 0) { return RK_OK; }
   return rc == RK_OK ? RK_EINTR : rc; /* woken for nothing: let the caller look around */
 }
@@ -79,16 +83,24 @@ int rk_runtime_wait(rk_runtime *rt, uint64_t timeout_ns) {
   return rc != RK_OK ? rc : rk__wait(rt, rk_clock_deadline(timeout_ns));
 }
 
-int rk_runtime_fd(rk_runtime *rt) { return rk_wake_fd(&rt->wake); }
+int rk_runtime_fd(rk_runtime *rt) {
+  if (!rt->watched && rk__runtime_check(rt, NULL) == RK_OK) {
+    rt->watched = true;
+    if (arm(rt)) { rk_wake_signal(&rt->wake); }
+  }
+  return rk_wake_fd(&rt->wake);
+}
 
 size_t rk_runtime_drain(rk_runtime *rt) {
-  size_t moved = 0;
+  size_t moved = 0, step = 0;
   if (rk__runtime_check(rt, NULL) != RK_OK) { return 0; }
   rk_runtime_flush(rt);
   do {
     (void)rk_wake_drain(&rt->wake);
-    moved += rk__drain(rt);
-  } while (arm(rt) && moved < UINT32_MAX);
+    step = rk__drain(rt);
+    moved += step;
+  } while (arm(rt) && step != 0); /* without memory a record stays where it is: try again next time */
+  rk_runtime_flush(rt);           /* what was published on the way */
   return moved;
 }
 

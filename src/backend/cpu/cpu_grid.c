@@ -22,6 +22,7 @@ static const rk_ctx_api ctx_api = {
   .now = rkd_ctx_now,
   .self = rkd_ctx_self,
   .sender = rkd_ctx_sender,
+  .sent_at = rkd_ctx_sent_at,
   .fail = rkd_ctx_fail,
   .stop = rkd_ctx_stop,
 };

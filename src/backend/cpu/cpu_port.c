@@ -83,6 +83,20 @@ void rk_port_scope(rk_u64 handler, const rk_abi_actor *actor) {
   rk_crash_scope_set(&running_scope);
 }
 
+/* ---- ThreadSanitizer ------------------------------------------------------------------------------- */
+
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+/* The dynamic loader makes a module's thread-local variables (RK_SHARED) when the first lane touches one. To
+ * ThreadSanitizer that is a write by this lane which nothing orders before what the others write there. */
+const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void) { return "race:ld-linux\n"; }
+#endif
+
 /* ---- for modules ---------------------------------------------------------------------------------- */
 
 static rk_u32 ballot(int predicate) { return rk_team_ballot(predicate != 0); }
