@@ -4,7 +4,8 @@
  * is. Messages and lanes are declared in lua/ringkernel/stock.lua.
  */
 
-RK_ON(Echo) {
+RK_ON(Echo)
+{
   (void)state;
   rk_reply(ctx, Echo, msg);
 }

@@ -12,7 +12,8 @@
 /* Which fold: the one word in which the handlers differ. */
 enum { FOLD_SUM, FOLD_MIN, FOLD_MAX };
 
-static rk_f64 fold(int how, rk_f64 a, rk_f64 b) {
+static rk_f64 fold(int how, rk_f64 a, rk_f64 b)
+{
   if (how == FOLD_SUM) {
     return a + b;
   }
@@ -22,7 +23,8 @@ static rk_f64 fold(int how, rk_f64 a, rk_f64 b) {
   return b > a ? b : a;
 }
 
-static void reduce(rk_ctx *ctx, int how, rk_f64 start, rk_buffer data) {
+static void reduce(rk_ctx *ctx, int how, rk_f64 start, rk_buffer data)
+{
   RK_SHARED rk_f64 parts[RK_LANES];
   const rk_f32 *x = rk_buffer_at(const rk_f32, data);
   const rk_u32 lane = rk_lane();
@@ -45,17 +47,20 @@ static void reduce(rk_ctx *ctx, int how, rk_f64 start, rk_buffer data) {
   rk_sync(ctx); /* parts[] belongs to the next message only after lane 0 has read it */
 }
 
-RK_ON(ReduceSum) {
+RK_ON(ReduceSum)
+{
   (void)state;
   reduce(ctx, FOLD_SUM, 0.0, msg->data);
 }
 
-RK_ON(ReduceMin) {
+RK_ON(ReduceMin)
+{
   (void)state;
   reduce(ctx, FOLD_MIN, INFINITE, msg->data);
 }
 
-RK_ON(ReduceMax) {
+RK_ON(ReduceMax)
+{
   (void)state;
   reduce(ctx, FOLD_MAX, -INFINITE, msg->data);
 }

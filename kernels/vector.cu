@@ -5,11 +5,13 @@
  * lua/ringkernel/stock.lua.
  */
 
-static rk_u64 shorter(rk_u64 a, rk_u64 b) {
+static rk_u64 shorter(rk_u64 a, rk_u64 b)
+{
   return a < b ? a : b;
 }
 
-static void answer(rk_ctx *ctx, rk_u64 count) {
+static void answer(rk_ctx *ctx, rk_u64 count)
+{
   VectorDone done;
   done.count = count;
   rk_sync(ctx); /* every lane has stored its elements */
@@ -17,7 +19,8 @@ static void answer(rk_ctx *ctx, rk_u64 count) {
 }
 
 /* y = a * x */
-RK_ON(VectorScale) {
+RK_ON(VectorScale)
+{
   const rk_u64 n = shorter(msg->x.count, msg->y.count);
   const rk_f32 *x = rk_buffer_at(const rk_f32, msg->x);
   rk_f32 *y = rk_buffer_at(rk_f32, msg->y);
@@ -30,7 +33,8 @@ RK_ON(VectorScale) {
 }
 
 /* y = a * x + y */
-RK_ON(VectorSaxpy) {
+RK_ON(VectorSaxpy)
+{
   const rk_u64 n = shorter(msg->x.count, msg->y.count);
   const rk_f32 *x = rk_buffer_at(const rk_f32, msg->x);
   rk_f32 *y = rk_buffer_at(rk_f32, msg->y);
@@ -43,7 +47,8 @@ RK_ON(VectorSaxpy) {
 }
 
 /* out = x + y */
-RK_ON(VectorAdd) {
+RK_ON(VectorAdd)
+{
   const rk_u64 n = shorter(shorter(msg->x.count, msg->y.count), msg->out.count);
   const rk_f32 *x = rk_buffer_at(const rk_f32, msg->x);
   const rk_f32 *y = rk_buffer_at(const rk_f32, msg->y);

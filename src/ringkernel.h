@@ -14,13 +14,13 @@
  *     next receive on the same handle.
  *
  * Threads
- *  Not thread-safe: use a runtime and everything that came from it from one thread at a time, except
- *  where a function says otherwise. Two runtimes share nothing. A runtime does not survive fork():
- *  the child gets RK_EFORKED.
+ *  Not thread-safe: use a runtime and everything that came from it from one thread at a time,
+ *  except where a function says otherwise. Two runtimes share nothing. A runtime does not survive
+ *  fork(): the child gets RK_EFORKED.
  *
  * Errors
- *  0 or a negative RK_E* (base/status.h). `err` may be NULL. Out-parameters are untouched on failure.
- *  Times are nanoseconds; RK_FOREVER waits without limit.
+ *  0 or a negative RK_E* (base/status.h). `err` may be NULL. Out-parameters are untouched on
+ *  failure. Times are nanoseconds; RK_FOREVER waits without limit.
  */
 #ifndef RINGKERNEL_H
 #define RINGKERNEL_H
@@ -47,25 +47,26 @@ typedef struct rk_actor rk_actor;               /* a handle to a running instanc
 typedef struct rk_call rk_call;                 /* a request waiting for its reply */
 typedef struct rk_subscription rk_subscription; /* a topic pattern and who gets what matches */
 typedef struct rk_device_buffer rk_device_buffer; /* memory that handlers can reach */
-typedef struct rk_global rk_global;             /* an ordinary data-parallel kernel */
+typedef struct rk_global rk_global;               /* an ordinary data-parallel kernel */
 
-/* ---- runtime ------------------------------------------------------------------------------------ */
+/* ---- runtime --------------------------------------------------------------------------------- */
 
 typedef struct rk_runtime_options {
-  const char *backend;     /* "auto" (default), "cpu", "cuda" */
-  const char *cache_dir;   /* compiled kernels; NULL = RINGKERNEL_CACHE or the user's cache folder */
-  uint32_t device;         /* device number, 0 */
-  uint32_t blocks;         /* blocks of the grid; 0 = RINGKERNEL_BLOCKS or one for each processor */
-  uint32_t max_actors;     /* 0 = 131072; at most 1048575 */
-  uint32_t ring_units;     /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
-  uint32_t dead_letters;   /* kept before the oldest is forgotten; 0 = 10000 */
-  int32_t spin_us;         /* spin before sleeping; < 0 = RINGKERNEL_SPIN_US */
-  uint16_t node;           /* node number of the runtime's clock */
-  bool checksum;           /* checksum every payload the host sends; verified before handling */
+  const char *backend; /* "auto" (default), "cpu", "cuda" */
+  /* compiled kernels; NULL = RINGKERNEL_CACHE or the user's cache folder */
+  const char *cache_dir;
+  uint32_t device;       /* device number, 0 */
+  uint32_t blocks;       /* blocks of the grid; 0 = RINGKERNEL_BLOCKS or one for each processor */
+  uint32_t max_actors;   /* 0 = 131072; at most 1048575 */
+  uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
+  uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
+  int32_t spin_us;       /* spin before sleeping; < 0 = RINGKERNEL_SPIN_US */
+  uint16_t node;         /* node number of the runtime's clock */
+  bool checksum;         /* checksum every payload the host sends; verified before handling */
 } rk_runtime_options;
 
-/* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda" here),
- * invalid, out_of_memory. */
+/* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda"
+ * here), invalid, out_of_memory. */
 RK_API int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err);
 
 /* Stops every actor (stop handlers run), joins the grid's threads, closes all children. Idempotent
@@ -73,7 +74,7 @@ RK_API int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, 
 RK_API void rk_runtime_close(rk_runtime *rt);
 
 typedef struct rk_runtime_info {
-  const char *backend;   /* "cpu" */
+  const char *backend; /* "cpu" */
   char device_name[96];
   uint32_t blocks;
   uint32_t processors;
@@ -84,17 +85,17 @@ typedef struct rk_runtime_info {
 RK_API void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out);
 
 typedef struct rk_runtime_stats {
-  uint64_t actors;            /* living */
-  uint64_t launched;          /* ever */
-  uint64_t sent;              /* messages from the host accepted */
-  uint64_t received;          /* messages taken by the host's user */
-  uint64_t handled;           /* messages handled by all actors */
-  uint64_t refused_full;      /* sends refused because a queue was full */
-  uint64_t dead_letters;      /* ever */
-  uint64_t published;         /* publishes, by host and handlers */
-  uint64_t publish_dropped;   /* deliveries that found no room */
+  uint64_t actors;          /* living */
+  uint64_t launched;        /* ever */
+  uint64_t sent;            /* messages from the host accepted */
+  uint64_t received;        /* messages taken by the host's user */
+  uint64_t handled;         /* messages handled by all actors */
+  uint64_t refused_full;    /* sends refused because a queue was full */
+  uint64_t dead_letters;    /* ever */
+  uint64_t published;       /* publishes, by host and handlers */
+  uint64_t publish_dropped; /* deliveries that found no room */
   uint64_t subscriptions;
-  uint64_t device_bytes;      /* memory reserved for actors and buffers */
+  uint64_t device_bytes; /* memory reserved for actors and buffers */
 } rk_runtime_stats;
 RK_API void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out);
 
@@ -106,11 +107,11 @@ RK_API int rk_runtime_fd(rk_runtime *rt);
  * moved; re-arms the descriptor. Never waits. */
 RK_API size_t rk_runtime_drain(rk_runtime *rt);
 
-/* Waits until something arrives that was not drained before, or `timeout_ns` passes (RK_ETIMEOUT), or
- * a signal comes in (RK_EINTR: run your hooks and call again). Spins first, then sleeps. */
+/* Waits until something arrives that was not drained before, or `timeout_ns` passes (RK_ETIMEOUT),
+ * or a signal comes in (RK_EINTR: run your hooks and call again). Spins first, then sleeps. */
 RK_API int rk_runtime_wait(rk_runtime *rt, uint64_t timeout_ns);
 
-/* ---- kernel definitions --------------------------------------------------------------------------- */
+/* ---- kernel definitions ---------------------------------------------------------------------- */
 
 /* Makes a definition from complete C source in the form that lua/ringkernel/codegen.lua writes (it
  * includes "rk_kernel.h" and ends with RK_MODULE_END). Nothing is compiled yet. `name` must match
@@ -124,19 +125,20 @@ RK_API const char *const *rk_kernel_stock_names(void);
 
 RK_API void rk_kernel_close(rk_kernel *kernel);
 
-/* Compiles for `rt` now instead of at the first launch. On RK_ECOMPILE, *log (if not NULL) is the whole
- * compiler output, to be freed with rk_text_free. */
+/* Compiles for `rt` now instead of at the first launch. On RK_ECOMPILE, *log (if not NULL) is the
+ * whole compiler output, to be freed with rk_text_free. */
 RK_API int rk_kernel_compile(rk_kernel *kernel, rk_runtime *rt, char **log, rk_error *err);
 RK_API void rk_text_free(char *text);
 
-/* ---- actors ------------------------------------------------------------------------------------------ */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
 typedef struct rk_launch_options {
-  const char *name;    /* unique among living actors; NULL = "<definition>#<n>" */
-  uint32_t queue;      /* messages that may wait from the host, and as many from actors; 0 = 1024 */
-  uint32_t grid;       /* blocks that serve it together: 0 or 1 (more: unsupported on this backend) */
-  int32_t block;       /* block that serves it; < 0 = chosen in turn */
-  bool inactive;       /* leave it "launched": queue messages, handle none until activated */
+  const char *name; /* unique among living actors; NULL = "<definition>#<n>" */
+  uint32_t queue;   /* messages that may wait from the host, and as many from actors; 0 = 1024 */
+  /* blocks that serve it together: 0 or 1 (more: unsupported on this backend) */
+  uint32_t grid;
+  int32_t block; /* block that serves it; < 0 = chosen in turn */
+  bool inactive; /* leave it "launched": queue messages, handle none until activated */
 } rk_launch_options;
 
 /* Launches an actor. Errors: exists, compile (with *log as above), no_compiler, out_of_memory,
@@ -149,21 +151,24 @@ RK_API rk_actor *rk_actor_retain(rk_actor *actor);
 RK_API const char *rk_actor_name(const rk_actor *actor);
 RK_API uint64_t rk_actor_id(const rk_actor *actor);
 RK_API rk_kernel *rk_actor_kernel(const rk_actor *actor); /* NULL for none; not retained */
-/* Number and payload size of the message type called `name` that it accepts. Errors: not_found, closed. */
-RK_API int rk_actor_type(const rk_actor *actor, const char *name, uint32_t *type, size_t *size, rk_error *err);
+/* Number and payload size of the message type called `name` that it accepts. Errors: not_found,
+ * closed. */
+RK_API int rk_actor_type(const rk_actor *actor, const char *name, uint32_t *type, size_t *size,
+                         rk_error *err);
 /* "launched" "active" "deactivated" "terminated" "failed". Threads: owner. */
 RK_API const char *rk_actor_state(rk_actor *actor);
 
-/* Transitions. activate: from launched or deactivated; deactivate (suspend): from active; terminate:
- * from any living state; restart: from failed or any living state, zeroes the state and keeps the
- * queue. Anything else: invalid_state. Each returns when the grid has done it. */
+/* Transitions. activate: from launched or deactivated; deactivate (suspend): from active;
+ * terminate: from any living state; restart: from failed or any living state, zeroes the state and
+ * keeps the queue. Anything else: invalid_state. Each returns when the grid has done it. */
 RK_API int rk_actor_activate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_deactivate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_terminate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_restart(rk_actor *actor, rk_error *err);
 
 /* Finds a living actor by exact name, by id, or the first by name that fits a pattern (`*` within a
- * level of a/b/c names, `**` across levels, `?` one character). Retains what it returns; NULL = none. */
+ * level of a/b/c names, `**` across levels, `?` one character). Retains what it returns; NULL =
+ * none. */
 RK_API rk_actor *rk_runtime_find(rk_runtime *rt, const char *name);
 RK_API rk_actor *rk_runtime_find_id(rk_runtime *rt, uint64_t id);
 RK_API rk_actor *rk_runtime_match(rk_runtime *rt, const char *pattern);
@@ -171,18 +176,18 @@ RK_API rk_actor *rk_runtime_match(rk_runtime *rt, const char *pattern);
 RK_API rk_actor *rk_runtime_next_actor(rk_runtime *rt, uint64_t *cursor);
 
 typedef struct rk_actor_stats {
-  uint64_t processed;       /* messages handled */
-  uint64_t dropped;         /* its sends that found no room or no receiver */
-  uint64_t errors;          /* failures */
-  uint64_t sent;            /* messages the host sent it */
-  uint64_t received;        /* messages the host took from it */
-  uint64_t waiting_in;      /* messages queued when last looked at */
-  uint64_t waiting_out;     /* messages for the host not yet taken */
-  uint64_t queue;           /* limit of waiting_in from each side */
-  uint64_t last_activity;   /* packed HLC */
+  uint64_t processed;     /* messages handled */
+  uint64_t dropped;       /* its sends that found no room or no receiver */
+  uint64_t errors;        /* failures */
+  uint64_t sent;          /* messages the host sent it */
+  uint64_t received;      /* messages the host took from it */
+  uint64_t waiting_in;    /* messages queued when last looked at */
+  uint64_t waiting_out;   /* messages for the host not yet taken */
+  uint64_t queue;         /* limit of waiting_in from each side */
+  uint64_t last_activity; /* packed HLC */
   uint64_t latency_total_ns, latency_min_ns, latency_max_ns; /* sending to handling; 1 us steps */
   int32_t last_error;
-  uint32_t block;           /* block that serves it */
+  uint32_t block; /* block that serves it */
 } rk_actor_stats;
 RK_API int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *err);
 
@@ -190,7 +195,7 @@ RK_API int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *er
 RK_API int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *err);
 RK_API size_t rk_actor_state_bytes(const rk_actor *actor);
 
-/* ---- messages ------------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 typedef struct rk_send_options {
   uint64_t correlation; /* 0 = none */
@@ -198,13 +203,15 @@ typedef struct rk_send_options {
   uint8_t priority;     /* 0 normal, 1 high (overtakes normal ones from the host) */
 } rk_send_options;
 
-/* Sends `size` payload bytes of message type `type`. Returns at once. `options` may be NULL; *id (may be
- * NULL) becomes the message id. Errors: full, terminated, too_large, invalid (type not accepted). */
+/* Sends `size` payload bytes of message type `type`. Returns at once. `options` may be NULL; *id
+ * (may be NULL) becomes the message id. Errors: full, terminated, too_large, invalid (type not
+ * accepted). */
 RK_API int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
                          const rk_send_options *options, uint64_t *id, rk_error *err);
 
-/* The same in two steps without a copy: *payload is where `size` bytes are to be written, valid until the
- * next call on the runtime; nothing is sent without the commit. The bytes start zeroed. */
+/* The same in two steps without a copy: *payload is where `size` bytes are to be written, valid
+ * until the next call on the runtime; nothing is sent without the commit. The bytes start zeroed.
+ */
 RK_API int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority,
                             void **payload, rk_error *err);
 RK_API uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options);
@@ -216,91 +223,103 @@ typedef struct rk_received {
   uint64_t id, correlation, hlc, sender; /* sender: actor id, 0 = host */
   uint32_t type;
   uint32_t size;
-  uint16_t flags;    /* RK_MSG_* of rk_abi.h */
+  uint16_t flags; /* RK_MSG_* of rk_abi.h */
   uint8_t priority;
-  uint8_t reason;    /* dead letters: RK_DEAD_* */
+  uint8_t reason; /* dead letters: RK_DEAD_* */
   const void *data;
 } rk_received;
 
-/* Takes the next message the actor sent to the host. Drains first. Errors: empty, closed, terminated (ended
- * and nothing left), interrupted. */
+/* Takes the next message the actor sent to the host. Drains first. Errors: empty, closed,
+ * terminated (ended and nothing left), interrupted. */
 RK_API int rk_actor_try_receive(rk_actor *actor, rk_received *out);
 
-/* A request: sends, and keeps the reply apart from the mailbox. Poll returns 0 once, then the call is done;
- * empty while waiting; terminated when the actor ended first. The view lives until rk_call_close. */
+/* A request: sends, and keeps the reply apart from the mailbox. Poll returns 0 once, then the call
+ * is done; empty while waiting; terminated when the actor ended first. The view lives until
+ * rk_call_close. */
 RK_API int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size,
                         const rk_send_options *options, rk_call **out, rk_error *err);
 RK_API int rk_call_poll(rk_call *call, rk_received *out);
 RK_API void rk_call_close(rk_call *call);
 
-/* ---- routes ------------------------------------------------------------------------------------------------ */
+/* ---- routes ---------------------------------------------------------------------------------- */
 
-/* Ties port `port` of `from` to `to`. Errors: not_found (no such port), terminated, invalid (the receiver accepts
- * nothing that `from` emits, or its queue is smaller than the burst), exists (the port is tied already). */
-RK_API int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to, rk_error *err);
+/* Ties port `port` of `from` to `to`. Errors: not_found (no such port), terminated, invalid (the
+ * receiver accepts nothing that `from` emits, or its queue is smaller than the burst), exists (the
+ * port is tied already). */
+RK_API int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
+                              rk_error *err);
 RK_API int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_error *err);
 
-/* ---- publish and subscribe ----------------------------------------------------------------------------------- */
+/* ---- publish and subscribe ------------------------------------------------------------------- */
 
-/* `*` matches one level of a/b/c, `#` at the end the rest (at least one level). With `actor`, matching messages go
- * to it; without, they wait here (at most `limit`, 0 = 1024) for rk_subscription_try_receive. Retained messages that
- * match are delivered at once. */
-RK_API int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, uint32_t limit,
-                                rk_subscription **out, rk_error *err);
+/* `*` matches one level of a/b/c, `#` at the end the rest (at least one level). With `actor`,
+ * matching messages go to it; without, they wait here (at most `limit`, 0 = 1024) for
+ * rk_subscription_try_receive. Retained messages that match are delivered at once. */
+RK_API int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor,
+                                uint32_t limit, rk_subscription **out, rk_error *err);
 RK_API void rk_subscription_close(rk_subscription *sub);
 RK_API int rk_subscription_try_receive(rk_subscription *sub, rk_received *out, const char **topic);
 typedef struct rk_subscription_stats {
   uint64_t delivered, dropped, waiting;
 } rk_subscription_stats;
 RK_API void rk_subscription_stats_get(const rk_subscription *sub, rk_subscription_stats *out);
-/* The next subscription with something waiting, or NULL: what a callback loop asks after a drain. */
+/* The next subscription with something waiting, or NULL: what a callback loop asks after a drain.
+ */
 RK_API rk_subscription *rk_runtime_next_ready(rk_runtime *rt);
 RK_API void rk_subscription_user_set(rk_subscription *sub, uint64_t user);
 RK_API uint64_t rk_subscription_user(const rk_subscription *sub);
 
-/* *count: subscribers reached. A retained message stays with the topic (size 0 with retain clears it). */
-RK_API int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const void *data, size_t size,
-                              bool retain, size_t *count, rk_error *err);
+/* *count: subscribers reached. A retained message stays with the topic (size 0 with retain clears
+ * it). */
+RK_API int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const void *data,
+                              size_t size, bool retain, size_t *count, rk_error *err);
 
-/* ---- dead letters ------------------------------------------------------------------------------------------------ */
+/* ---- dead letters ---------------------------------------------------------------------------- */
 
-/* Walks kept dead letters, oldest first: index 0.. until RK_ENOT_FOUND. `dest`: actor id it was sent to. */
+/* Walks kept dead letters, oldest first: index 0.. until RK_ENOT_FOUND. `dest`: actor id it was
+ * sent to. */
 RK_API int rk_runtime_dead_letter(rk_runtime *rt, size_t index, rk_received *out, uint64_t *dest);
 RK_API void rk_runtime_dead_letters_clear(rk_runtime *rt);
 /* "terminated" "deadline" "type" "corrupt" "failed" "full" "late". Threads: any. */
 RK_API const char *rk_dead_reason_name(uint8_t reason);
 
-/* ---- commands (the numbers of rk_abi.h), for tools ------------------------------------------------------------------- */
+/* ---- commands (the numbers of rk_abi.h), for tools ------------------------------------------- */
 
 typedef struct rk_command_result {
-  uint32_t code;        /* RK_RSP_* */
-  int32_t error;        /* 0 or RK_E* */
+  uint32_t code; /* RK_RSP_* */
+  int32_t error; /* 0 or RK_E* */
   uint64_t step, steps_remaining, actor;
   uint32_t checksum, flags;
 } rk_command_result;
-/* Sends command `code` to `block` and waits for its answer (at most 5 s). Parameters as rk_abi_command. */
-RK_API int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t param1, uint32_t param2,
-                              uint32_t param3, float param4, float param5, rk_command_result *out, rk_error *err);
+/* Sends command `code` to `block` and waits for its answer (at most 5 s). Parameters as
+ * rk_abi_command. */
+RK_API int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t param1,
+                              uint32_t param2, uint32_t param3, float param4, float param5,
+                              rk_command_result *out, rk_error *err);
 
-/* ---- buffers and ordinary launches -------------------------------------------------------------------------------------- */
+/* ---- buffers and ordinary launches ----------------------------------------------------------- */
 
-RK_API int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count, rk_device_buffer **out,
-                                 rk_error *err);
+RK_API int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
+                                 rk_device_buffer **out, rk_error *err);
 RK_API void rk_device_buffer_close(rk_device_buffer *buffer);
-RK_API int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *data, size_t count, rk_error *err);
-RK_API int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, size_t count, rk_error *err);
+RK_API int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *data,
+                                  size_t count, rk_error *err);
+RK_API int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, size_t count,
+                                 rk_error *err);
 /* Repeats one element over the whole buffer. */
 RK_API int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_error *err);
 RK_API size_t rk_device_buffer_count(const rk_device_buffer *buffer);
 RK_API size_t rk_device_buffer_element_bytes(const rk_device_buffer *buffer);
 RK_API uint64_t rk_device_buffer_address(const rk_device_buffer *buffer); /* 0 once closed */
 
-/* An ordinary kernel from complete source (RK_GLOBAL_END form). Parameters reach it as one packed struct. */
-RK_API int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_global **out, rk_error *err);
+/* An ordinary kernel from complete source (RK_GLOBAL_END form). Parameters reach it as one packed
+ * struct. */
+RK_API int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_global **out,
+                          rk_error *err);
 RK_API void rk_global_close(rk_global *global);
 /* Runs grid x block lanes and returns when all have ended. */
-RK_API int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t block, const void *params,
-                          size_t param_bytes, char **log, rk_error *err);
+RK_API int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t block,
+                          const void *params, size_t param_bytes, char **log, rk_error *err);
 
 #ifdef __cplusplus
 }

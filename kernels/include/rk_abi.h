@@ -51,7 +51,8 @@ typedef double rk_f64;
 #endif
 #if defined(__CUDACC_RTC__)
 #define RK_ALIGN(bytes) __align__(bytes)
-#define RK_OFFSET(type, field) __INTADDR__(&((type *)0)->field) /* what its compiler calls offsetof */
+/* what its compiler calls offsetof */
+#define RK_OFFSET(type, field) __INTADDR__(&((type *)0)->field)
 #else
 #define RK_ALIGN(bytes) __attribute__((aligned(bytes)))
 #define RK_OFFSET(type, field) offsetof(type, field)
@@ -67,12 +68,12 @@ typedef double rk_f64;
 #define RK_UNIT_BYTES 128u          /* a host-facing ring is counted in these */
 #define RK_UNIT_INLINE_BYTES 64u    /* payload that fits into the first unit of a record */
 #define RK_QUEUE_MAX_MSGS 65536u
-#define RK_URGENT_MAX_MSGS 64u      /* room for high-priority messages of one actor */
+#define RK_URGENT_MAX_MSGS 64u /* room for high-priority messages of one actor */
 #define RK_LANES_MAX 1024u
 #define RK_PORTS_MAX 64u
-#define RK_TYPES_MAX 64u            /* message types one definition may accept */
+#define RK_TYPES_MAX 64u             /* message types one definition may accept */
 #define RK_BLOCK_PRIVATE_BYTES 2048u /* device memory for what a block keeps to itself */
-#define RK_TOPIC_BYTES 64u          /* topic text with its terminator, as published by a handler */
+#define RK_TOPIC_BYTES 64u           /* topic text with its terminator, as published by a handler */
 
 /* ---- identities ---------------------------------------------------------------------------- */
 
@@ -132,24 +133,24 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 #define RK_DEAD_FULL 6u       /* a subscriber had no room */
 #define RK_DEAD_LATE 7u       /* a reply whose call was given up */
 
-/* ---- control block and telemetry: the seeds' layouts ------------------------------------------ */
+/* ---- control block and telemetry: the seeds' layouts ----------------------------------------- */
 
 typedef struct RK_ALIGN(128) rk_abi_ctrl {
-  rk_i32 is_active;              /* B: 1 while messages are handled */
-  rk_i32 should_terminate;       /* H: 1 asks the actor to end */
-  rk_i32 has_terminated;         /* B: 0 living, 1 ended, 2 ended and may be restarted */
-  rk_i32 errors_encountered;     /* B */
-  rk_i64 messages_processed;     /* B */
-  rk_i64 last_activity_ticks;    /* B: HLC of the latest handled message */
-  rk_u64 input_queue_head_ptr;   /* H: address of the consumer's position */
-  rk_u64 input_queue_tail_ptr;   /* H: address of the producers' position */
-  rk_u64 input_queue_buffer_ptr; /* H: address of the first slot */
-  rk_i32 input_queue_capacity;   /* H: messages */
+  rk_i32 is_active;                 /* B: 1 while messages are handled */
+  rk_i32 should_terminate;          /* H: 1 asks the actor to end */
+  rk_i32 has_terminated;            /* B: 0 living, 1 ended, 2 ended and may be restarted */
+  rk_i32 errors_encountered;        /* B */
+  rk_i64 messages_processed;        /* B */
+  rk_i64 last_activity_ticks;       /* B: HLC of the latest handled message */
+  rk_u64 input_queue_head_ptr;      /* H: address of the consumer's position */
+  rk_u64 input_queue_tail_ptr;      /* H: address of the producers' position */
+  rk_u64 input_queue_buffer_ptr;    /* H: address of the first slot */
+  rk_i32 input_queue_capacity;      /* H: messages */
   rk_i32 input_queue_message_size;  /* H: bytes from slot to slot */
-  rk_u64 output_queue_head_ptr;  /* H: the block's ring to the host */
-  rk_u64 output_queue_tail_ptr;  /* H */
+  rk_u64 output_queue_head_ptr;     /* H: the block's ring to the host */
+  rk_u64 output_queue_tail_ptr;     /* H */
   rk_u64 output_queue_buffer_ptr;   /* H */
-  rk_i32 output_queue_capacity;  /* H: units */
+  rk_i32 output_queue_capacity;     /* H: units */
   rk_i32 output_queue_message_size; /* H: bytes of a unit */
   rk_u64 reserved[4];
 } rk_abi_ctrl;
@@ -178,10 +179,10 @@ typedef struct RK_ALIGN(64) rk_abi_telemetry { /* B writes all of it */
   rk_i64 last_processed_timestamp; /* HLC */
   rk_i32 queue_depth;              /* messages waiting when last looked at */
   rk_i32 pad0;
-  rk_u64 total_latency_nanos;      /* stamp at sending to start of handling; steps of 1 us */
+  rk_u64 total_latency_nanos; /* stamp at sending to start of handling; steps of 1 us */
   rk_u64 max_latency_nanos;
-  rk_u64 min_latency_nanos;        /* all ones before the first message */
-  rk_i32 error_code;               /* of the latest failure: RK_E* or the handler's own */
+  rk_u64 min_latency_nanos; /* all ones before the first message */
+  rk_i32 error_code;        /* of the latest failure: RK_E* or the handler's own */
   rk_i32 pad1;
 } rk_abi_telemetry;
 RK_CHECK_SIZE(rk_abi_telemetry, 64);
@@ -194,10 +195,10 @@ RK_CHECK_OFFSET(rk_abi_telemetry, max_latency_nanos, 40);
 RK_CHECK_OFFSET(rk_abi_telemetry, min_latency_nanos, 48);
 RK_CHECK_OFFSET(rk_abi_telemetry, error_code, 56);
 
-/* ---- commands and responses: 64 bytes each ---------------------------------------------------- */
+/* ---- commands and responses: 64 bytes each --------------------------------------------------- */
 
 typedef struct rk_abi_command {
-  rk_u32 code;  /* RK_CMD_* */
+  rk_u32 code; /* RK_CMD_* */
   rk_u32 flags;
   rk_u64 cmd_id; /* repeated by the response */
   rk_u64 param1;
@@ -220,7 +221,7 @@ RK_CHECK_OFFSET(rk_abi_command, address, 40);
 RK_CHECK_OFFSET(rk_abi_command, bytes, 48);
 
 typedef struct rk_abi_response {
-  rk_u32 code; /* RK_RSP_* */
+  rk_u32 code;  /* RK_RSP_* */
   rk_u32 flags; /* RK_STATE_* of the actor where one is concerned */
   rk_u64 cmd_id;
   rk_u64 step; /* messages handled, or bytes copied: see each command */
@@ -242,41 +243,41 @@ RK_CHECK_OFFSET(rk_abi_response, checksum, 44);
 
 /* X(NAME, number, meaning). Numbers up to 34 are those of the field's peer; 64 and up are ours.
  * `slot` commands name an actor by param1 = its slot. */
-#define RK_COMMAND_LIST(X)                                                           \
-  X(NOP, 0, "answer Ack")                                                            \
-  X(RUN_STEPS, 1, "handle param1 messages more, then pause; answer Progress")        \
-  X(PAUSE, 2, "hand out no message until Resume or RunSteps")                        \
-  X(RESUME, 3, "hand out messages again")                                            \
-  X(TERMINATE, 4, "stop every actor of the block and leave the loop")                \
+#define RK_COMMAND_LIST(X)                                                             \
+  X(NOP, 0, "answer Ack")                                                              \
+  X(RUN_STEPS, 1, "handle param1 messages more, then pause; answer Progress")          \
+  X(PAUSE, 2, "hand out no message until Resume or RunSteps")                          \
+  X(RESUME, 3, "hand out messages again")                                              \
+  X(TERMINATE, 4, "stop every actor of the block and leave the loop")                  \
   X(INJECT_IMPULSE, 5, "message Impulse{x,y,z,amplitude} to the actor in slot param3") \
-  X(SET_SOURCE, 6, "message Source{x,y,z,frequency,amplitude} to slot param3")       \
-  X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                \
-  X(CREATE_ACTOR, 16, "start serving the slot; flags 1: activate it too")            \
-  X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot") \
-  X(RESTART_ACTOR, 18, "zero its state, keep its queue, activate it")                \
-  X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")        \
-  X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                \
-  X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")      \
-  X(FINALIZE_MIGRATION, 33, "it lives elsewhere now: free the slot")                 \
-  X(RESTORE_STATE, 34, "copy its state back; param2 = checksum it must have")        \
-  X(ACTIVATE_ACTOR, 64, "hand it messages")                                          \
-  X(DEACTIVATE_ACTOR, 65, "hand it none, keep its queue")                            \
-  X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                 \
+  X(SET_SOURCE, 6, "message Source{x,y,z,frequency,amplitude} to slot param3")         \
+  X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                  \
+  X(CREATE_ACTOR, 16, "start serving the slot; flags 1: activate it too")              \
+  X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot")   \
+  X(RESTART_ACTOR, 18, "zero its state, keep its queue, activate it")                  \
+  X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")          \
+  X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                  \
+  X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")        \
+  X(FINALIZE_MIGRATION, 33, "it lives elsewhere now: free the slot")                   \
+  X(RESTORE_STATE, 34, "copy its state back; param2 = checksum it must have")          \
+  X(ACTIVATE_ACTOR, 64, "hand it messages")                                            \
+  X(DEACTIVATE_ACTOR, 65, "hand it none, keep its queue")                              \
+  X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                   \
   X(DISCONNECT_PORT, 67, "port param2 leads nowhere")
 
-#define RK_RESPONSE_LIST(X)     \
-  X(ACK, 0, "ack")              \
-  X(PROGRESS, 1, "progress")    \
-  X(ERROR, 2, "error")          \
-  X(TERMINATED, 3, "terminated") \
-  X(ENERGY, 4, "energy")        \
-  X(ACTOR_CREATED, 16, "actor_created") \
-  X(ACTOR_DESTROYED, 17, "actor_destroyed") \
-  X(ACTOR_RESTARTED, 18, "actor_restarted") \
-  X(HEARTBEAT, 19, "heartbeat") \
-  X(ACTOR_FAILED, 20, "actor_failed") \
+#define RK_RESPONSE_LIST(X)                     \
+  X(ACK, 0, "ack")                              \
+  X(PROGRESS, 1, "progress")                    \
+  X(ERROR, 2, "error")                          \
+  X(TERMINATED, 3, "terminated")                \
+  X(ENERGY, 4, "energy")                        \
+  X(ACTOR_CREATED, 16, "actor_created")         \
+  X(ACTOR_DESTROYED, 17, "actor_destroyed")     \
+  X(ACTOR_RESTARTED, 18, "actor_restarted")     \
+  X(HEARTBEAT, 19, "heartbeat")                 \
+  X(ACTOR_FAILED, 20, "actor_failed")           \
   X(SNAPSHOT_COMPLETE, 21, "snapshot_complete") \
-  X(QUIESCE_COMPLETE, 32, "quiesce_complete") \
+  X(QUIESCE_COMPLETE, 32, "quiesce_complete")   \
   X(READY_TO_ACTIVATE, 33, "ready_to_activate") \
   X(MIGRATION_COMPLETE, 34, "migration_complete")
 
@@ -285,9 +286,9 @@ enum {
   RK_COMMAND_LIST(RK_COMMAND_ENUM)
 #undef RK_COMMAND_ENUM
 #define RK_RESPONSE_ENUM(name, number, text) RK_RSP_##name = (number),
-  RK_RESPONSE_LIST(RK_RESPONSE_ENUM)
+      RK_RESPONSE_LIST(RK_RESPONSE_ENUM)
 #undef RK_RESPONSE_ENUM
-  RK_ABI_ENUM_END
+          RK_ABI_ENUM_END
 };
 
 #define RK_CREATE_ACTIVATE 1u /* flag of CREATE_ACTOR */
@@ -311,16 +312,17 @@ typedef struct rk_abi_handler {
 RK_CHECK_SIZE(rk_abi_handler, 16);
 
 typedef struct RK_ALIGN(64) rk_abi_def { /* H writes all of it before the first actor uses it */
-  rk_u64 handlers; /* address of rk_abi_handler[handler_count] */
-  rk_u64 on_start; /* address or 0 */
-  rk_u64 on_stop;  /* address or 0 */
+  rk_u64 handlers;                       /* address of rk_abi_handler[handler_count] */
+  rk_u64 on_start;                       /* address or 0 */
+  rk_u64 on_stop;                        /* address or 0 */
   rk_u32 handler_count;
   rk_u32 lanes;       /* lanes that run a handler together */
   rk_u32 state_bytes; /* 0 = stateless */
   rk_u32 port_count;
-  rk_u32 burst;     /* messages a handler may send through one port, and to the host */
-  rk_u32 emits;     /* largest payload that its handlers may send, at least 1; 0 = they send nothing */
-  rk_u32 index;     /* number of the definition, for compiled dispatch */
+  rk_u32 burst; /* messages a handler may send through one port, and to the host */
+  /* largest payload that its handlers may send, at least 1; 0 = they send nothing */
+  rk_u32 emits;
+  rk_u32 index;         /* number of the definition, for compiled dispatch */
   rk_u32 reserve_units; /* free units to the host without which it is handed no message */
 } rk_abi_def;
 RK_CHECK_SIZE(rk_abi_def, 64);
@@ -328,15 +330,15 @@ RK_CHECK_OFFSET(rk_abi_def, handler_count, 24);
 RK_CHECK_OFFSET(rk_abi_def, burst, 40);
 RK_CHECK_OFFSET(rk_abi_def, index, 48);
 
-/* ---- an actor ---------------------------------------------------------------------------------- */
+/* ---- an actor -------------------------------------------------------------------------------- */
 
 typedef struct rk_abi_route { /* B writes: one per port of an actor */
-  rk_u32 dest;    /* actor reference; 0 = not connected */
-  rk_u32 chunk;   /* credits taken from the receiver at a time */
-  rk_u32 credits; /* credits in hand */
-  rk_u32 dirty;   /* 1: messages sent since the receiver was last signalled */
-  rk_u64 serial;  /* handling that `used` counts for */
-  rk_u32 used;    /* messages sent through it in that handling */
+  rk_u32 dest;                /* actor reference; 0 = not connected */
+  rk_u32 chunk;               /* credits taken from the receiver at a time */
+  rk_u32 credits;             /* credits in hand */
+  rk_u32 dirty;               /* 1: messages sent since the receiver was last signalled */
+  rk_u64 serial;              /* handling that `used` counts for */
+  rk_u32 used;                /* messages sent through it in that handling */
   rk_u32 pad;
 } rk_abi_route;
 RK_CHECK_SIZE(rk_abi_route, 32);
@@ -354,9 +356,10 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 kernel_mask;  /* slots - 1 */
   rk_u32 host_mask;
   rk_u32 urgent_mask;
-  rk_u32 limit_msgs;   /* messages that may wait from actors, and as many from the host */
-  rk_u32 block;        /* number of the block that serves it */
-  rk_u32 id;           /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
+  rk_u32 limit_msgs; /* messages that may wait from actors, and as many from the host */
+  rk_u32 block;      /* number of the block that serves it */
+  /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
+  rk_u32 id;
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
   rk_u64 pad0[6];
   /* line 1: P */
@@ -372,13 +375,13 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u64 host_tail;
   rk_u64 urgent_head;
   rk_u64 urgent_tail;
-  rk_u64 out_sent;  /* messages sent to the host */
-  rk_u64 out_acked; /* copy of rk_abi_link.out_taken */
-  rk_u64 close_cmd; /* command to answer once it is empty */
-  rk_u32 life;      /* RK_STATE_* */
-  rk_u32 queued;    /* 1: it stands in its block's run queue */
-  rk_u32 turn;      /* which ring is looked at first */
-  rk_u32 started;   /* 1: its start handler has run */
+  rk_u64 out_sent;     /* messages sent to the host */
+  rk_u64 out_acked;    /* copy of rk_abi_link.out_taken */
+  rk_u64 close_cmd;    /* command to answer once it is empty */
+  rk_u32 life;         /* RK_STATE_* */
+  rk_u32 queued;       /* 1: it stands in its block's run queue */
+  rk_u32 turn;         /* which ring is looked at first */
+  rk_u32 started;      /* 1: its start handler has run */
   rk_u32 kernel_taken; /* credits to give back */
   rk_u32 close_code;   /* RK_RSP_* that answers close_cmd */
   rk_u64 handled;
@@ -397,26 +400,26 @@ RK_CHECK_OFFSET(rk_abi_actor, life, 320);
 RK_CHECK_OFFSET(rk_abi_actor, handled, 344);
 
 typedef struct RK_ALIGN(128) rk_abi_link { /* what host and grid tell each other about an actor */
-  rk_u64 host_taken;   /* B: messages from the host that left the host ring */
-  rk_u64 urgent_taken; /* B: the same for high priority */
-  rk_u32 out_wanted;   /* B: 1 while it waits for the host's user to take messages */
+  rk_u64 host_taken;                       /* B: messages from the host that left the host ring */
+  rk_u64 urgent_taken;                     /* B: the same for high priority */
+  rk_u32 out_wanted; /* B: 1 while it waits for the host's user to take messages */
   rk_u32 pad1;
   rk_u64 pad0[5];
-  rk_u64 out_taken;    /* H: messages to the host that the host's user took */
+  rk_u64 out_taken; /* H: messages to the host that the host's user took */
   rk_u64 pad2[7];
 } rk_abi_link;
 RK_CHECK_SIZE(rk_abi_link, 128);
 RK_CHECK_OFFSET(rk_abi_link, out_wanted, 16);
 RK_CHECK_OFFSET(rk_abi_link, out_taken, 64);
 
-/* ---- rings -------------------------------------------------------------------------------------- */
+/* ---- rings ----------------------------------------------------------------------------------- */
 
 typedef struct RK_ALIGN(128) rk_abi_ring { /* one direction between the host and one block */
-  rk_u64 units;         /* address of the first unit */
-  rk_u32 capacity_units; /* a power of two */
+  rk_u64 units;                            /* address of the first unit */
+  rk_u32 capacity_units;                   /* a power of two */
   rk_u32 mask;
   rk_u64 pad0[14];
-  rk_u64 head;          /* consumer: units given back */
+  rk_u64 head; /* consumer: units given back */
   rk_u64 pad1[15];
 } rk_abi_ring;
 RK_CHECK_SIZE(rk_abi_ring, 256);
@@ -430,27 +433,27 @@ typedef struct rk_abi_ready { /* "look at this actor" from another block */
 } rk_abi_ready;
 RK_CHECK_SIZE(rk_abi_ready, 16);
 
-/* ---- blocks and the grid -------------------------------------------------------------------------- */
+/* ---- blocks and the grid --------------------------------------------------------------------- */
 
 typedef struct RK_ALIGN(128) rk_abi_block {
-  rk_u64 h2k;      /* address of the rk_abi_ring from the host */
-  rk_u64 k2h;      /* address of the rk_abi_ring to the host */
-  rk_u64 ready;    /* address of rk_abi_ready[ready_mask + 1] */
+  rk_u64 h2k;       /* address of the rk_abi_ring from the host */
+  rk_u64 k2h;       /* address of the rk_abi_ring to the host */
+  rk_u64 ready;     /* address of rk_abi_ready[ready_mask + 1] */
   rk_u64 run_queue; /* address of rk_u32[ready_mask + 1] */
-  rk_u64 scratch;  /* address of the block's private rk_block */
+  rk_u64 scratch;   /* address of the block's private rk_block */
   rk_u32 ready_mask;
   rk_u32 index;
   rk_u64 pad0[10];
   rk_u64 ready_tail; /* P */
   rk_u64 pad1[15];
-  rk_u32 sleeping;   /* B: 1 while it sleeps or is about to */
+  rk_u32 sleeping; /* B: 1 while it sleeps or is about to */
   rk_u32 pad2[31];
-  rk_u32 bell;       /* P and H, where the host can: bumped to wake the block */
+  rk_u32 bell; /* P and H, where the host can: bumped to wake the block */
   rk_u32 pad3[31];
-  rk_u64 epoch;      /* B: rounds of its loop; everything read in an earlier round is let go */
-  rk_u64 handled;    /* B: messages handled by all its actors */
-  rk_u32 hello;      /* B: RK_ABI_VERSION once it runs */
-  rk_u32 done;       /* B: 1 once it has left the loop */
+  rk_u64 epoch;   /* B: rounds of its loop; everything read in an earlier round is let go */
+  rk_u64 handled; /* B: messages handled by all its actors */
+  rk_u32 hello;   /* B: RK_ABI_VERSION once it runs */
+  rk_u32 done;    /* B: 1 once it has left the loop */
   rk_u64 pad4[13];
 } rk_abi_block;
 RK_CHECK_SIZE(rk_abi_block, 640);
@@ -462,17 +465,17 @@ RK_CHECK_OFFSET(rk_abi_block, epoch, 512);
 RK_CHECK_OFFSET(rk_abi_block, hello, 528);
 
 typedef struct RK_ALIGN(128) rk_abi_grid {
-  rk_u64 blocks;  /* address of rk_abi_block[block_count] */
-  rk_u64 actors;  /* address of rk_abi_actor[actor_capacity] */
-  rk_u64 ctrls;   /* address of rk_abi_ctrl[actor_capacity] */
+  rk_u64 blocks;    /* address of rk_abi_block[block_count] */
+  rk_u64 actors;    /* address of rk_abi_actor[actor_capacity] */
+  rk_u64 ctrls;     /* address of rk_abi_ctrl[actor_capacity] */
   rk_u64 telemetry; /* address of rk_abi_telemetry[actor_capacity] */
-  rk_u64 links;   /* address of rk_abi_link[actor_capacity] */
+  rk_u64 links;     /* address of rk_abi_link[actor_capacity] */
   rk_u32 block_count;
   rk_u32 actor_capacity;
   rk_u32 abi_version;
   rk_u32 spin_us; /* an idle block spins this long before it sleeps */
   rk_u64 pad0[9];
-  rk_u32 abort;   /* H: 1 = leave the loop at once */
+  rk_u32 abort; /* H: 1 = leave the loop at once */
   rk_u32 pad1[31];
   rk_u32 host_waiting; /* H: odd while the host sleeps; a new odd number each time */
   rk_u32 pad2[31];
@@ -482,7 +485,7 @@ RK_CHECK_OFFSET(rk_abi_grid, block_count, 40);
 RK_CHECK_OFFSET(rk_abi_grid, abort, 128);
 RK_CHECK_OFFSET(rk_abi_grid, host_waiting, 256);
 
-/* ---- built-in message types ------------------------------------------------------------------------- */
+/* ---- built-in message types ------------------------------------------------------------------ */
 
 /* A buffer as a message carries it: where its elements lie on the device and how many there are. */
 typedef struct rk_buffer {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One actor's turn: take a message, check it, reserve what the handler may send, run the handler, account.
- * And its end: queue to the dead letters, then silence.
+ * One actor's turn: take a message, check it, reserve what the handler may send, run the handler,
+ * account. And its end: queue to the dead letters, then silence.
  *
- * A message leaves its ring after its handler returned, so it is handled once or reaches the dead letters
- * once, never both.
+ * A message leaves its ring after its handler returned, so it is handled once or reaches the dead
+ * letters once, never both.
  */
 #ifndef RK_ACTOR_DEV_H
 #define RK_ACTOR_DEV_H
@@ -21,11 +21,11 @@
 #define RK_HANDLER_START 0xffffffffu
 #define RK_HANDLER_STOP 0xfffffffeu
 
-/* Calls handler number `index` of `def`. On the CPU handlers are called by address, on the device by a
- * switch that the generated source defines. */
+/* Calls handler number `index` of `def`. On the CPU handlers are called by address, on the device
+ * by a switch that the generated source defines. */
 #if defined(__CUDACC__)
-static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const void *msg,
-                                    void *state);
+static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index,
+                                    const void *msg, void *state);
 #else
 typedef struct rk_dispatch {
   rk_handler_fn function;
@@ -33,12 +33,15 @@ typedef struct rk_dispatch {
   const void *msg;
   void *state;
 } rk_dispatch;
-RK_FN void rkd_dispatch_lane(void *arg, rk_u32 lane) {
+RK_FN void rkd_dispatch_lane(void *arg, rk_u32 lane)
+{
   const rk_dispatch *d = (const rk_dispatch *)arg;
   (void)lane;
   d->function(d->ctx, d->msg, d->state);
 }
-RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const void *msg, void *state) {
+RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const void *msg,
+                        void *state)
+{
   const rk_abi_handler *handlers = RK_PTR(const rk_abi_handler, def->handlers);
   rk_u64 address = index == RK_HANDLER_START  ? def->on_start
                    : index == RK_HANDLER_STOP ? def->on_stop
@@ -48,14 +51,17 @@ RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const 
   if (def->lanes == 1u) {
     function(ctx, msg, state);
   } else {
-    rk_dispatch d = { function, ctx, msg, state };
-    if (rk_port_team_run(def->lanes, rkd_dispatch_lane, &d) != 0) { rkd_ctx_fail(ctx, RK_EINVAL); }
+    rk_dispatch d = {function, ctx, msg, state};
+    if (rk_port_team_run(def->lanes, rkd_dispatch_lane, &d) != 0) {
+      rkd_ctx_fail(ctx, RK_EINVAL);
+    }
   }
   rk_port_scope(0u, (const rk_abi_actor *)0);
 }
 #endif
 
-RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg) {
+RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
+{
   rk_ctx *ctx = &b->ctx;
   ctx->block = b;
   ctx->actor = a;
@@ -71,16 +77,20 @@ RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk
 }
 
 /* Index of the handler for a message type, or handler_count. */
-RK_FN rk_u32 rkd_handler_for(const rk_abi_def *def, rk_u32 type) {
+RK_FN rk_u32 rkd_handler_for(const rk_abi_def *def, rk_u32 type)
+{
   const rk_abi_handler *handlers = RK_PTR(const rk_abi_handler, def->handlers);
   rk_u32 i = 0;
-  while (i < def->handler_count && handlers[i].type != type) { ++i; }
+  while (i < def->handler_count && handlers[i].type != type) {
+    ++i;
+  }
   return i;
 }
 
-/* The next message and the ring it lies in, or 0. High priority first; messages from actors and from the
- * host take turns. */
-RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring) {
+/* The next message and the ring it lies in, or 0. High priority first; messages from actors and
+ * from the host take turns. */
+RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring)
+{
   if (a->urgent_head != a->urgent_tail) {
     *ring = RK_RING_URGENT;
     return rkd_slot(a->urgent_slots, a->urgent_mask, a->slot_bytes, a->urgent_head);
@@ -103,7 +113,8 @@ RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring) {
   return (rk_abi_msg *)0;
 }
 
-RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring) {
+RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring)
+{
   if (ring == RK_RING_KERNEL) {
     a->kernel_head += 1u;
     a->kernel_taken += 1u;
@@ -119,13 +130,17 @@ RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring) {
 }
 
 /* Messages that wait, as far as this block can see. */
-RK_FN rk_u64 rkd_depth(const rk_abi_actor *a) {
+RK_FN rk_u64 rkd_depth(const rk_abi_actor *a)
+{
   rk_u64 tail = rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED;
-  return (tail - a->kernel_head) + (a->host_tail - a->host_head) + (a->urgent_tail - a->urgent_head);
+  return (tail - a->kernel_head) + (a->host_tail - a->host_head) +
+         (a->urgent_tail - a->urgent_head);
 }
 
-/* Publishes what a turn changed: control block, telemetry, and the counts the host computes room from. */
-RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot) {
+/* Publishes what a turn changed: control block, telemetry, and the counts the host computes room
+ * from. */
+RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot)
+{
   rk_abi_link *link = rkd_link(b, slot);
   rk_abi_ctrl *ctrl = rkd_ctrl(b, slot);
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
@@ -143,32 +158,41 @@ RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot) {
   rk_st_relaxed_sys_u32((rk_u32 *)&t->queue_depth, (rk_u32)rkd_depth(a));
 }
 
-RK_FN void rkd_latency(rk_block *b, rk_u32 slot, const rk_abi_msg *msg) {
+RK_FN void rkd_latency(rk_block *b, rk_u32 slot, const rk_abi_msg *msg)
+{
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   rk_u64 sent_us = rkd_hlc_physical_us(msg->hlc);
   rk_u64 ns = b->now_us > sent_us ? (b->now_us - sent_us) * 1000u : 0u;
   rk_st_relaxed_sys_u64(&t->total_latency_nanos, t->total_latency_nanos + ns);
-  if (ns > t->max_latency_nanos) { rk_st_relaxed_sys_u64(&t->max_latency_nanos, ns); }
-  if (ns < t->min_latency_nanos) { rk_st_relaxed_sys_u64(&t->min_latency_nanos, ns); }
+  if (ns > t->max_latency_nanos) {
+    rk_st_relaxed_sys_u64(&t->max_latency_nanos, ns);
+  }
+  if (ns < t->min_latency_nanos) {
+    rk_st_relaxed_sys_u64(&t->min_latency_nanos, ns);
+  }
 }
 
-RK_SLOW_FN void rkd_set_life(rk_block *b, rk_abi_actor *a, rk_u32 life) {
+RK_SLOW_FN void rkd_set_life(rk_block *b, rk_abi_actor *a, rk_u32 life)
+{
   rk_abi_ctrl *ctrl = rkd_ctrl(b, rkd_actor_slot(b, a));
   a->life = life;
   rk_st_relaxed_sys_u32((rk_u32 *)&ctrl->is_active, life == RK_STATE_ACTIVE ? 1u : 0u);
   rk_st_relaxed_sys_u32((rk_u32 *)&ctrl->has_terminated, life == RK_STATE_TERMINATED ? 1u : 0u);
 }
 
-RK_SLOW_FN void rkd_record_error(rk_block *b, rk_abi_actor *a, int code) {
+RK_SLOW_FN void rkd_record_error(rk_block *b, rk_abi_actor *a, int code)
+{
   rk_u32 slot = rkd_actor_slot(b, a);
   rk_abi_ctrl *ctrl = rkd_ctrl(b, slot);
-  rk_st_relaxed_sys_u32((rk_u32 *)&ctrl->errors_encountered, (rk_u32)(ctrl->errors_encountered + 1));
+  rk_st_relaxed_sys_u32((rk_u32 *)&ctrl->errors_encountered,
+                        (rk_u32)(ctrl->errors_encountered + 1));
   rk_st_relaxed_sys_u32((rk_u32 *)&rkd_telemetry(b, slot)->error_code, (rk_u32)code);
 }
 
-/* Runs a start or stop handler. It runs even when there is no room for what it may send: its sends are
- * refused then. */
-RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_u32 which) {
+/* Runs a start or stop handler. It runs even when there is no room for what it may send: its sends
+ * are refused then. */
+RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_u32 which)
+{
   int room = rkd_reserve(b, a, rkd_actor_slot(b, a), def);
   rkd_ctx_begin(b, a, def, (rk_abi_msg *)0);
   if (!room) {
@@ -179,9 +203,12 @@ RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def 
 }
 
 /* Begins the end: stop handler, no new messages, then rkd_drain until the queue is empty. */
-RK_SLOW_FN void rkd_close_begin(rk_block *b, rk_abi_actor *a, rk_u64 cmd_id, rk_u32 answer) {
+RK_SLOW_FN void rkd_close_begin(rk_block *b, rk_abi_actor *a, rk_u64 cmd_id, rk_u32 answer)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
-  if (a->started != 0u && def->on_stop != 0u) { rkd_edge_handler(b, a, def, RK_HANDLER_STOP); }
+  if (a->started != 0u && def->on_stop != 0u) {
+    rkd_edge_handler(b, a, def, RK_HANDLER_STOP);
+  }
   (void)rk_or_acqrel_gpu_u64(&a->tail, RK_TAIL_CLOSED);
   a->close_cmd = cmd_id;
   a->close_code = answer;
@@ -190,23 +217,32 @@ RK_SLOW_FN void rkd_close_begin(rk_block *b, rk_abi_actor *a, rk_u64 cmd_id, rk_
   rkd_run_push(b, a);
 }
 
-/* Moves what an ending actor still had into the dead letters, as far as the ring to the host has room.
- * Returns 1 once nothing is left. A ticket taken before the close may still be unpublished: wait for it in
- * a later round. */
-RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a) {
+/* Moves what an ending actor still had into the dead letters, as far as the ring to the host has
+ * room. Returns 1 once nothing is left. A ticket taken before the close may still be unpublished:
+ * wait for it in a later round. */
+RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
+{
   rk_u32 slot = rkd_actor_slot(b, a);
   rk_u64 kernel_end = rk_ld_acquire_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED;
   for (;;) {
     rk_u32 ring;
     rk_abi_msg *msg = rkd_next_message(a, &ring);
-    if (msg == 0) { break; }
+    if (msg == 0) {
+      break;
+    }
     rk_u32 units = rkd_units(msg->size_bytes);
-    if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) { return 0; }
+    if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) {
+      return 0;
+    }
     (void)rkd_dead_letter(b, msg, rkd_slot_payload(msg), RK_DEAD_TERMINATED, 2u);
     rkd_pass_message(b, a, ring);
   }
-  if (a->kernel_head != kernel_end) { return 0; }
-  if (rkd_ring_free(&b->tx, 2u) < 2u) { return 0; }
+  if (a->kernel_head != kernel_end) {
+    return 0;
+  }
+  if (rkd_ring_free(&b->tx, 2u) < 2u) {
+    return 0;
+  }
   rkd_account(b, a, slot);
   rkd_set_life(b, a, RK_STATE_TERMINATED);
   rkd_respond(b, a->close_code, a->close_cmd, a->id, 0, a->handled, 0u, RK_STATE_TERMINATED, 0u);
@@ -214,9 +250,12 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a) {
 }
 
 /* Checks one message and runs its handler. Returns the reason it is dead, 0 when it was handled. */
-RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg) {
+RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
+{
   rkd_hlc_merge(&b->hlc, b->now_us, msg->hlc);
-  if (msg->deadline != 0u && b->hlc >= msg->deadline) { return RK_DEAD_DEADLINE; }
+  if (msg->deadline != 0u && b->hlc >= msg->deadline) {
+    return RK_DEAD_DEADLINE;
+  }
   if ((msg->flags & RK_MSG_CHECKED) != 0u &&
       rkd_checksum(rkd_slot_payload(msg), msg->size_bytes) != msg->checksum) {
     return RK_DEAD_CORRUPT;
@@ -239,12 +278,15 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
 #define RK_TURN_MORE 1u    /* it handled something and may have more */
 #define RK_TURN_STALLED 2u /* it has messages but no room for what they may cause */
 
-RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a) {
+RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rk_u32 slot = rkd_actor_slot(b, a);
   rk_u32 result = RK_TURN_MORE;
   rk_u32 done = 0;
-  if (a->life == RK_STATE_TERMINATING) { return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED; }
+  if (a->life == RK_STATE_TERMINATING) {
+    return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED;
+  }
   rkd_sample_clock(b);
   while (done < RK_TURN_MSGS) {
     rk_u32 ring;
@@ -266,16 +308,23 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a) {
       break;
     }
     rk_u32 dead = rkd_handle(b, a, def, msg);
-    if (b->stepping != 0u) { b->steps_left -= 1u; }
-    if (dead != 0u) { (void)rkd_dead_letter(b, msg, rkd_slot_payload(msg), dead, 0u); }
+    if (b->stepping != 0u) {
+      b->steps_left -= 1u;
+    }
+    if (dead != 0u) {
+      (void)rkd_dead_letter(b, msg, rkd_slot_payload(msg), dead, 0u);
+    }
     rkd_pass_message(b, a, ring);
-    if (def->port_count != 0u) { rkd_release_small(b, a, def); }
+    if (def->port_count != 0u) {
+      rkd_release_small(b, a, def);
+    }
     done += 1u;
     if (dead == RK_DEAD_FAILED) {
       int code = (int)b->ctx.failed;
       rkd_record_error(b, a, code);
       rkd_set_life(b, a, RK_STATE_FAILED);
-      rkd_respond(b, RK_RSP_ACTOR_FAILED, 0u, a->id, code, a->handled, rkd_depth(a), RK_STATE_FAILED, 0u);
+      rkd_respond(b, RK_RSP_ACTOR_FAILED, 0u, a->id, code, a->handled, rkd_depth(a),
+                  RK_STATE_FAILED, 0u);
     } else if (dead == 0u && b->ctx.stopping != 0u) {
       rkd_close_begin(b, a, 0u, RK_RSP_ACTOR_DESTROYED);
       result = RK_TURN_MORE;

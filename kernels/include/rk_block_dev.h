@@ -3,9 +3,9 @@
  * What a block keeps to itself, and the small services everything in its loop uses: its clock, its
  * run queue, waking others, and records to the host.
  *
- * Only the block's leader lane touches rk_block, except where a word is said to be read by all lanes.
- * It lies in device memory, not on the leader's stack, because the lanes of a many-lane handler reach
- * it through their context.
+ * Only the block's leader lane touches rk_block, except where a word is said to be read by all
+ * lanes. It lies in device memory, not on the leader's stack, because the lanes of a many-lane
+ * handler reach it through their context.
  */
 #ifndef RK_BLOCK_DEV_H
 #define RK_BLOCK_DEV_H
@@ -24,59 +24,66 @@ struct rk_ctx {
   rk_block *block;
   rk_abi_actor *actor;
   const rk_abi_def *def;
-  rk_abi_msg *msg;     /* being handled; 0 in start and stop handlers */
-  rk_u64 serial;       /* number of this handling within the block */
-  rk_u64 stamp;        /* HLC when this handling began */
-  rk_u32 host_left;    /* messages it may still send to the host */
-  rk_u32 failed;       /* 0 or the code given to rk_fail, never 0 after a failure */
-  rk_u32 stopping;     /* 1 after rk_stop */
-  rk_u32 reserved;     /* 1: room for all it may send was made sure of before it began */
-  rk_u32 slot;         /* slot number of the actor */
+  rk_abi_msg *msg;  /* being handled; 0 in start and stop handlers */
+  rk_u64 serial;    /* number of this handling within the block */
+  rk_u64 stamp;     /* HLC when this handling began */
+  rk_u32 host_left; /* messages it may still send to the host */
+  rk_u32 failed;    /* 0 or the code given to rk_fail, never 0 after a failure */
+  rk_u32 stopping;  /* 1 after rk_stop */
+  rk_u32 reserved;  /* 1: room for all it may send was made sure of before it began */
+  rk_u32 slot;      /* slot number of the actor */
 };
 
 struct rk_block {
   rk_ctx ctx;
-  rk_u64 grid;         /* address of the rk_abi_grid */
+  rk_u64 grid; /* address of the rk_abi_grid */
   rk_abi_block *shared;
   rk_abi_actor *actors;
-  rk_ring_rx rx;       /* from the host */
-  rk_ring_tx tx;       /* to the host */
+  rk_ring_rx rx; /* from the host */
+  rk_ring_tx tx; /* to the host */
   rk_u64 ready_head;
   rk_u64 run_head, run_tail;
-  rk_u64 hlc;          /* last stamp given out */
-  rk_u64 now_us;       /* wall clock when last sampled */
-  rk_u64 next_id;      /* of messages made here */
+  rk_u64 hlc;     /* last stamp given out */
+  rk_u64 now_us;  /* wall clock when last sampled */
+  rk_u64 next_id; /* of messages made here */
   rk_u64 handled;
-  rk_u64 steps_left;   /* while `stepping` */
-  rk_u64 wake_mask;    /* blocks to wake at the next flush */
+  rk_u64 steps_left;          /* while `stepping` */
+  rk_u64 wake_mask;           /* blocks to wake at the next flush */
   rk_u64 dirty[RK_PORTS_MAX]; /* addresses of routes whose receiver is to be signalled */
   rk_u32 dirty_count;
   rk_u32 index;
-  rk_u32 notify;       /* 1: records for the host were written since the last flush */
-  rk_u32 notified;     /* value of host_waiting the host was last woken for */
-  rk_u32 stepping;     /* 1: hand out only steps_left messages */
-  rk_u32 stop;         /* 1: leave the loop */
-  rk_u64 stop_cmd;     /* command to answer then */
-  rk_u32 slot_limit;   /* one above the highest slot ever served */
-  rk_u32 bell;         /* value of its bell when this round began */
-  rk_u32 naps;         /* sleeps since it last made progress */
+  rk_u32 notify;     /* 1: records for the host were written since the last flush */
+  rk_u32 notified;   /* value of host_waiting the host was last woken for */
+  rk_u32 stepping;   /* 1: hand out only steps_left messages */
+  rk_u32 stop;       /* 1: leave the loop */
+  rk_u64 stop_cmd;   /* command to answer then */
+  rk_u32 slot_limit; /* one above the highest slot ever served */
+  rk_u32 bell;       /* value of its bell when this round began */
+  rk_u32 naps;       /* sleeps since it last made progress */
   rk_u32 idle_rounds;
   rk_u64 idle_since_us;
 };
 
 RK_STATIC_ASSERT(sizeof(rk_block) <= RK_BLOCK_PRIVATE_BYTES, "rk_block has outgrown its place");
 
-/* ---- clock ------------------------------------------------------------------------------------------ */
+/* ---- clock ----------------------------------------------------------------------------------- */
 
 /* The wall clock is sampled once per batch: a stamp then costs an addition. */
-RK_FN void rkd_sample_clock(rk_block *b) { b->now_us = rkd_clock_us(); }
-RK_FN rk_u64 rkd_stamp(rk_block *b) { return rkd_hlc_tick(&b->hlc, b->now_us); }
+RK_FN void rkd_sample_clock(rk_block *b)
+{
+  b->now_us = rkd_clock_us();
+}
+RK_FN rk_u64 rkd_stamp(rk_block *b)
+{
+  return rkd_hlc_tick(&b->hlc, b->now_us);
+}
 
-/* ---- actors ------------------------------------------------------------------------------------------- */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
-/* The living actor that a reference names, or 0. Its memory stays valid until this block's next round
- * (rk_abi_block.epoch), even if it ends meanwhile. */
-RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference) {
+/* The living actor that a reference names, or 0. Its memory stays valid until this block's next
+ * round (rk_abi_block.epoch), even if it ends meanwhile. */
+RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference)
+{
   rk_u32 slot = reference & RK_ID_SLOT_MASK;
   if (reference == RK_ID_HOST || slot >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
     return (rk_abi_actor *)0;
@@ -84,30 +91,39 @@ RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference) {
   rk_abi_actor *a = b->actors + slot;
   return rk_ld_relaxed_gpu_u32(&a->id) == reference ? a : (rk_abi_actor *)0;
 }
-RK_FN rk_u32 rkd_actor_slot(const rk_block *b, const rk_abi_actor *a) { return (rk_u32)(a - b->actors); }
-RK_FN rk_abi_ctrl *rkd_ctrl(const rk_block *b, rk_u32 slot) {
+RK_FN rk_u32 rkd_actor_slot(const rk_block *b, const rk_abi_actor *a)
+{
+  return (rk_u32)(a - b->actors);
+}
+RK_FN rk_abi_ctrl *rkd_ctrl(const rk_block *b, rk_u32 slot)
+{
   return RK_PTR(rk_abi_ctrl, RK_PTR(rk_abi_grid, b->grid)->ctrls) + slot;
 }
-RK_FN rk_abi_telemetry *rkd_telemetry(const rk_block *b, rk_u32 slot) {
+RK_FN rk_abi_telemetry *rkd_telemetry(const rk_block *b, rk_u32 slot)
+{
   return RK_PTR(rk_abi_telemetry, RK_PTR(rk_abi_grid, b->grid)->telemetry) + slot;
 }
-RK_FN rk_abi_link *rkd_link(const rk_block *b, rk_u32 slot) {
+RK_FN rk_abi_link *rkd_link(const rk_block *b, rk_u32 slot)
+{
   return RK_PTR(rk_abi_link, RK_PTR(rk_abi_grid, b->grid)->links) + slot;
 }
 
-/* ---- run queue: slots of this block's actors that may have something to do ----------------------------- */
+/* ---- run queue: slots of this block's actors that may have something to do ------------------- */
 
-RK_FN void rkd_run_push(rk_block *b, rk_abi_actor *a) {
+RK_FN void rkd_run_push(rk_block *b, rk_abi_actor *a)
+{
   if (a->queued == 0u) {
     a->queued = 1u;
-    RK_PTR(rk_u32, b->shared->run_queue)[b->run_tail & b->shared->ready_mask] = rkd_actor_slot(b, a);
+    rk_u32 *queue = RK_PTR(rk_u32, b->shared->run_queue);
+    queue[b->run_tail & b->shared->ready_mask] = rkd_actor_slot(b, a);
     b->run_tail += 1u;
   }
 }
 
-/* ---- telling others -------------------------------------------------------------------------------------- */
+/* ---- telling others -------------------------------------------------------------------------- */
 
-RK_FN void rkd_wake_later(rk_block *b, rk_u32 block) {
+RK_FN void rkd_wake_later(rk_block *b, rk_u32 block)
+{
   if (block < 64u) {
     b->wake_mask |= 1ull << block;
   } else {
@@ -116,9 +132,11 @@ RK_FN void rkd_wake_later(rk_block *b, rk_u32 block) {
   }
 }
 
-/* Makes the receiver's block look at it. The exchange is the partner of the one in rkd_poll_ready: either
- * that one comes later and its block sees the message, or this one comes later and makes an entry. */
-RK_FN void rkd_signal(rk_block *b, rk_abi_actor *to) {
+/* Makes the receiver's block look at it. The exchange is the partner of the one in rkd_poll_ready:
+ * either that one comes later and its block sees the message, or this one comes later and makes an
+ * entry. */
+RK_FN void rkd_signal(rk_block *b, rk_abi_actor *to)
+{
   if (rk_exch_acqrel_gpu_u32(&to->signal, 1u) == 0u) {
     rkd_ready_push(RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, b->grid)->blocks) + to->block,
                    rkd_actor_slot(b, to));
@@ -126,18 +144,23 @@ RK_FN void rkd_signal(rk_block *b, rk_abi_actor *to) {
   }
 }
 
-/* Signals receivers of routes used since the last flush, wakes their blocks, wakes the host. The fence
- * orders what was published before the look at `sleeping` and `host_waiting`; its partners are the fences
- * in rkd_idle and in the host's wait. */
-RK_FN void rkd_flush(rk_block *b) {
+/* Signals receivers of routes used since the last flush, wakes their blocks, wakes the host. The
+ * fence orders what was published before the look at `sleeping` and `host_waiting`; its partners
+ * are the fences in rkd_idle and in the host's wait. */
+RK_FN void rkd_flush(rk_block *b)
+{
   for (rk_u32 i = 0; i < b->dirty_count; ++i) {
     rk_abi_route *route = RK_PTR(rk_abi_route, b->dirty[i]);
     rk_abi_actor *to = rkd_actor(b, route->dest);
     route->dirty = 0u;
-    if (to != 0) { rkd_signal(b, to); }
+    if (to != 0) {
+      rkd_signal(b, to);
+    }
   }
   b->dirty_count = 0u;
-  if (b->wake_mask == 0u && b->notify == 0u) { return; }
+  if (b->wake_mask == 0u && b->notify == 0u) {
+    return;
+  }
   rk_fence_seq_cst();
   for (rk_u32 block = 0; b->wake_mask != 0u; ++block) {
     if ((b->wake_mask >> block & 1u) != 0u) {
@@ -157,16 +180,22 @@ RK_FN void rkd_flush(rk_block *b) {
 
 /* ---- room ---- */
 
-/* Gives credits back to an actor's room and wakes the blocks that wait for some. Sleeping blocks: the four
- * seq_cst operations here and in rkd_room_wanted make sure that one of the two sides sees the other. */
-RK_FN void rkd_room_give(rk_block *b, rk_abi_actor *to, rk_u32 credits) {
-  if (credits == 0u) { return; }
+/* Gives credits back to an actor's room and wakes the blocks that wait for some. Sleeping blocks:
+ * the four seq_cst operations here and in rkd_room_wanted make sure that one of the two sides sees
+ * the other. */
+RK_FN void rkd_room_give(rk_block *b, rk_abi_actor *to, rk_u32 credits)
+{
+  if (credits == 0u) {
+    return;
+  }
 #if RK_CAN_SLEEP
   (void)rk_add_seq_cst_u64((rk_u64 *)&to->room, credits);
   if (rk_ld_seq_cst_u64(&to->waiters) != 0u) {
     rk_u64 waiters = rk_exch_seq_cst_u64(&to->waiters, 0u);
     for (rk_u32 i = 0; i < RK_PTR(rk_abi_grid, b->grid)->block_count; ++i) {
-      if ((waiters >> (i & 63u) & 1u) != 0u && i != b->index) { rkd_ring_bell(b->grid, i); }
+      if ((waiters >> (i & 63u) & 1u) != 0u && i != b->index) {
+        rkd_ring_bell(b->grid, i);
+      }
     }
   }
 #else
@@ -175,11 +204,15 @@ RK_FN void rkd_room_give(rk_block *b, rk_abi_actor *to, rk_u32 credits) {
 #endif
 }
 
-/* Says that this block waits for room; returns 1 when some came back meanwhile, so that it tries again. */
-RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least) {
+/* Says that this block waits for room; returns 1 when some came back meanwhile, so that it tries
+ * again. */
+RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least)
+{
 #if RK_CAN_SLEEP
   rk_u64 bit = 1ull << (b->index & 63u);
-  if ((rk_ld_relaxed_gpu_u64(&to->waiters) & bit) == 0u) { (void)rk_or_seq_cst_u64(&to->waiters, bit); }
+  if ((rk_ld_relaxed_gpu_u64(&to->waiters) & bit) == 0u) {
+    (void)rk_or_seq_cst_u64(&to->waiters, bit);
+  }
   return (rk_i64)rk_ld_seq_cst_u64((const rk_u64 *)&to->room) >= (rk_i64)least;
 #else
   (void)b;
@@ -189,17 +222,19 @@ RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least) {
 #endif
 }
 
-/* ---- records to the host ------------------------------------------------------------------------------------- */
+/* ---- records to the host --------------------------------------------------------------------- */
 
 /* Writes one record; the caller made sure of the room (rkd_ring_free). */
-RK_FN void rkd_to_host(rk_block *b, const rk_abi_msg *header, const void *data) {
+RK_FN void rkd_to_host(rk_block *b, const rk_abi_msg *header, const void *data)
+{
   rkd_ring_put(&b->tx, 0u, data, header->size_bytes);
   rkd_ring_commit(&b->tx, header);
   b->notify = 1u;
 }
 
 RK_SLOW_FN void rkd_respond(rk_block *b, rk_u32 code, rk_u64 cmd_id, rk_u32 actor, int error,
-                            rk_u64 step, rk_u64 remaining, rk_u32 flags, rk_u32 checksum) {
+                            rk_u64 step, rk_u64 remaining, rk_u32 flags, rk_u32 checksum)
+{
   rk_abi_response response;
   rk_abi_msg header;
   rkd_zero(&response, (rk_u32)sizeof(response));
@@ -220,13 +255,17 @@ RK_SLOW_FN void rkd_respond(rk_block *b, rk_u32 code, rk_u64 cmd_id, rk_u32 acto
   rkd_to_host(b, &header, &response);
 }
 
-/* A message that nobody will handle goes to the host's dead letters, header and payload as they were. Returns 0
- * when that would leave fewer than `spare` units free; then it must not count as accepted. */
-RK_SLOW_FN int rkd_dead_letter(rk_block *b, const rk_abi_msg *header, const void *data, rk_u32 reason,
-                               rk_u32 spare) {
+/* A message that nobody will handle goes to the host's dead letters, header and payload as they
+ * were. Returns 0 when that would leave fewer than `spare` units free; then it must not count as
+ * accepted. */
+RK_SLOW_FN int rkd_dead_letter(rk_block *b, const rk_abi_msg *header, const void *data,
+                               rk_u32 reason, rk_u32 spare)
+{
   rk_abi_msg dead = *header;
   rk_u32 units = rkd_units(header->size_bytes) + spare;
-  if (rkd_ring_free(&b->tx, units) < units) { return 0; }
+  if (rkd_ring_free(&b->tx, units) < units) {
+    return 0;
+  }
   dead.flags = (rk_u16)(dead.flags | RK_MSG_DEAD);
   dead.reason = (rk_u8)reason;
   rkd_to_host(b, &dead, data);

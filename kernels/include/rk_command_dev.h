@@ -2,18 +2,20 @@
 /*
  * Commands: what the host can ask of a block and of the actors it serves.
  *
- * Every command is answered, unknown ones and those that do not fit the actor's state with Error. A command
- * whose record names an actor reference is refused when that actor is gone, so a slot that was used again is
- * never hit by mistake.
+ * Every command is answered, unknown ones and those that do not fit the actor's state with Error. A
+ * command whose record names an actor reference is refused when that actor is gone, so a slot that
+ * was used again is never hit by mistake.
  */
 #ifndef RK_COMMAND_DEV_H
 #define RK_COMMAND_DEV_H
 
 #include "rk_actor_dev.h"
 
-/* Messages that the simulation commands 5 and 6 become, for actors that accept them. The ids are those that
+/* Messages that the simulation commands 5 and 6 become, for actors that accept them. The ids are
+ * those that
  *   rk.message("Impulse", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"amplitude","f32"} })
- *   rk.message("Source", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"frequency","f32"}, {"amplitude","f32"} })
+ *   rk.message("Source", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"frequency","f32"},
+ *   {"amplitude","f32"} })
  * have; a spec sends both. */
 typedef struct rk_impulse {
   rk_u32 x, y, z;
@@ -28,14 +30,17 @@ RK_CHECK_SIZE(rk_source, 20);
 #define RK_TYPE_IMPULSE 0xf2040895u
 #define RK_TYPE_SOURCE 0x778d3449u
 
-RK_FN void rkd_answer(rk_block *b, rk_u32 code, const rk_abi_command *cmd, const rk_abi_actor *a, int error) {
+RK_FN void rkd_answer(rk_block *b, rk_u32 code, const rk_abi_command *cmd, const rk_abi_actor *a,
+                      int error)
+{
   rkd_respond(b, error != 0 ? (rk_u32)RK_RSP_ERROR : code, cmd->cmd_id, a != 0 ? a->id : 0u, error,
               a != 0 ? a->handled : b->handled, a != 0 ? rkd_depth(a) : b->steps_left,
               a != 0 ? a->life : RK_STATE_NONE, 0u);
 }
 
 /* Runs the start handler once and makes the actor active; returns 0 or the code it failed with. */
-RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a) {
+RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   if (a->started == 0u) {
     a->started = 1u;
@@ -55,8 +60,9 @@ RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a) {
   return 0;
 }
 
-RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd, rk_u32 type,
-                                     const void *data, rk_u32 size) {
+RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd,
+                                     rk_u32 type, const void *data, rk_u32 size)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rk_abi_msg h;
   rk_u64 ticket;
@@ -79,24 +85,30 @@ RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ETERMINATED);
     return;
   }
-  rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, ticket), ticket, &h, data);
+  rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, ticket), ticket, &h,
+                   data);
   rkd_run_push(b, a);
   rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
 }
 
-RK_SLOW_FN void rkd_command_simulation(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+RK_SLOW_FN void rkd_command_simulation(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
   if (cmd->code == RK_CMD_INJECT_IMPULSE) {
-    rk_impulse m = { (rk_u32)(cmd->param1 >> 32), (rk_u32)cmd->param1, cmd->param2, cmd->param4 };
+    rk_impulse m = {(rk_u32)(cmd->param1 >> 32), (rk_u32)cmd->param1, cmd->param2, cmd->param4};
     rkd_deliver_built_in(b, a, cmd, RK_TYPE_IMPULSE, &m, (rk_u32)sizeof(m));
   } else {
-    rk_source m = { (rk_u32)(cmd->param1 >> 32), (rk_u32)cmd->param1, cmd->param2, cmd->param4, cmd->param5 };
+    rk_source m = {(rk_u32)(cmd->param1 >> 32), (rk_u32)cmd->param1, cmd->param2, cmd->param4,
+                   cmd->param5};
     rkd_deliver_built_in(b, a, cmd, RK_TYPE_SOURCE, &m, (rk_u32)sizeof(m));
   }
 }
 
-RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd) {
+RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
+{
   switch (cmd->code) {
-    case RK_CMD_NOP: rkd_answer(b, RK_RSP_ACK, cmd, 0, 0); break;
+    case RK_CMD_NOP:
+      rkd_answer(b, RK_RSP_ACK, cmd, 0, 0);
+      break;
     case RK_CMD_RUN_STEPS:
       b->stepping = 1u;
       b->steps_left += cmd->param1;
@@ -116,34 +128,45 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd) {
       b->stop = 1u;
       b->stop_cmd = cmd->cmd_id;
       break;
-    case RK_CMD_GET_PROGRESS: rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0); break;
-    default: rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EUNSUPPORTED); break;
+    case RK_CMD_GET_PROGRESS:
+      rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0);
+      break;
+    default:
+      rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EUNSUPPORTED);
+      break;
   }
 }
 
-RK_SLOW_FN void rkd_command_create(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+RK_SLOW_FN void rkd_command_create(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
   rk_u32 slot = rkd_actor_slot(b, a);
   int error = 0;
   if (a->life != RK_STATE_NONE) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
     return;
   }
-  if (slot >= b->slot_limit) { b->slot_limit = slot + 1u; }
+  if (slot >= b->slot_limit) {
+    b->slot_limit = slot + 1u;
+  }
   rkd_set_life(b, a, RK_STATE_LAUNCHED);
-  if ((cmd->flags & RK_CREATE_ACTIVATE) != 0u) { error = rkd_activate(b, a); }
+  if ((cmd->flags & RK_CREATE_ACTIVATE) != 0u) {
+    error = rkd_activate(b, a);
+  }
   rkd_answer(b, RK_RSP_ACTOR_CREATED, cmd, a, error);
 }
 
-RK_SLOW_FN void rkd_command_restart(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+RK_SLOW_FN void rkd_command_restart(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rkd_zero(RK_PTR(void, a->state), def->state_bytes);
   a->started = 0u;
   rkd_answer(b, RK_RSP_ACTOR_RESTARTED, cmd, a, rkd_activate(b, a));
 }
 
-/* Copies state out (SNAPSHOT_ACTOR) or in (RESTORE_STATE) at a message boundary: between two handlings
- * nothing else touches it. */
-RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+/* Copies state out (SNAPSHOT_ACTOR) or in (RESTORE_STATE) at a message boundary: between two
+ * handlings nothing else touches it. */
+RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rk_u8 *state = RK_PTR(rk_u8, a->state);
   if (cmd->code == RK_CMD_SNAPSHOT_ACTOR) {
@@ -153,7 +176,9 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
     }
     rk_u32 left = def->state_bytes - cmd->param2;
     rk_u32 bytes = cmd->bytes < left ? (rk_u32)cmd->bytes : left;
-    if (bytes != 0u) { rkd_copy(RK_PTR(void, cmd->address), state + cmd->param2, bytes); }
+    if (bytes != 0u) {
+      rkd_copy(RK_PTR(void, cmd->address), state + cmd->param2, bytes);
+    }
     rkd_respond(b, RK_RSP_SNAPSHOT_COMPLETE, cmd->cmd_id, a->id, 0, bytes, left - bytes, a->life,
                 rkd_checksum(state + cmd->param2, bytes));
     return;
@@ -165,13 +190,16 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
   } else if (rkd_checksum(RK_PTR(void, cmd->address), def->state_bytes) != cmd->param2) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ECORRUPT);
   } else {
-    if (def->state_bytes != 0u) { rkd_copy(state, RK_PTR(void, cmd->address), def->state_bytes); }
+    if (def->state_bytes != 0u) {
+      rkd_copy(state, RK_PTR(void, cmd->address), def->state_bytes);
+    }
     a->started = 1u;
     rkd_answer(b, RK_RSP_READY_TO_ACTIVATE, cmd, a, 0);
   }
 }
 
-RK_SLOW_FN void rkd_command_route(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+RK_SLOW_FN void rkd_command_route(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   if (cmd->param2 >= def->port_count) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ENOT_FOUND);
@@ -186,10 +214,11 @@ RK_SLOW_FN void rkd_command_route(rk_block *b, rk_abi_actor *a, const rk_abi_com
   rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
 }
 
-RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd) {
+RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
   rk_u32 life = a->life;
-  int alive = life == RK_STATE_LAUNCHED || life == RK_STATE_ACTIVE || life == RK_STATE_DEACTIVATED ||
-              life == RK_STATE_FAILED;
+  int alive = life == RK_STATE_LAUNCHED || life == RK_STATE_ACTIVE ||
+              life == RK_STATE_DEACTIVATED || life == RK_STATE_FAILED;
   if (cmd->code == RK_CMD_CREATE_ACTOR) {
     rkd_command_create(b, a, cmd);
     return;
@@ -199,12 +228,22 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
     return;
   }
   switch (cmd->code) {
-    case RK_CMD_DESTROY_ACTOR: rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_ACTOR_DESTROYED); break;
-    case RK_CMD_FINALIZE_MIGRATION: rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_MIGRATION_COMPLETE); break;
-    case RK_CMD_RESTART_ACTOR: rkd_command_restart(b, a, cmd); break;
-    case RK_CMD_HEARTBEAT_REQUEST: rkd_answer(b, RK_RSP_HEARTBEAT, cmd, a, 0); break;
+    case RK_CMD_DESTROY_ACTOR:
+      rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_ACTOR_DESTROYED);
+      break;
+    case RK_CMD_FINALIZE_MIGRATION:
+      rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_MIGRATION_COMPLETE);
+      break;
+    case RK_CMD_RESTART_ACTOR:
+      rkd_command_restart(b, a, cmd);
+      break;
+    case RK_CMD_HEARTBEAT_REQUEST:
+      rkd_answer(b, RK_RSP_HEARTBEAT, cmd, a, 0);
+      break;
     case RK_CMD_SNAPSHOT_ACTOR:
-    case RK_CMD_RESTORE_STATE: rkd_command_state(b, a, cmd); break;
+    case RK_CMD_RESTORE_STATE:
+      rkd_command_state(b, a, cmd);
+      break;
     case RK_CMD_ACTIVATE_ACTOR:
       if (life != RK_STATE_LAUNCHED && life != RK_STATE_DEACTIVATED) {
         rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
@@ -219,17 +258,24 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
       } else {
         rkd_set_life(b, a, RK_STATE_DEACTIVATED);
         rkd_routes_give_back(b, a, RK_PTR(const rk_abi_def, a->def));
-        rkd_answer(b, cmd->code == RK_CMD_BEGIN_QUIESCE ? RK_RSP_QUIESCE_COMPLETE : RK_RSP_ACK, cmd, a, 0);
+        rkd_answer(b, cmd->code == RK_CMD_BEGIN_QUIESCE ? RK_RSP_QUIESCE_COMPLETE : RK_RSP_ACK, cmd,
+                   a, 0);
       }
       break;
     case RK_CMD_CONNECT_PORT:
-    case RK_CMD_DISCONNECT_PORT: rkd_command_route(b, a, cmd); break;
-    default: rkd_command_simulation(b, a, cmd); break;
+    case RK_CMD_DISCONNECT_PORT:
+      rkd_command_route(b, a, cmd);
+      break;
+    default:
+      rkd_command_simulation(b, a, cmd);
+      break;
   }
 }
 
-/* Answers one command. `reference` is the actor that the record was addressed to, 0 = by slot alone. */
-RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 reference) {
+/* Answers one command. `reference` is the actor that the record was addressed to, 0 = by slot
+ * alone. */
+RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 reference)
+{
   switch (cmd->code) {
     case RK_CMD_INJECT_IMPULSE:
     case RK_CMD_SET_SOURCE:
@@ -259,7 +305,9 @@ RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 refer
       rkd_command_actor(b, a, cmd);
       return;
     }
-    default: rkd_command_block(b, cmd); return;
+    default:
+      rkd_command_block(b, cmd);
+      return;
   }
 }
 

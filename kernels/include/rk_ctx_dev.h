@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The context: what a handler may do. Lane 0 calls these; the macros in rk_module_cpu.h (CPU) and at the
- * end of this file (device) keep the other lanes out.
+ * The context: what a handler may do. Lane 0 calls these; the macros in rk_module_cpu.h (CPU) and
+ * at the end of this file (device) keep the other lanes out.
  *
  * Every function that sends copies the caller's bytes before it returns, and returns 0 or RK_E*:
- *   RK_EFULL       more than the definition's `burst`; or a receiver named by id has no room, or has ended and
+ *   RK_EFULL       more than the definition's `burst`; or a receiver named by id has no room, or
+ *   has ended and
  *                  there is no room for a dead letter
  *   RK_ENOT_FOUND  the port is not connected, or no such port
  *   RK_ETERMINATED the receiver has ended; the message went to the dead letters
- *   RK_ETOO_LARGE  the receiver's slots are smaller than the message, or it is larger than all that the
+ *   RK_ETOO_LARGE  the receiver's slots are smaller than the message, or it is larger than all that
+ *   the
  *                  definition emits
  */
 #ifndef RK_CTX_DEV_H
@@ -16,7 +18,8 @@
 
 #include "rk_block_dev.h"
 
-RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, rk_u32 size) {
+RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, rk_u32 size)
+{
   rk_block *b = ctx->block;
   h->id = ++b->next_id;
   h->correlation = ctx->msg != 0 ? ctx->msg->correlation : 0u;
@@ -32,15 +35,21 @@ RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, 
   h->reason = 0u;
 }
 
-RK_FN int rkd_dropped(rk_ctx *ctx, int code) {
+RK_FN int rkd_dropped(rk_ctx *ctx, int code)
+{
   ctx->actor->dropped += 1u;
   return code;
 }
 
 /* To the host. Room was made sure of before the handler ran, for `burst` messages. */
-RK_FN int rkd_send_host(rk_ctx *ctx, const rk_abi_msg *h, const void *data) {
-  if (ctx->host_left == 0u) { return rkd_dropped(ctx, RK_EFULL); }
-  if (h->size_bytes > ctx->def->emits) { return rkd_dropped(ctx, RK_ETOO_LARGE); }
+RK_FN int rkd_send_host(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
+{
+  if (ctx->host_left == 0u) {
+    return rkd_dropped(ctx, RK_EFULL);
+  }
+  if (h->size_bytes > ctx->def->emits) {
+    return rkd_dropped(ctx, RK_ETOO_LARGE);
+  }
   ctx->host_left -= 1u;
   ctx->actor->out_sent += 1u;
   rkd_to_host(ctx->block, h, data);
@@ -48,35 +57,46 @@ RK_FN int rkd_send_host(rk_ctx *ctx, const rk_abi_msg *h, const void *data) {
 }
 
 /* The receiver has ended. `spare`: units that other messages of this handling count on. */
-RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data, rk_u32 spare) {
+RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data, rk_u32 spare)
+{
   int told = rkd_dead_letter(ctx->block, h, data, RK_DEAD_TERMINATED, spare);
   return rkd_dropped(ctx, told ? RK_ETERMINATED : RK_EFULL);
 }
 
 /* Into an inbox, with a credit in hand. */
-RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data, rk_u32 spare) {
+RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data,
+                      rk_u32 spare)
+{
   rk_u64 ticket;
   if (!rkd_inbox_ticket(to, &ticket)) {
     rkd_room_give(ctx->block, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
   }
-  rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h, data);
+  rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
+                   data);
   return 0;
 }
 
-/* To an actor named by its reference: the credit is taken on the spot, and the receiver is signalled at
- * once. */
-RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data) {
+/* To an actor named by its reference: the credit is taken on the spot, and the receiver is
+ * signalled at once. */
+RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
+{
   rk_block *b = ctx->block;
   rk_abi_actor *to = rkd_actor(b, h->dest);
   rk_u32 spare = ctx->def->reserve_units; /* nothing was reserved for this message */
-  if (to == 0) { return rkd_send_dead(ctx, h, data, spare); }
+  if (to == 0) {
+    return rkd_send_dead(ctx, h, data, spare);
+  }
   if (h->size_bytes + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) {
     return rkd_dropped(ctx, RK_ETOO_LARGE);
   }
-  if (rkd_room_take(to, 1u, 1u) == 0u) { return rkd_dropped(ctx, RK_EFULL); }
+  if (rkd_room_take(to, 1u, 1u) == 0u) {
+    return rkd_dropped(ctx, RK_EFULL);
+  }
   int rc = rkd_deliver(ctx, to, h, data, spare);
-  if (rc != 0) { return rc; }
+  if (rc != 0) {
+    return rc;
+  }
   if (to->block == b->index) {
     rkd_run_push(b, to);
   } else {
@@ -85,47 +105,73 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data) {
   return 0;
 }
 
-RK_SLOW_FN int rkd_ctx_reply(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 size) {
+RK_SLOW_FN int rkd_ctx_reply(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 size)
+{
   rk_abi_msg h;
-  if (ctx->msg == 0) { return RK_ENOT_FOUND; } /* start and stop handlers answer nobody */
+  if (ctx->msg == 0) {
+    return RK_ENOT_FOUND;
+  } /* start and stop handlers answer nobody */
   rkd_ctx_header(ctx, &h, ctx->msg->source, type, size);
   h.correlation = ctx->msg->correlation != 0u ? ctx->msg->correlation : ctx->msg->id;
   h.flags = RK_MSG_REPLY;
   return h.dest == RK_ID_HOST ? rkd_send_host(ctx, &h, data) : rkd_send_direct(ctx, &h, data);
 }
 
-RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *data, rk_u32 size) {
+RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *data, rk_u32 size)
+{
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, (rk_u32)id, type, size);
   return h.dest == RK_ID_HOST ? rkd_send_host(ctx, &h, data) : rkd_send_direct(ctx, &h, data);
 }
 
-RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const void *data, rk_u32 size) {
+RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const void *data,
+                                 rk_u32 size)
+{
   rk_block *b = ctx->block;
-  if (port >= ctx->def->port_count) { return rkd_dropped(ctx, RK_ENOT_FOUND); }
+  if (port >= ctx->def->port_count) {
+    return rkd_dropped(ctx, RK_ENOT_FOUND);
+  }
   rk_abi_route *route = RK_PTR(rk_abi_route, ctx->actor->routes) + port;
-  if (route->dest == 0u) { return rkd_dropped(ctx, RK_ENOT_FOUND); }
+  if (route->dest == 0u) {
+    return rkd_dropped(ctx, RK_ENOT_FOUND);
+  }
   if (route->serial != ctx->serial) {
     route->serial = ctx->serial;
     route->used = 0u;
   }
-  if (size > ctx->def->emits) { return rkd_dropped(ctx, RK_ETOO_LARGE); }
-  if (route->used >= ctx->def->burst) { return rkd_dropped(ctx, RK_EFULL); }
+  if (size > ctx->def->emits) {
+    return rkd_dropped(ctx, RK_ETOO_LARGE);
+  }
+  if (route->used >= ctx->def->burst) {
+    return rkd_dropped(ctx, RK_EFULL);
+  }
   route->used += 1u;
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, route->dest, type, size);
   rk_abi_actor *to = rkd_actor(b, route->dest);
   rk_u32 spare = ctx->reserved != 0u ? 0u : ctx->def->reserve_units;
-  if (to == 0) { return rkd_send_dead(ctx, &h, data, spare); }
-  if (size + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) { return rkd_dropped(ctx, RK_ETOO_LARGE); }
-  if (route->credits == 0u) { return rkd_dropped(ctx, RK_EFULL); } /* connected by this very handling */
+  if (to == 0) {
+    return rkd_send_dead(ctx, &h, data, spare);
+  }
+  if (size + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) {
+    return rkd_dropped(ctx, RK_ETOO_LARGE);
+  }
+  /* connected by this very handling */
+  if (route->credits == 0u) {
+    return rkd_dropped(ctx, RK_EFULL);
+  }
   route->credits -= 1u;
   int rc = rkd_deliver(ctx, to, &h, data, spare);
-  if (rc != 0) { return rc; }
+  if (rc != 0) {
+    return rc;
+  }
   if (to->block == b->index) {
     rkd_run_push(b, to);
   } else if (route->dirty == 0u) {
-    if (b->dirty_count == RK_PORTS_MAX) { rkd_flush(b); } /* start and stop handlers of several actors */
+    /* start and stop handlers of several actors */
+    if (b->dirty_count == RK_PORTS_MAX) {
+      rkd_flush(b);
+    }
     route->dirty = 1u;
     b->dirty[b->dirty_count++] = (rk_u64)(rk_uptr)route;
   }
@@ -133,7 +179,9 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
 }
 
 /* Publishing goes through the host, which knows the subscribers. */
-RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, const void *data, rk_u32 size) {
+RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, const void *data,
+                               rk_u32 size)
+{
   rk_block *b = ctx->block;
   char text[RK_TOPIC_BYTES];
   rk_u32 n = 0;
@@ -141,10 +189,18 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
     text[n] = topic[n];
     ++n;
   }
-  if (n == 0u || n >= RK_TOPIC_BYTES) { return rkd_dropped(ctx, RK_EINVAL); }
-  while (n < RK_TOPIC_BYTES) { text[n++] = '\0'; }
-  if (size > ctx->def->emits || size + RK_TOPIC_BYTES > RK_PAYLOAD_MAX_BYTES) { return rkd_dropped(ctx, RK_ETOO_LARGE); }
-  if (ctx->host_left == 0u) { return rkd_dropped(ctx, RK_EFULL); }
+  if (n == 0u || n >= RK_TOPIC_BYTES) {
+    return rkd_dropped(ctx, RK_EINVAL);
+  }
+  while (n < RK_TOPIC_BYTES) {
+    text[n++] = '\0';
+  }
+  if (size > ctx->def->emits || size + RK_TOPIC_BYTES > RK_PAYLOAD_MAX_BYTES) {
+    return rkd_dropped(ctx, RK_ETOO_LARGE);
+  }
+  if (ctx->host_left == 0u) {
+    return rkd_dropped(ctx, RK_EFULL);
+  }
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, RK_ID_HOST, type, size + RK_TOPIC_BYTES);
   h.flags = RK_MSG_PUBLISH;
@@ -157,17 +213,33 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
   return 0;
 }
 
-RK_SLOW_FN rk_u64 rkd_ctx_now(rk_ctx *ctx, rk_u32 lane) {
-  if (lane != 0u) { return ctx->stamp; }
+RK_SLOW_FN rk_u64 rkd_ctx_now(rk_ctx *ctx, rk_u32 lane)
+{
+  if (lane != 0u) {
+    return ctx->stamp;
+  }
   rkd_sample_clock(ctx->block);
   return rkd_stamp(ctx->block);
 }
-RK_FN rk_u64 rkd_ctx_self(rk_ctx *ctx) { return ctx->actor->id; }
-RK_FN rk_u64 rkd_ctx_sender(rk_ctx *ctx) { return ctx->msg != 0 ? ctx->msg->source : 0u; }
-RK_FN rk_u64 rkd_ctx_sent_at(rk_ctx *ctx) { return ctx->msg != 0 ? ctx->msg->hlc : 0u; }
-RK_FN void rkd_ctx_fail(rk_ctx *ctx, int code) {
+RK_FN rk_u64 rkd_ctx_self(rk_ctx *ctx)
+{
+  return ctx->actor->id;
+}
+RK_FN rk_u64 rkd_ctx_sender(rk_ctx *ctx)
+{
+  return ctx->msg != 0 ? ctx->msg->source : 0u;
+}
+RK_FN rk_u64 rkd_ctx_sent_at(rk_ctx *ctx)
+{
+  return ctx->msg != 0 ? ctx->msg->hlc : 0u;
+}
+RK_FN void rkd_ctx_fail(rk_ctx *ctx, int code)
+{
   rk_st_relaxed_gpu_u32(&ctx->failed, code != 0 ? (rk_u32)code : (rk_u32)RK_EINVAL);
 }
-RK_FN void rkd_ctx_stop(rk_ctx *ctx) { rk_st_relaxed_gpu_u32(&ctx->stopping, 1u); }
+RK_FN void rkd_ctx_stop(rk_ctx *ctx)
+{
+  rk_st_relaxed_gpu_u32(&ctx->stopping, 1u);
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The portability layer of the resident grid: qualifiers, clock, pauses, sleeping, copies, and how one
- * lane leads a block.
+ * The portability layer of the resident grid: qualifiers, clock, pauses, sleeping, copies, and how
+ * one lane leads a block.
  *
  * With rk_atomic.h and rk_abi.h this is the only device header that asks which compiler is running.
  * The grid's loop itself runs on one lane of each block, its leader. When a message needs more
@@ -26,32 +26,55 @@ struct rk_block; /* rk_block_dev.h */
 #define RK_CAN_SLEEP 0
 #define RK_LIKELY_DEV(x) (x)
 
-RK_FN rk_u64 rkd_clock_us(void) {
+RK_FN rk_u64 rkd_clock_us(void)
+{
   rk_u64 ns;
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
   return ns / 1000u;
 }
-RK_FN void rkd_pause(rk_u32 ns) { asm volatile("nanosleep.u32 %0;" ::"r"(ns)); }
+RK_FN void rkd_pause(rk_u32 ns)
+{
+  asm volatile("nanosleep.u32 %0;" ::"r"(ns));
+}
 /* Nothing to wake: blocks on the device poll, and the host has its own way to be woken. */
-RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 block) { (void)grid; (void)block; }
-RK_FN void rkd_notify_host(rk_u64 grid) { (void)grid; }
-RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 block) { (void)grid; (void)block; }
+RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 block)
+{
+  (void)grid;
+  (void)block;
+}
+RK_FN void rkd_notify_host(rk_u64 grid)
+{
+  (void)grid;
+}
+RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 block)
+{
+  (void)grid;
+  (void)block;
+}
 
 /* The device has no memcpy worth calling for 64 bytes; words when both sides allow it. */
-RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes) {
+RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
+{
   if (((((rk_uptr)to) | ((rk_uptr)from) | bytes) & 7u) == 0u) {
     rk_u64 *t = (rk_u64 *)to;
     const rk_u64 *f = (const rk_u64 *)from;
-    for (rk_u32 i = 0; i < bytes / 8u; ++i) { t[i] = f[i]; }
+    for (rk_u32 i = 0; i < bytes / 8u; ++i) {
+      t[i] = f[i];
+    }
     return;
   }
   rk_u8 *t = (rk_u8 *)to;
   const rk_u8 *f = (const rk_u8 *)from;
-  for (rk_u32 i = 0; i < bytes; ++i) { t[i] = f[i]; }
+  for (rk_u32 i = 0; i < bytes; ++i) {
+    t[i] = f[i];
+  }
 }
-RK_FN void rkd_zero(void *to, rk_u32 bytes) {
+RK_FN void rkd_zero(void *to, rk_u32 bytes)
+{
   rk_u8 *t = (rk_u8 *)to;
-  for (rk_u32 i = 0; i < bytes; ++i) { t[i] = 0; }
+  for (rk_u32 i = 0; i < bytes; ++i) {
+    t[i] = 0;
+  }
 }
 
 #else
@@ -77,33 +100,54 @@ int rk_port_team_run(rk_u32 lanes, void (*run)(void *arg, rk_u32 lane), void *ar
 }
 #endif
 
-RK_FN rk_u64 rkd_clock_us(void) { return rk_port_clock_us(); }
-RK_FN void rkd_pause(rk_u32 ns) {
+RK_FN rk_u64 rkd_clock_us(void)
+{
+  return rk_port_clock_us();
+}
+RK_FN void rkd_pause(rk_u32 ns)
+{
   (void)ns;
   rk_port_pause();
 }
-RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 index) {
+RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 index)
+{
   rk_abi_block *block = RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index;
-  if (rk_ld_relaxed_gpu_u32(&block->sleeping) != 0u) { rk_port_wake(&block->bell); }
+  if (rk_ld_relaxed_gpu_u32(&block->sleeping) != 0u) {
+    rk_port_wake(&block->bell);
+  }
 }
-/* The same whether it sleeps or not: a block that is about to sleep on its old bell then does not. */
-RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 index) {
+/* The same whether it sleeps or not: a block that is about to sleep on its old bell then does not.
+ */
+RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 index)
+{
   rk_port_wake(&(RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index)->bell);
 }
-RK_FN void rkd_notify_host(rk_u64 grid) { rk_port_notify_host(grid); }
-RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes) { __builtin_memcpy(to, from, bytes); }
-RK_FN void rkd_zero(void *to, rk_u32 bytes) { __builtin_memset(to, 0, bytes); }
+RK_FN void rkd_notify_host(rk_u64 grid)
+{
+  rk_port_notify_host(grid);
+}
+RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
+{
+  __builtin_memcpy(to, from, bytes);
+}
+RK_FN void rkd_zero(void *to, rk_u32 bytes)
+{
+  __builtin_memset(to, 0, bytes);
+}
 
 #endif
 
-/* 32-bit checksum of a payload: 64-bit words through a multiply and fold, the tail padded with zeros.
- * It guards against accidents (a stray store, a torn copy), not against attackers. */
-RK_SLOW_FN rk_u32 rkd_checksum(const void *data, rk_u32 bytes) {
+/* 32-bit checksum of a payload: 64-bit words through a multiply and fold, the tail padded with
+ * zeros. It guards against accidents (a stray store, a torn copy), not against attackers. */
+RK_SLOW_FN rk_u32 rkd_checksum(const void *data, rk_u32 bytes)
+{
   const rk_u8 *p = (const rk_u8 *)data;
   rk_u64 h = 0x9e3779b97f4a7c15ull ^ bytes;
   for (rk_u32 i = 0; i < bytes; i += 8u) {
     rk_u64 w = 0;
-    for (rk_u32 k = 0; k < 8u && i + k < bytes; ++k) { w |= (rk_u64)p[i + k] << (8u * k); }
+    for (rk_u32 k = 0; k < 8u && i + k < bytes; ++k) {
+      w |= (rk_u64)p[i + k] << (8u * k);
+    }
     h = (h ^ w) * 0xff51afd7ed558ccdull;
     h ^= h >> 32;
   }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The resident loop of one block: host ring, ready ring, run queue, flush, idle; until told to stop.
+ * The resident loop of one block: host ring, ready ring, run queue, flush, idle; until told to
+ * stop.
  *
- * A round costs a few loads when nothing happened. Each step is bounded, so a flood in one place cannot
- * starve another: at most RK_ROUND_RECORDS records from the host, as many entries from other blocks,
- * RK_ROUND_TURNS turns of actors.
+ * A round costs a few loads when nothing happened. Each step is bounded, so a flood in one place
+ * cannot starve another: at most RK_ROUND_RECORDS records from the host, as many entries from other
+ * blocks, RK_ROUND_TURNS turns of actors.
  */
 #ifndef RK_GRID_DEV_H
 #define RK_GRID_DEV_H
@@ -15,7 +16,8 @@
 #define RK_ROUND_TURNS 16u
 #define RK_SPIN_ROUNDS 64u /* idle rounds between two looks at the clock */
 
-RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index) {
+RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
+{
   rk_abi_grid *grid = RK_PTR(rk_abi_grid, grid_address);
   b->grid = grid_address;
   b->index = index;
@@ -26,8 +28,10 @@ RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index) {
   b->next_id = ((rk_u64)index + 1u) << 48; /* the host counts from 1, blocks from their own base */
 }
 
-/* One message from the host goes into its actor's ring. The host counted its room, so there is some. */
-RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record) {
+/* One message from the host goes into its actor's ring. The host counted its room, so there is
+ * some. */
+RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record)
+{
   rk_abi_actor *a = rkd_actor(b, record->dest);
   rk_u32 units = rkd_units(record->size_bytes);
   int gone = a == 0 || a->life == RK_STATE_NONE || a->life == RK_STATE_TERMINATING ||
@@ -36,14 +40,16 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record) {
   int full = !gone && (urgent ? a->urgent_tail - a->urgent_head > a->urgent_mask
                               : a->host_tail - a->host_head > a->host_mask);
   if (gone || full || record->size_bytes + sizeof(rk_abi_msg) > a->slot_bytes) {
-    if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) { return 0; }
+    if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) {
+      return 0;
+    }
     rk_abi_msg dead = *record;
     dead.flags = (rk_u16)(dead.flags | RK_MSG_DEAD);
     dead.reason = (rk_u8)(gone ? RK_DEAD_TERMINATED : RK_DEAD_FULL);
     for (rk_u32 at = 0; at < record->size_bytes;) { /* ring to ring, a piece at a time */
       rk_u8 piece[RK_UNIT_INLINE_BYTES];
       rk_u32 n = record->size_bytes - at < RK_UNIT_INLINE_BYTES ? record->size_bytes - at
-                                                                 : RK_UNIT_INLINE_BYTES;
+                                                                : RK_UNIT_INLINE_BYTES;
       rkd_ring_get(&b->rx, at, piece, n);
       rkd_ring_put(&b->tx, at, piece, n);
       at += n;
@@ -62,11 +68,14 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record) {
   } else {
     a->host_tail = position + 1u;
   }
-  if (a->life == RK_STATE_ACTIVE) { rkd_run_push(b, a); }
+  if (a->life == RK_STATE_ACTIVE) {
+    rkd_run_push(b, a);
+  }
   return 1;
 }
 
-RK_FN rk_u32 rkd_poll_host(rk_block *b) {
+RK_FN rk_u32 rkd_poll_host(rk_block *b)
+{
   rk_u32 n = 0;
   while (n < RK_ROUND_RECORDS && b->stop == 0u) {
     rk_abi_msg *record = rkd_ring_peek(&b->rx);
@@ -76,7 +85,9 @@ RK_FN rk_u32 rkd_poll_host(rk_block *b) {
     }
     rk_u32 size = record->size_bytes;
     if ((record->flags & RK_MSG_COMMAND) != 0u) {
-      if (rkd_ring_free(&b->tx, 4u) < 4u) { break; }
+      if (rkd_ring_free(&b->tx, 4u) < 4u) {
+        break;
+      }
       rk_abi_command cmd;
       rkd_ring_get(&b->rx, 0u, &cmd, (rk_u32)sizeof(cmd));
       rkd_sample_clock(b);
@@ -90,21 +101,27 @@ RK_FN rk_u32 rkd_poll_host(rk_block *b) {
   return n;
 }
 
-RK_FN rk_u32 rkd_poll_ready(rk_block *b) {
+RK_FN rk_u32 rkd_poll_ready(rk_block *b)
+{
   rk_u32 n = 0;
   rk_u32 slot;
   while (n < RK_ROUND_RECORDS && rkd_ready_pop(b->shared, &b->ready_head, &slot)) {
     rk_abi_actor *a = b->actors + slot;
-    rk_u32 life = a->life;                        /* before: an ended actor's slot is the host's afterwards */
-    (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u); /* partners: rkd_signal; is_past of runtime/grid.c */
-    if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) { rkd_run_push(b, a); }
+    /* before: an ended actor's slot is the host's afterwards */
+    rk_u32 life = a->life;
+    /* partners: rkd_signal; is_past of runtime/grid.c */
+    (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
+    if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) {
+      rkd_run_push(b, a);
+    }
     ++n;
   }
   return n;
 }
 
 /* Gives actors their turns. Returns how many made progress. */
-RK_FN rk_u32 rkd_run_actors(rk_block *b) {
+RK_FN rk_u32 rkd_run_actors(rk_block *b)
+{
   rk_u32 progress = 0;
   rk_u64 waiting = b->run_tail - b->run_head;
   for (rk_u32 i = 0; i < RK_ROUND_TURNS && waiting != 0u; ++i, --waiting) {
@@ -113,17 +130,22 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b) {
     b->run_head += 1u;
     a->queued = 0u;
     rk_u32 turn = rkd_turn(b, a);
-    if (turn != RK_TURN_IDLE) { rkd_run_push(b, a); }
-    if (turn != RK_TURN_STALLED) { ++progress; }
+    if (turn != RK_TURN_IDLE) {
+      rkd_run_push(b, a);
+    }
+    if (turn != RK_TURN_STALLED) {
+      ++progress;
+    }
   }
   return progress;
 }
 
-/* Nothing to do: spin for spin_us, then sleep until woken. With stalled actors it naps: the room they wait for
- * rings the bell, but a paused block or a full ring to the host gets none. The bell's value is that of the
- * beginning of the round, so whatever rang since keeps it awake. `sleeping` and the looks at the rings are ordered
- * by the fence; partners: rkd_flush and the host's bell. */
-RK_SLOW_FN void rkd_idle(rk_block *b) {
+/* Nothing to do: spin for spin_us, then sleep until woken. With stalled actors it naps: the room
+ * they wait for rings the bell, but a paused block or a full ring to the host gets none. The bell's
+ * value is that of the beginning of the round, so whatever rang since keeps it awake. `sleeping`
+ * and the looks at the rings are ordered by the fence; partners: rkd_flush and the host's bell. */
+RK_SLOW_FN void rkd_idle(rk_block *b)
+{
   b->idle_rounds += 1u;
   if (b->idle_rounds == 1u) {
     b->idle_since_us = rkd_clock_us();
@@ -140,7 +162,8 @@ RK_SLOW_FN void rkd_idle(rk_block *b) {
     rk_port_yield();
     return;
   }
-  rk_st_release_gpu_u32(&b->shared->sleeping, 1u); /* also for runtime/grid.c: nothing is in its hands now */
+  /* also for runtime/grid.c: nothing is in its hands now */
+  rk_st_release_gpu_u32(&b->shared->sleeping, 1u);
   rk_fence_seq_cst();
   if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->shared, b->ready_head) &&
       rk_ld_relaxed_sys_u32(&grid->abort) == 0u) {
@@ -156,7 +179,8 @@ RK_SLOW_FN void rkd_idle(rk_block *b) {
 }
 
 /* The end of the block: stop handlers of its living actors, then the answer to Terminate. */
-RK_SLOW_FN void rkd_block_close(rk_block *b) {
+RK_SLOW_FN void rkd_block_close(rk_block *b)
+{
   for (rk_u32 slot = 0; slot < b->slot_limit; ++slot) {
     rk_abi_actor *a = b->actors + slot;
     if (a->id == 0u || a->block != b->index || a->started == 0u || a->life == RK_STATE_NONE ||
@@ -164,7 +188,9 @@ RK_SLOW_FN void rkd_block_close(rk_block *b) {
       continue;
     }
     const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
-    if (def->on_stop != 0u) { rkd_edge_handler(b, a, def, RK_HANDLER_STOP); }
+    if (def->on_stop != 0u) {
+      rkd_edge_handler(b, a, def, RK_HANDLER_STOP);
+    }
     rkd_set_life(b, a, RK_STATE_TERMINATED);
   }
   if (rkd_ring_free(&b->tx, 2u) >= 2u) {
@@ -174,7 +200,8 @@ RK_SLOW_FN void rkd_block_close(rk_block *b) {
 }
 
 /* Serves block `index` of the grid until it is told to stop. Run by the block's leader lane. */
-RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index) {
+RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
+{
   rkd_block_open(b, grid_address, index);
   rk_st_release_sys_u32(&b->shared->hello, RK_ABI_VERSION);
   while (b->stop == 0u && rk_ld_relaxed_sys_u32(&RK_PTR(rk_abi_grid, b->grid)->abort) == 0u) {
@@ -184,8 +211,8 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index) 
     progress += rkd_run_actors(b);
     rkd_flush(b);
     rk_st_relaxed_sys_u64(&b->shared->handled, b->handled);
-    /* Partner: the host's deferred free (runtime/grid.c): what this block looked up in earlier rounds is
-     * no longer in its hands. */
+    /* Partner: the host's deferred free (runtime/grid.c): what this block looked up in earlier
+     * rounds is no longer in its hands. */
     rk_st_release_sys_u64(&b->shared->epoch, b->shared->epoch + 1u);
     if (progress == 0u) {
       rkd_idle(b);

@@ -47,27 +47,43 @@
 /* ---- bits of a float ------------------------------------------------------------------------- */
 
 #if defined(__CUDACC__)
-RK_HELPER rk_u32 rk_bits_f32(rk_f32 v) { return __float_as_uint(v); }
-RK_HELPER rk_f32 rk_from_bits_f32(rk_u32 bits) { return __uint_as_float(bits); }
-RK_HELPER rk_u64 rk_bits_f64(rk_f64 v) { return (rk_u64)__double_as_longlong(v); }
-RK_HELPER rk_f64 rk_from_bits_f64(rk_u64 bits) { return __longlong_as_double((long long)bits); }
+RK_HELPER rk_u32 rk_bits_f32(rk_f32 v)
+{
+  return __float_as_uint(v);
+}
+RK_HELPER rk_f32 rk_from_bits_f32(rk_u32 bits)
+{
+  return __uint_as_float(bits);
+}
+RK_HELPER rk_u64 rk_bits_f64(rk_f64 v)
+{
+  return (rk_u64)__double_as_longlong(v);
+}
+RK_HELPER rk_f64 rk_from_bits_f64(rk_u64 bits)
+{
+  return __longlong_as_double((long long)bits);
+}
 #else
-RK_HELPER rk_u32 rk_bits_f32(rk_f32 v) {
+RK_HELPER rk_u32 rk_bits_f32(rk_f32 v)
+{
   rk_u32 bits;
   __builtin_memcpy(&bits, &v, sizeof bits);
   return bits;
 }
-RK_HELPER rk_f32 rk_from_bits_f32(rk_u32 bits) {
+RK_HELPER rk_f32 rk_from_bits_f32(rk_u32 bits)
+{
   rk_f32 v;
   __builtin_memcpy(&v, &bits, sizeof v);
   return v;
 }
-RK_HELPER rk_u64 rk_bits_f64(rk_f64 v) {
+RK_HELPER rk_u64 rk_bits_f64(rk_f64 v)
+{
   rk_u64 bits;
   __builtin_memcpy(&bits, &v, sizeof bits);
   return bits;
 }
-RK_HELPER rk_f64 rk_from_bits_f64(rk_u64 bits) {
+RK_HELPER rk_f64 rk_from_bits_f64(rk_u64 bits)
+{
   rk_f64 v;
   __builtin_memcpy(&v, &bits, sizeof v);
   return v;
@@ -80,24 +96,30 @@ RK_HELPER rk_f64 rk_from_bits_f64(rk_u64 bits) {
 
 /* `native` is the type of that size that the builtin functions take; `unative` its unsigned one,
  * which add, exchange and compare-and-swap exist for. */
-#define RK_DEFINE_ATOMICS(T, type, native, unative)                                        \
-  RK_HELPER type rk_atomic_add_##T(type *p, type v) {                                      \
-    return (type)atomicAdd((unative *)p, (unative)v);                                      \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_sub_##T(type *p, type v) {                                      \
-    return (type)atomicAdd((unative *)p, (unative)0 - (unative)v);                         \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_min_##T(type *p, type v) {                                      \
-    return (type)atomicMin((native *)p, (native)v);                                        \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_max_##T(type *p, type v) {                                      \
-    return (type)atomicMax((native *)p, (native)v);                                        \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_exch_##T(type *p, type v) {                                     \
-    return (type)atomicExch((unative *)p, (unative)v);                                     \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_cas_##T(type *p, type expected, type wanted) {                  \
-    return (type)atomicCAS((unative *)p, (unative)expected, (unative)wanted);              \
+#define RK_DEFINE_ATOMICS(T, type, native, unative)                           \
+  RK_HELPER type rk_atomic_add_##T(type *p, type v)                           \
+  {                                                                           \
+    return (type)atomicAdd((unative *)p, (unative)v);                         \
+  }                                                                           \
+  RK_HELPER type rk_atomic_sub_##T(type *p, type v)                           \
+  {                                                                           \
+    return (type)atomicAdd((unative *)p, (unative)0 - (unative)v);            \
+  }                                                                           \
+  RK_HELPER type rk_atomic_min_##T(type *p, type v)                           \
+  {                                                                           \
+    return (type)atomicMin((native *)p, (native)v);                           \
+  }                                                                           \
+  RK_HELPER type rk_atomic_max_##T(type *p, type v)                           \
+  {                                                                           \
+    return (type)atomicMax((native *)p, (native)v);                           \
+  }                                                                           \
+  RK_HELPER type rk_atomic_exch_##T(type *p, type v)                          \
+  {                                                                           \
+    return (type)atomicExch((unative *)p, (unative)v);                        \
+  }                                                                           \
+  RK_HELPER type rk_atomic_cas_##T(type *p, type expected, type wanted)       \
+  {                                                                           \
+    return (type)atomicCAS((unative *)p, (unative)expected, (unative)wanted); \
   }
 RK_DEFINE_ATOMICS(u32, rk_u32, unsigned int, unsigned int)
 RK_DEFINE_ATOMICS(i32, rk_i32, int, unsigned int)
@@ -105,17 +127,25 @@ RK_DEFINE_ATOMICS(u64, rk_u64, unsigned long long, unsigned long long)
 RK_DEFINE_ATOMICS(i64, rk_i64, long long, unsigned long long)
 #undef RK_DEFINE_ATOMICS
 
-RK_HELPER rk_f32 rk_atomic_add_f32(rk_f32 *p, rk_f32 v) { return atomicAdd(p, v); }
-RK_HELPER rk_f64 rk_atomic_add_f64(rk_f64 *p, rk_f64 v) { return atomicAdd(p, v); }
+RK_HELPER rk_f32 rk_atomic_add_f32(rk_f32 *p, rk_f32 v)
+{
+  return atomicAdd(p, v);
+}
+RK_HELPER rk_f64 rk_atomic_add_f64(rk_f64 *p, rk_f64 v)
+{
+  return atomicAdd(p, v);
+}
 
-#define RK_DEFINE_ACCESS(T, type, suffix, reg)                                             \
-  RK_HELPER type rk_atomic_load_##T(const type *p) {                                       \
-    type v;                                                                                \
-    asm volatile("ld.relaxed.gpu." suffix " %0, [%1];" : "=" reg(v) : "l"(p) : "memory");  \
-    return v;                                                                              \
-  }                                                                                        \
-  RK_HELPER void rk_atomic_store_##T(type *p, type v) {                                    \
-    asm volatile("st.relaxed.gpu." suffix " [%0], %1;" ::"l"(p), reg(v) : "memory");       \
+#define RK_DEFINE_ACCESS(T, type, suffix, reg)                                            \
+  RK_HELPER type rk_atomic_load_##T(const type *p)                                        \
+  {                                                                                       \
+    type v;                                                                               \
+    asm volatile("ld.relaxed.gpu." suffix " %0, [%1];" : "=" reg(v) : "l"(p) : "memory"); \
+    return v;                                                                             \
+  }                                                                                       \
+  RK_HELPER void rk_atomic_store_##T(type *p, type v)                                     \
+  {                                                                                       \
+    asm volatile("st.relaxed.gpu." suffix " [%0], %1;" ::"l"(p), reg(v) : "memory");      \
   }
 RK_DEFINE_ACCESS(u32, rk_u32, "u32", "r")
 RK_DEFINE_ACCESS(i32, rk_i32, "s32", "r")
@@ -127,40 +157,47 @@ RK_DEFINE_ACCESS(f64, rk_f64, "f64", "d")
 
 #else
 
-#define RK_DEFINE_ATOMICS(T, type)                                                         \
-  RK_HELPER type rk_atomic_load_##T(const type *p) {                                       \
-    return __atomic_load_n(p, __ATOMIC_RELAXED);                                           \
-  }                                                                                        \
-  RK_HELPER void rk_atomic_store_##T(type *p, type v) {                                    \
-    __atomic_store_n(p, v, __ATOMIC_RELAXED);                                              \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_add_##T(type *p, type v) {                                      \
-    return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);                                     \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_sub_##T(type *p, type v) {                                      \
-    return __atomic_fetch_sub(p, v, __ATOMIC_RELAXED);                                     \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_exch_##T(type *p, type v) {                                     \
-    return __atomic_exchange_n(p, v, __ATOMIC_RELAXED);                                    \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_cas_##T(type *p, type expected, type wanted) {                  \
-    __atomic_compare_exchange_n(p, &expected, wanted, 0, __ATOMIC_RELAXED,                 \
-                                __ATOMIC_RELAXED);                                         \
-    return expected;                                                                       \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_min_##T(type *p, type v) {                                      \
-    type found = __atomic_load_n(p, __ATOMIC_RELAXED);                                     \
-    while (v < found && !__atomic_compare_exchange_n(p, &found, v, 1, __ATOMIC_RELAXED,    \
-                                                     __ATOMIC_RELAXED)) {                  \
-    }                                                                                      \
-    return found;                                                                          \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_max_##T(type *p, type v) {                                      \
-    type found = __atomic_load_n(p, __ATOMIC_RELAXED);                                     \
-    while (v > found && !__atomic_compare_exchange_n(p, &found, v, 1, __ATOMIC_RELAXED,    \
-                                                     __ATOMIC_RELAXED)) {                  \
-    }                                                                                      \
-    return found;                                                                          \
+#define RK_DEFINE_ATOMICS(T, type)                                                              \
+  RK_HELPER type rk_atomic_load_##T(const type *p)                                              \
+  {                                                                                             \
+    return __atomic_load_n(p, __ATOMIC_RELAXED);                                                \
+  }                                                                                             \
+  RK_HELPER void rk_atomic_store_##T(type *p, type v)                                           \
+  {                                                                                             \
+    __atomic_store_n(p, v, __ATOMIC_RELAXED);                                                   \
+  }                                                                                             \
+  RK_HELPER type rk_atomic_add_##T(type *p, type v)                                             \
+  {                                                                                             \
+    return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);                                          \
+  }                                                                                             \
+  RK_HELPER type rk_atomic_sub_##T(type *p, type v)                                             \
+  {                                                                                             \
+    return __atomic_fetch_sub(p, v, __ATOMIC_RELAXED);                                          \
+  }                                                                                             \
+  RK_HELPER type rk_atomic_exch_##T(type *p, type v)                                            \
+  {                                                                                             \
+    return __atomic_exchange_n(p, v, __ATOMIC_RELAXED);                                         \
+  }                                                                                             \
+  RK_HELPER type rk_atomic_cas_##T(type *p, type expected, type wanted)                         \
+  {                                                                                             \
+    __atomic_compare_exchange_n(p, &expected, wanted, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);   \
+    return expected;                                                                            \
+  }                                                                                             \
+  RK_HELPER type rk_atomic_min_##T(type *p, type v)                                             \
+  {                                                                                             \
+    type found = __atomic_load_n(p, __ATOMIC_RELAXED);                                          \
+    while (v < found &&                                                                         \
+           !__atomic_compare_exchange_n(p, &found, v, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) { \
+    }                                                                                           \
+    return found;                                                                               \
+  }                                                                                             \
+  RK_HELPER type rk_atomic_max_##T(type *p, type v)                                             \
+  {                                                                                             \
+    type found = __atomic_load_n(p, __ATOMIC_RELAXED);                                          \
+    while (v > found &&                                                                         \
+           !__atomic_compare_exchange_n(p, &found, v, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) { \
+    }                                                                                           \
+    return found;                                                                               \
   }
 RK_DEFINE_ATOMICS(u32, rk_u32)
 RK_DEFINE_ATOMICS(i32, rk_i32)
@@ -168,24 +205,26 @@ RK_DEFINE_ATOMICS(u64, rk_u64)
 RK_DEFINE_ATOMICS(i64, rk_i64)
 #undef RK_DEFINE_ATOMICS
 
-#define RK_DEFINE_ATOMICS(T, type)                                                         \
-  RK_HELPER type rk_atomic_load_##T(const type *p) {                                       \
-    type v;                                                                                \
-    __atomic_load(p, &v, __ATOMIC_RELAXED);                                                \
-    return v;                                                                              \
-  }                                                                                        \
-  RK_HELPER void rk_atomic_store_##T(type *p, type v) {                                    \
-    __atomic_store(p, &v, __ATOMIC_RELAXED);                                               \
-  }                                                                                        \
-  RK_HELPER type rk_atomic_add_##T(type *p, type v) {                                      \
-    type found;                                                                            \
-    type sum;                                                                              \
-    __atomic_load(p, &found, __ATOMIC_RELAXED);                                            \
-    do {                                                                                   \
-      sum = found + v;                                                                     \
-    } while (!__atomic_compare_exchange(p, &found, &sum, 1, __ATOMIC_RELAXED,              \
-                                        __ATOMIC_RELAXED));                                \
-    return found;                                                                          \
+#define RK_DEFINE_ATOMICS(T, type)                                                                \
+  RK_HELPER type rk_atomic_load_##T(const type *p)                                                \
+  {                                                                                               \
+    type v;                                                                                       \
+    __atomic_load(p, &v, __ATOMIC_RELAXED);                                                       \
+    return v;                                                                                     \
+  }                                                                                               \
+  RK_HELPER void rk_atomic_store_##T(type *p, type v)                                             \
+  {                                                                                               \
+    __atomic_store(p, &v, __ATOMIC_RELAXED);                                                      \
+  }                                                                                               \
+  RK_HELPER type rk_atomic_add_##T(type *p, type v)                                               \
+  {                                                                                               \
+    type found;                                                                                   \
+    type sum;                                                                                     \
+    __atomic_load(p, &found, __ATOMIC_RELAXED);                                                   \
+    do {                                                                                          \
+      sum = found + v;                                                                            \
+    } while (!__atomic_compare_exchange(p, &found, &sum, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)); \
+    return found;                                                                                 \
   }
 RK_DEFINE_ATOMICS(f32, rk_f32)
 RK_DEFINE_ATOMICS(f64, rk_f64)
@@ -198,46 +237,71 @@ RK_DEFINE_ATOMICS(f64, rk_f64)
 #define RK_WARP_LANES 32u
 
 /* Number of the caller in its warp. */
-RK_HELPER rk_u32 rk_warp_lane(void) { return rk_lane() % RK_WARP_LANES; }
+RK_HELPER rk_u32 rk_warp_lane(void)
+{
+  return rk_lane() % RK_WARP_LANES;
+}
 
 /* Lanes of the caller's warp. */
-RK_HELPER rk_u32 rk_warp_lanes(void) {
+RK_HELPER rk_u32 rk_warp_lanes(void)
+{
   rk_u32 rest = rk_lanes() - rk_lane() / RK_WARP_LANES * RK_WARP_LANES;
   return rest < RK_WARP_LANES ? rest : RK_WARP_LANES;
 }
 
 /* One bit for each lane of the caller's warp. */
-RK_HELPER rk_u32 rk_warp_mask(void) { return 0xffffffffu >> (RK_WARP_LANES - rk_warp_lanes()); }
+RK_HELPER rk_u32 rk_warp_mask(void)
+{
+  return 0xffffffffu >> (RK_WARP_LANES - rk_warp_lanes());
+}
 
 #if defined(__CUDACC__) && !defined(RK_WARP_DEFINED)
 #define RK_WARP_DEFINED 1
-RK_HELPER rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source) {
+RK_HELPER rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
+{
   source %= RK_WARP_LANES;
   source = source < rk_warp_lanes() ? source : rk_warp_lane();
   return __shfl_sync(rk_warp_mask(), (unsigned long long)v, (int)source);
 }
-RK_HELPER rk_u32 rk_ballot(int predicate) { return __ballot_sync(rk_warp_mask(), predicate); }
-RK_HELPER void rk_warp_sync(void) { __syncwarp(rk_warp_mask()); }
+RK_HELPER rk_u32 rk_ballot(int predicate)
+{
+  return __ballot_sync(rk_warp_mask(), predicate);
+}
+RK_HELPER void rk_warp_sync(void)
+{
+  __syncwarp(rk_warp_mask());
+}
 #endif
 
-RK_HELPER rk_i64 rk_shuffle_i64(rk_i64 v, rk_u32 source) {
+RK_HELPER rk_i64 rk_shuffle_i64(rk_i64 v, rk_u32 source)
+{
   return (rk_i64)rk_shuffle_u64((rk_u64)v, source);
 }
-RK_HELPER rk_u32 rk_shuffle_u32(rk_u32 v, rk_u32 source) {
+RK_HELPER rk_u32 rk_shuffle_u32(rk_u32 v, rk_u32 source)
+{
   return (rk_u32)rk_shuffle_u64(v, source);
 }
-RK_HELPER rk_i32 rk_shuffle_i32(rk_i32 v, rk_u32 source) {
+RK_HELPER rk_i32 rk_shuffle_i32(rk_i32 v, rk_u32 source)
+{
   return (rk_i32)(rk_u32)rk_shuffle_u64((rk_u32)v, source);
 }
-RK_HELPER rk_f32 rk_shuffle_f32(rk_f32 v, rk_u32 source) {
+RK_HELPER rk_f32 rk_shuffle_f32(rk_f32 v, rk_u32 source)
+{
   return rk_from_bits_f32(rk_shuffle_u32(rk_bits_f32(v), source));
 }
-RK_HELPER rk_f64 rk_shuffle_f64(rk_f64 v, rk_u32 source) {
+RK_HELPER rk_f64 rk_shuffle_f64(rk_f64 v, rk_u32 source)
+{
   return rk_from_bits_f64(rk_shuffle_u64(rk_bits_f64(v), source));
 }
 
-RK_HELPER int rk_warp_any(int predicate) { return rk_ballot(predicate) != 0u; }
-RK_HELPER int rk_warp_all(int predicate) { return rk_ballot(predicate) == rk_warp_mask(); }
+RK_HELPER int rk_warp_any(int predicate)
+{
+  return rk_ballot(predicate) != 0u;
+}
+RK_HELPER int rk_warp_all(int predicate)
+{
+  return rk_ballot(predicate) == rk_warp_mask();
+}
 
 /* ---- reductions ------------------------------------------------------------------------------ */
 
@@ -248,77 +312,124 @@ RK_HELPER int rk_warp_all(int predicate) { return rk_ballot(predicate) == rk_war
 /* Additions that compilers cannot merge with the multiplication a term comes from, which would make
  * the result depend on the machine. */
 #if defined(__CUDACC__)
-RK_HELPER rk_f32 rk_plain_add_f32(rk_f32 a, rk_f32 b) { return __fadd_rn(a, b); }
-RK_HELPER rk_f64 rk_plain_add_f64(rk_f64 a, rk_f64 b) { return __dadd_rn(a, b); }
+RK_HELPER rk_f32 rk_plain_add_f32(rk_f32 a, rk_f32 b)
+{
+  return __fadd_rn(a, b);
+}
+RK_HELPER rk_f64 rk_plain_add_f64(rk_f64 a, rk_f64 b)
+{
+  return __dadd_rn(a, b);
+}
 #else
-RK_HELPER rk_f32 rk_plain_add_f32(rk_f32 a, rk_f32 b) {
+RK_HELPER rk_f32 rk_plain_add_f32(rk_f32 a, rk_f32 b)
+{
   __asm__("" : "+m"(a), "+m"(b));
   return a + b;
 }
-RK_HELPER rk_f64 rk_plain_add_f64(rk_f64 a, rk_f64 b) {
+RK_HELPER rk_f64 rk_plain_add_f64(rk_f64 a, rk_f64 b)
+{
   __asm__("" : "+m"(a), "+m"(b));
   return a + b;
 }
 #endif
 
 /* A block's scratch: one word for each of its warps. */
-RK_HELPER rk_u64 *rk_block_scratch(void) {
+RK_HELPER rk_u64 *rk_block_scratch(void)
+{
   RK_SHARED rk_u64 words[RK_LANES_MAX / RK_WARP_LANES];
   return words;
 }
 
-RK_HELPER rk_u64 rk_word_of_u32(rk_u32 v) { return v; }
-RK_HELPER rk_u64 rk_word_of_i32(rk_i32 v) { return (rk_u32)v; }
-RK_HELPER rk_u64 rk_word_of_u64(rk_u64 v) { return v; }
-RK_HELPER rk_u64 rk_word_of_i64(rk_i64 v) { return (rk_u64)v; }
-RK_HELPER rk_u64 rk_word_of_f32(rk_f32 v) { return rk_bits_f32(v); }
-RK_HELPER rk_u64 rk_word_of_f64(rk_f64 v) { return rk_bits_f64(v); }
-RK_HELPER rk_u32 rk_word_to_u32(rk_u64 w) { return (rk_u32)w; }
-RK_HELPER rk_i32 rk_word_to_i32(rk_u64 w) { return (rk_i32)(rk_u32)w; }
-RK_HELPER rk_u64 rk_word_to_u64(rk_u64 w) { return w; }
-RK_HELPER rk_i64 rk_word_to_i64(rk_u64 w) { return (rk_i64)w; }
-RK_HELPER rk_f32 rk_word_to_f32(rk_u64 w) { return rk_from_bits_f32((rk_u32)w); }
-RK_HELPER rk_f64 rk_word_to_f64(rk_u64 w) { return rk_from_bits_f64(w); }
+RK_HELPER rk_u64 rk_word_of_u32(rk_u32 v)
+{
+  return v;
+}
+RK_HELPER rk_u64 rk_word_of_i32(rk_i32 v)
+{
+  return (rk_u32)v;
+}
+RK_HELPER rk_u64 rk_word_of_u64(rk_u64 v)
+{
+  return v;
+}
+RK_HELPER rk_u64 rk_word_of_i64(rk_i64 v)
+{
+  return (rk_u64)v;
+}
+RK_HELPER rk_u64 rk_word_of_f32(rk_f32 v)
+{
+  return rk_bits_f32(v);
+}
+RK_HELPER rk_u64 rk_word_of_f64(rk_f64 v)
+{
+  return rk_bits_f64(v);
+}
+RK_HELPER rk_u32 rk_word_to_u32(rk_u64 w)
+{
+  return (rk_u32)w;
+}
+RK_HELPER rk_i32 rk_word_to_i32(rk_u64 w)
+{
+  return (rk_i32)(rk_u32)w;
+}
+RK_HELPER rk_u64 rk_word_to_u64(rk_u64 w)
+{
+  return w;
+}
+RK_HELPER rk_i64 rk_word_to_i64(rk_u64 w)
+{
+  return (rk_i64)w;
+}
+RK_HELPER rk_f32 rk_word_to_f32(rk_u64 w)
+{
+  return rk_from_bits_f32((rk_u32)w);
+}
+RK_HELPER rk_f64 rk_word_to_f64(rk_u64 w)
+{
+  return rk_from_bits_f64(w);
+}
 
 /* Warp: the upper half of the lanes that are left folds onto the lower half until lane 0 has it
  * all; it then tells the others. All lanes make every shuffle, the folded ones for nothing.
  *
  * Block: each warp leaves its result in the scratch and every lane combines all of them in the same
  * order. The second barrier lets the next reduction write the scratch. */
-#define RK_DEFINE_REDUCTION(name, T, type, combine)                                        \
-  RK_HELPER type rk_warp_##name##_##T(type v) {                                            \
-    rk_u32 lane = rk_warp_lane();                                                          \
-    rk_u32 lanes = rk_warp_lanes();                                                        \
-    if (lanes == 1u) {                                                                     \
-      return v;                                                                            \
-    }                                                                                      \
-    for (rk_u32 half = RK_WARP_LANES / 2u; half > 0u; half /= 2u) {                        \
-      type other = rk_shuffle_##T(v, lane + half);                                         \
-      if (lane < half && lane + half < lanes) {                                            \
-        v = combine(v, other);                                                             \
-      }                                                                                    \
-    }                                                                                      \
-    return rk_shuffle_##T(v, 0u);                                                          \
-  }                                                                                        \
-  RK_HELPER type rk_block_##name##_##T(rk_ctx *ctx, type v) {                              \
-    rk_u64 *scratch = rk_block_scratch();                                                  \
-    rk_u32 warps = (rk_lanes() + RK_WARP_LANES - 1u) / RK_WARP_LANES;                      \
-    v = rk_warp_##name##_##T(v);                                                           \
-    if (warps == 1u) {                                                                     \
-      rk_sync(ctx);                                                                        \
-      return v;                                                                            \
-    }                                                                                      \
-    if (rk_warp_lane() == 0u) {                                                            \
-      scratch[rk_lane() / RK_WARP_LANES] = rk_word_of_##T(v);                              \
-    }                                                                                      \
-    rk_sync(ctx);                                                                          \
-    v = rk_word_to_##T(scratch[0]);                                                        \
-    for (rk_u32 warp = 1u; warp < warps; ++warp) {                                         \
-      type other = rk_word_to_##T(scratch[warp]);                                          \
-      v = combine(v, other);                                                               \
-    }                                                                                      \
-    rk_sync(ctx);                                                                          \
-    return v;                                                                              \
+#define RK_DEFINE_REDUCTION(name, T, type, combine)                   \
+  RK_HELPER type rk_warp_##name##_##T(type v)                         \
+  {                                                                   \
+    rk_u32 lane = rk_warp_lane();                                     \
+    rk_u32 lanes = rk_warp_lanes();                                   \
+    if (lanes == 1u) {                                                \
+      return v;                                                       \
+    }                                                                 \
+    for (rk_u32 half = RK_WARP_LANES / 2u; half > 0u; half /= 2u) {   \
+      type other = rk_shuffle_##T(v, lane + half);                    \
+      if (lane < half && lane + half < lanes) {                       \
+        v = combine(v, other);                                        \
+      }                                                               \
+    }                                                                 \
+    return rk_shuffle_##T(v, 0u);                                     \
+  }                                                                   \
+  RK_HELPER type rk_block_##name##_##T(rk_ctx *ctx, type v)           \
+  {                                                                   \
+    rk_u64 *scratch = rk_block_scratch();                             \
+    rk_u32 warps = (rk_lanes() + RK_WARP_LANES - 1u) / RK_WARP_LANES; \
+    v = rk_warp_##name##_##T(v);                                      \
+    if (warps == 1u) {                                                \
+      rk_sync(ctx);                                                   \
+      return v;                                                       \
+    }                                                                 \
+    if (rk_warp_lane() == 0u) {                                       \
+      scratch[rk_lane() / RK_WARP_LANES] = rk_word_of_##T(v);         \
+    }                                                                 \
+    rk_sync(ctx);                                                     \
+    v = rk_word_to_##T(scratch[0]);                                   \
+    for (rk_u32 warp = 1u; warp < warps; ++warp) {                    \
+      type other = rk_word_to_##T(scratch[warp]);                     \
+      v = combine(v, other);                                          \
+    }                                                                 \
+    rk_sync(ctx);                                                     \
+    return v;                                                         \
   }
 
 /* Signed integers wrap by way of the unsigned type of their size. */
@@ -335,8 +446,8 @@ RK_DEFINE_REDUCTION(sum, f64, rk_f64, rk_plain_add_f64)
 #undef RK_SUM_I32
 #undef RK_SUM_I64
 
-#define RK_DEFINE_EXTREMES(T, type)               \
-  RK_DEFINE_REDUCTION(min, T, type, RK_PICK_MIN)  \
+#define RK_DEFINE_EXTREMES(T, type)              \
+  RK_DEFINE_REDUCTION(min, T, type, RK_PICK_MIN) \
   RK_DEFINE_REDUCTION(max, T, type, RK_PICK_MAX)
 RK_DEFINE_EXTREMES(u32, rk_u32)
 RK_DEFINE_EXTREMES(i32, rk_i32)

@@ -26,28 +26,38 @@
 /* Largest number of microseconds a stamp can hold. */
 #define RK_HLC_PHYSICAL_MAX ((1ull << 52) - 1u)
 
-RK_ATOMIC_FN rk_u64 rkd_hlc_pack(rk_u64 physical_us, rk_u32 logical) {
+RK_ATOMIC_FN rk_u64 rkd_hlc_pack(rk_u64 physical_us, rk_u32 logical)
+{
   return (physical_us << RK_HLC_LOGICAL_BITS) | (logical & RK_HLC_LOGICAL_MASK);
 }
 
-RK_ATOMIC_FN rk_u64 rkd_hlc_physical_us(rk_u64 stamp) { return stamp >> RK_HLC_LOGICAL_BITS; }
+RK_ATOMIC_FN rk_u64 rkd_hlc_physical_us(rk_u64 stamp)
+{
+  return stamp >> RK_HLC_LOGICAL_BITS;
+}
 
-RK_ATOMIC_FN rk_u32 rkd_hlc_logical(rk_u64 stamp) { return (rk_u32)stamp & RK_HLC_LOGICAL_MASK; }
+RK_ATOMIC_FN rk_u32 rkd_hlc_logical(rk_u64 stamp)
+{
+  return (rk_u32)stamp & RK_HLC_LOGICAL_MASK;
+}
 
 /* The stamp that follows `last` when the wall clock says `now_us`: max(last + 1, now). */
-RK_ATOMIC_FN rk_u64 rkd_hlc_next(rk_u64 last, rk_u64 now_us) {
+RK_ATOMIC_FN rk_u64 rkd_hlc_next(rk_u64 last, rk_u64 now_us)
+{
   rk_u64 wall = now_us << RK_HLC_LOGICAL_BITS;
   return wall > last ? wall : last + 1u;
 }
 
 /* Stamps an event: returns a stamp larger than all this clock has returned before. */
-RK_ATOMIC_FN rk_u64 rkd_hlc_tick(rk_u64 *last, rk_u64 now_us) {
+RK_ATOMIC_FN rk_u64 rkd_hlc_tick(rk_u64 *last, rk_u64 now_us)
+{
   return *last = rkd_hlc_next(*last, now_us);
 }
 
 /* Stamps the receipt of `remote`: the result is larger than it and than all earlier ones. How far
  * ahead `remote` may be is for whoever let it in to judge (rk_hlc_update); it is below ~0. */
-RK_ATOMIC_FN rk_u64 rkd_hlc_merge(rk_u64 *last, rk_u64 now_us, rk_u64 remote) {
+RK_ATOMIC_FN rk_u64 rkd_hlc_merge(rk_u64 *last, rk_u64 now_us, rk_u64 remote)
+{
   return *last = rkd_hlc_next(remote > *last ? remote : *last, now_us);
 }
 

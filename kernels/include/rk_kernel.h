@@ -21,16 +21,17 @@
  * small tables of functions. On the device everything is one translation unit, definitions stand in
  * namespaces, and the same names resolve to inline functions (rk_ctx_dev.h).
  *
- * Who may call what: every lane runs a handler; messages leave from lane 0, the same call on another
- * lane does nothing and returns 0. So a call may stand in plain code or under `if (rk_lane() == 0)`.
+ * Who may call what: every lane runs a handler; messages leave from lane 0, the same call on
+ * another lane does nothing and returns 0. So a call may stand in plain code or under `if
+ * (rk_lane() == 0)`.
  */
 #ifndef RK_KERNEL_H
 #define RK_KERNEL_H
 
 #include "rk_abi.h"
 
-/* Status codes that handlers and blocks use: those of base/status.h, which a host file includes first (a spec
- * compares the numbers). */
+/* Status codes that handlers and blocks use: those of base/status.h, which a host file includes
+ * first (a spec compares the numbers). */
 #ifndef RK_BASE_STATUS_H
 #define RK_EFULL (-2)
 #define RK_ETERMINATED (-5)
@@ -81,7 +82,8 @@ typedef void (*rk_handler_fn)(rk_ctx *ctx, const void *msg, void *state);
 #define RK_ON_START() static void rk_on_start(rk_ctx *ctx, rk_state *state)
 #define RK_ON_STOP() static void rk_on_stop(rk_ctx *ctx, rk_state *state)
 
-/* The host, as a receiver: rk_send_to(ctx, RK_HOST, Type, &m) reaches a:receive() of the sending actor. */
+/* The host, as a receiver: rk_send_to(ctx, RK_HOST, Type, &m) reaches a:receive() of the sending
+ * actor. */
 #define RK_HOST 0u
 
 /* Microseconds since 1970 of a stamp, as rk_now and rk_sent_at give them. */

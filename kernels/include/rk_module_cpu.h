@@ -17,7 +17,7 @@ typedef struct rk_port_api {
   void (*warp_sync)(void);
   rk_u64 (*shuffle)(rk_u64 value, rk_u32 source_lane);
   rk_u32 (*ballot)(int predicate);
-  rk_u32 (*block)(void);  /* number of the block: of the grid, or of an ordinary launch */
+  rk_u32 (*block)(void); /* number of the block: of the grid, or of an ordinary launch */
   rk_u32 (*blocks)(void);
 } rk_port_api;
 
@@ -69,19 +69,46 @@ typedef struct rk_global_module {
 static const rk_port_api *rk_port;
 
 #if RK_LANES == 1
-static inline rk_u32 rk_lane(void) { return 0u; }
-static inline rk_u32 rk_lanes(void) { return 1u; }
-static inline void rk_lane_sync(void) {}
+static inline rk_u32 rk_lane(void)
+{
+  return 0u;
+}
+static inline rk_u32 rk_lanes(void)
+{
+  return 1u;
+}
+static inline void rk_lane_sync(void)
+{
+}
 #else
-static inline rk_u32 rk_lane(void) { return rk_port->lane(); }
-static inline rk_u32 rk_lanes(void) { return rk_port->lanes(); }
-static inline void rk_lane_sync(void) { rk_port->sync(); }
+static inline rk_u32 rk_lane(void)
+{
+  return rk_port->lane();
+}
+static inline rk_u32 rk_lanes(void)
+{
+  return rk_port->lanes();
+}
+static inline void rk_lane_sync(void)
+{
+  rk_port->sync();
+}
 #endif
-static inline void rk_warp_sync(void) { rk_port->warp_sync(); }
-static inline rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source) { return rk_port->shuffle(v, source); }
-static inline rk_u32 rk_ballot(int predicate) { return rk_port->ballot(predicate); }
+static inline void rk_warp_sync(void)
+{
+  rk_port->warp_sync();
+}
+static inline rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
+{
+  return rk_port->shuffle(v, source);
+}
+static inline rk_u32 rk_ballot(int predicate)
+{
+  return rk_port->ballot(predicate);
+}
 
-/* A block is one OS thread, so a thread-local variable is shared by its lanes and by nobody else. */
+/* A block is one OS thread, so a thread-local variable is shared by its lanes and by nobody else.
+ */
 #define RK_SHARED static __thread
 
 #define rk_sync(ctx) ((void)(ctx), rk_lane_sync())
@@ -89,16 +116,17 @@ static inline rk_u32 rk_ballot(int predicate) { return rk_port->ballot(predicate
 /* Messages leave from lane 0; the test folds away for one-lane definitions. */
 #define rk_reply(ctx, type, m) \
   (rk_lane() != 0u ? 0 : (ctx)->api->reply((ctx), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
-#define rk_send(ctx, port, type, m)                                             \
-  (rk_lane() != 0u ? 0                                                          \
-                   : (ctx)->api->send_port((ctx), (rk_u32)(port), RK_TYPE_##type, (m), \
-                                           (rk_u32)sizeof(type)))
+#define rk_send(ctx, port, type, m) \
+  (rk_lane() != 0u                  \
+       ? 0                          \
+       : (ctx)->api->send_port((ctx), (rk_u32)(port), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_send_to(ctx, id, type, m) \
-  (rk_lane() != 0u ? 0 : (ctx)->api->send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
-#define rk_publish(ctx, topic, type, m)                                           \
-  (rk_lane() != 0u ? 0                                                            \
-                   : (ctx)->api->publish((ctx), (topic), RK_TYPE_##type, (m),     \
-                                         (rk_u32)sizeof(type)))
+  (rk_lane() != 0u ? 0               \
+                   : (ctx)->api->send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+#define rk_publish(ctx, topic, type, m) \
+  (rk_lane() != 0u                      \
+       ? 0                              \
+       : (ctx)->api->publish((ctx), (topic), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 /* A fresh stamp on lane 0, the stamp of this handling on the others. */
 #define rk_now(ctx) ((ctx)->api->now((ctx), rk_lane()))
 #define rk_self(ctx) ((ctx)->api->self(ctx))

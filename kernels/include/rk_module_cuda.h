@@ -64,14 +64,24 @@
 #endif
 
 #if RK_LANES == 1
-RK_FN rk_u32 rk_lane(void) { return 0u; }
+RK_FN rk_u32 rk_lane(void)
+{
+  return 0u;
+}
 #else
-RK_FN rk_u32 rk_lane(void) { return threadIdx.x; }
+RK_FN rk_u32 rk_lane(void)
+{
+  return threadIdx.x;
+}
 #endif
-RK_FN rk_u32 rk_lanes(void) { return RK_LANES; }
+RK_FN rk_u32 rk_lanes(void)
+{
+  return RK_LANES;
+}
 
 /* The lanes of the caller's warp; the last warp may have fewer than 32. */
-RK_FN rk_u32 rkd_warp_mask(void) {
+RK_FN rk_u32 rkd_warp_mask(void)
+{
 #if RK_LANES % 32 == 0
   return 0xffffffffu;
 #elif RK_LANES < 32
@@ -82,35 +92,57 @@ RK_FN rk_u32 rkd_warp_mask(void) {
 }
 
 #if RK_LANES == 1
-RK_FN void rk_warp_sync(void) {}
-RK_FN rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source) {
+RK_FN void rk_warp_sync(void)
+{
+}
+RK_FN rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
+{
   (void)source;
   return v;
 }
-RK_FN rk_u32 rk_ballot(int predicate) { return predicate != 0 ? 1u : 0u; }
+RK_FN rk_u32 rk_ballot(int predicate)
+{
+  return predicate != 0 ? 1u : 0u;
+}
 #else
-RK_FN void rk_warp_sync(void) { __syncwarp(rkd_warp_mask()); }
+RK_FN void rk_warp_sync(void)
+{
+  __syncwarp(rkd_warp_mask());
+}
 /* The caller's own value where the warp has no lane of that number. */
-RK_FN rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source) {
+RK_FN rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
+{
   rk_u32 mask = rkd_warp_mask();
   source %= 32u;
   source = (mask >> source & 1u) != 0u ? source : threadIdx.x % 32u;
   return __shfl_sync(mask, v, (int)source);
 }
-RK_FN rk_u32 rk_ballot(int predicate) { return __ballot_sync(rkd_warp_mask(), predicate); }
+RK_FN rk_u32 rk_ballot(int predicate)
+{
+  return __ballot_sync(rkd_warp_mask(), predicate);
+}
 #endif
 
 /* Barrier of all lanes, which also orders their memory. */
 #if RK_LANES == 1
-RK_FN void rk_lane_sync(void) {}
+RK_FN void rk_lane_sync(void)
+{
+}
 #elif RK_LANES <= 32
-RK_FN void rk_lane_sync(void) { __syncwarp(rkd_warp_mask()); }
+RK_FN void rk_lane_sync(void)
+{
+  __syncwarp(rkd_warp_mask());
+}
 #elif RK_LANES % 32 == 0
-RK_FN void rk_lane_sync(void) {
+RK_FN void rk_lane_sync(void)
+{
   asm volatile("barrier.sync 1, %0;" ::"n"(RK_LANES) : "memory");
 }
 #else
-RK_FN void rk_lane_sync(void) { rkd_team_sync(RK_LANES, rkd_warp_mask()); }
+RK_FN void rk_lane_sync(void)
+{
+  rkd_team_sync(RK_LANES, rkd_warp_mask());
+}
 #endif
 
 #undef RK_HELPERS_H

@@ -14,8 +14,8 @@
  * Zeroed memory is an empty ring.
  *
  * What keeps a producer from overwriting:
- *  record ring  the consumer publishes `head`, units given back (release); the producer compares with
- *               its copy and re-reads (acquire) only when the ring looks full.
+ *  record ring  the consumer publishes `head`, units given back (release); the producer compares
+ *               with its copy and re-reads (acquire) only when the ring looks full.
  *  inbox ring   credits: nobody takes a ticket without holding a credit, there are no more credits
  *               than slots, and a credit is given back only after its message was handled. Why that
  *               is also an ordering: a ticket t >= slots means t + 1 credits were used, so at least
@@ -30,13 +30,13 @@
 
 #include "rk_dev.h"
 
-/* ---- record ring ---------------------------------------------------------------------------------- */
+/* ---- record ring ----------------------------------------------------------------------------- */
 
 typedef struct rk_ring_tx { /* the producer's private side */
-  rk_u64 ring;  /* address of the rk_abi_ring */
-  rk_u64 units; /* address of its first unit */
-  rk_u64 tail;  /* units used */
-  rk_u64 head;  /* copy of the consumer's head */
+  rk_u64 ring;              /* address of the rk_abi_ring */
+  rk_u64 units;             /* address of its first unit */
+  rk_u64 tail;              /* units used */
+  rk_u64 head;              /* copy of the consumer's head */
   rk_u32 capacity;
   rk_u32 mask;
 } rk_ring_tx;
@@ -50,13 +50,15 @@ typedef struct rk_ring_rx { /* the consumer's private side */
   rk_u32 mask;
 } rk_ring_rx;
 
-RK_FN rk_u32 rkd_units(rk_u32 payload_bytes) {
+RK_FN rk_u32 rkd_units(rk_u32 payload_bytes)
+{
   return payload_bytes <= RK_UNIT_INLINE_BYTES
              ? 1u
              : 1u + (payload_bytes - RK_UNIT_INLINE_BYTES + RK_UNIT_BYTES - 1u) / RK_UNIT_BYTES;
 }
 
-RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring) {
+RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring)
+{
   const rk_abi_ring *r = RK_PTR(rk_abi_ring, ring);
   tx->ring = ring;
   tx->units = r->units;
@@ -66,7 +68,8 @@ RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring) {
   tx->mask = r->mask;
 }
 
-RK_FN void rkd_ring_rx_open(rk_ring_rx *rx, rk_u64 ring) {
+RK_FN void rkd_ring_rx_open(rk_ring_rx *rx, rk_u64 ring)
+{
   const rk_abi_ring *r = RK_PTR(rk_abi_ring, ring);
   rx->ring = ring;
   rx->units = r->units;
@@ -76,13 +79,15 @@ RK_FN void rkd_ring_rx_open(rk_ring_rx *rx, rk_u64 ring) {
   rx->mask = r->mask;
 }
 
-RK_FN rk_u8 *rkd_ring_unit(rk_u64 units, rk_u32 mask, rk_u64 position) {
+RK_FN rk_u8 *rkd_ring_unit(rk_u64 units, rk_u32 mask, rk_u64 position)
+{
   return RK_PTR(rk_u8, units) + (position & mask) * RK_UNIT_BYTES;
 }
 
 /* Units free for the producer; re-reads the consumer's head when fewer than `wanted` seem free.
  * Partner of the acquire: rkd_ring_give_back. */
-RK_FN rk_u32 rkd_ring_free(rk_ring_tx *tx, rk_u32 wanted) {
+RK_FN rk_u32 rkd_ring_free(rk_ring_tx *tx, rk_u32 wanted)
+{
   rk_u32 free_units = tx->capacity - (rk_u32)(tx->tail - tx->head);
   if (free_units < wanted) {
     tx->head = rk_ld_acquire_sys_u64(&RK_PTR(rk_abi_ring, tx->ring)->head);
@@ -92,7 +97,8 @@ RK_FN rk_u32 rkd_ring_free(rk_ring_tx *tx, rk_u32 wanted) {
 }
 
 /* Copies bytes into the record that starts at the producer's tail, from payload byte `at` on. */
-RK_FN void rkd_ring_put(const rk_ring_tx *tx, rk_u32 at, const void *data, rk_u32 bytes) {
+RK_FN void rkd_ring_put(const rk_ring_tx *tx, rk_u32 at, const void *data, rk_u32 bytes)
+{
   const rk_u8 *from = (const rk_u8 *)data;
   while (bytes > 0u) {
     rk_u32 unit = at < RK_UNIT_INLINE_BYTES ? 0u : 1u + (at - RK_UNIT_INLINE_BYTES) / RK_UNIT_BYTES;
@@ -108,7 +114,8 @@ RK_FN void rkd_ring_put(const rk_ring_tx *tx, rk_u32 at, const void *data, rk_u3
 
 /* Publishes the record at the producer's tail, whose payload is in place. The caller made sure that
  * rkd_units(header->size_bytes) units are free. Partner: rkd_ring_peek. */
-RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header) {
+RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header)
+{
   rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(tx->units, tx->mask, tx->tail));
   unit->id = header->id;
   unit->correlation = header->correlation;
@@ -127,13 +134,15 @@ RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header) {
 }
 
 /* The record at the consumer's head, or 0 when there is none. Partner: rkd_ring_commit. */
-RK_FN rk_abi_msg *rkd_ring_peek(const rk_ring_rx *rx) {
+RK_FN rk_abi_msg *rkd_ring_peek(const rk_ring_rx *rx)
+{
   rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(rx->units, rx->mask, rx->head));
   return rk_ld_acquire_sys_u64(&unit->seq) == rx->head + 1u ? unit : (rk_abi_msg *)0;
 }
 
 /* Copies payload bytes `at`.. of the record at the consumer's head. */
-RK_FN void rkd_ring_get(const rk_ring_rx *rx, rk_u32 at, void *data, rk_u32 bytes) {
+RK_FN void rkd_ring_get(const rk_ring_rx *rx, rk_u32 at, void *data, rk_u32 bytes)
+{
   rk_u8 *to = (rk_u8 *)data;
   while (bytes > 0u) {
     rk_u32 unit = at < RK_UNIT_INLINE_BYTES ? 0u : 1u + (at - RK_UNIT_INLINE_BYTES) / RK_UNIT_BYTES;
@@ -148,50 +157,67 @@ RK_FN void rkd_ring_get(const rk_ring_rx *rx, rk_u32 at, void *data, rk_u32 byte
 }
 
 /* Units consumed become the producer's again. Partner: rkd_ring_free. */
-RK_FN void rkd_ring_give_back(rk_ring_rx *rx) {
+RK_FN void rkd_ring_give_back(rk_ring_rx *rx)
+{
   if (rx->published != rx->head) {
     rx->published = rx->head;
     rk_st_release_sys_u64(&RK_PTR(rk_abi_ring, rx->ring)->head, rx->head);
   }
 }
 
-/* Passes the record at the consumer's head. Units that held payload get a zero sequence word, so that
- * old payload is never taken for a published record; the store is ordered before the producer's next
- * use of the unit by rkd_ring_give_back. Giving back is lazy: an eighth of the ring at a time. */
-RK_FN void rkd_ring_consume(rk_ring_rx *rx, rk_u32 payload_bytes) {
+/* Passes the record at the consumer's head. Units that held payload get a zero sequence word, so
+ * that old payload is never taken for a published record; the store is ordered before the
+ * producer's next use of the unit by rkd_ring_give_back. Giving back is lazy: an eighth of the ring
+ * at a time. */
+RK_FN void rkd_ring_consume(rk_ring_rx *rx, rk_u32 payload_bytes)
+{
   rk_u32 units = rkd_units(payload_bytes);
   for (rk_u32 i = 1u; i < units; ++i) {
     rk_st_relaxed_sys_u64(RK_PTR(rk_u64, rkd_ring_unit(rx->units, rx->mask, rx->head + i)), 0u);
   }
   rx->head += units;
-  if (rx->head - rx->published >= rx->capacity / 8u) { rkd_ring_give_back(rx); }
+  if (rx->head - rx->published >= rx->capacity / 8u) {
+    rkd_ring_give_back(rx);
+  }
 }
 
-/* ---- inbox ring ------------------------------------------------------------------------------------ */
+/* ---- inbox ring ------------------------------------------------------------------------------ */
 
 #define RK_TAIL_CLOSED (1ull << 63)
 
-RK_FN rk_abi_msg *rkd_slot(rk_u64 slots, rk_u32 mask, rk_u32 slot_bytes, rk_u64 position) {
+RK_FN rk_abi_msg *rkd_slot(rk_u64 slots, rk_u32 mask, rk_u32 slot_bytes, rk_u64 position)
+{
   return RK_PTR(rk_abi_msg, slots + (position & mask) * (rk_u64)slot_bytes);
 }
-RK_FN void *rkd_slot_payload(rk_abi_msg *slot) { return (rk_u8 *)(void *)slot + sizeof(rk_abi_msg); }
+RK_FN void *rkd_slot_payload(rk_abi_msg *slot)
+{
+  return (rk_u8 *)(void *)slot + sizeof(rk_abi_msg);
+}
 
 /* Takes up to `most` credits, at least `least`, of an actor's room; 0 when there are not that many.
  * acq_rel: see the head of this file. */
-RK_FN rk_u32 rkd_room_take(rk_abi_actor *to, rk_u32 least, rk_u32 most) {
+RK_FN rk_u32 rkd_room_take(rk_abi_actor *to, rk_u32 least, rk_u32 most)
+{
   rk_u64 *room = (rk_u64 *)&to->room;
   rk_u64 have = rk_ld_relaxed_gpu_u64(room);
   for (;;) {
-    if ((rk_i64)have < (rk_i64)least) { return 0u; }
+    if ((rk_i64)have < (rk_i64)least) {
+      return 0u;
+    }
     rk_u32 take = have < most ? (rk_u32)have : most;
-    if (rk_cas_acqrel_gpu_u64(room, &have, have - take)) { return take; }
+    if (rk_cas_acqrel_gpu_u64(room, &have, have - take)) {
+      return take;
+    }
   }
 }
 /* Takes a ticket in an actor's inbox for which the caller holds a credit; 0 when it is closed. */
-RK_FN int rkd_inbox_ticket(rk_abi_actor *to, rk_u64 *ticket) {
+RK_FN int rkd_inbox_ticket(rk_abi_actor *to, rk_u64 *ticket)
+{
   rk_u64 tail = rk_ld_relaxed_gpu_u64(&to->tail);
   do {
-    if ((tail & RK_TAIL_CLOSED) != 0u) { return 0; }
+    if ((tail & RK_TAIL_CLOSED) != 0u) {
+      return 0;
+    }
   } while (!rk_cas_acqrel_gpu_u64(&to->tail, &tail, tail + 1u));
   *ticket = tail;
   return 1;
@@ -199,7 +225,8 @@ RK_FN int rkd_inbox_ticket(rk_abi_actor *to, rk_u64 *ticket) {
 
 /* Writes and publishes the message for a ticket. Partner: rkd_slot_ready. */
 RK_FN void rkd_slot_publish(rk_abi_msg *slot, rk_u64 position, const rk_abi_msg *header,
-                            const void *data) {
+                            const void *data)
+{
   rkd_copy(rkd_slot_payload(slot), data, header->size_bytes);
   slot->id = header->id;
   slot->correlation = header->correlation;
@@ -215,27 +242,33 @@ RK_FN void rkd_slot_publish(rk_abi_msg *slot, rk_u64 position, const rk_abi_msg 
   slot->reason = header->reason;
   rk_st_release_gpu_u64(&slot->seq, position + 1u);
 }
-RK_FN int rkd_slot_ready(const rk_abi_msg *slot, rk_u64 position) {
+RK_FN int rkd_slot_ready(const rk_abi_msg *slot, rk_u64 position)
+{
   return rk_ld_acquire_gpu_u64(&slot->seq) == position + 1u;
 }
 
-/* ---- ready ring ------------------------------------------------------------------------------------ */
+/* ---- ready ring ------------------------------------------------------------------------------ */
 
 /* Tells `block` to look at the actor in `slot`. Call only after winning `signal` 0 -> 1. */
-RK_FN void rkd_ready_push(rk_abi_block *block, rk_u32 slot) {
+RK_FN void rkd_ready_push(rk_abi_block *block, rk_u32 slot)
+{
   rk_u64 ticket = rk_add_acqrel_gpu_u64(&block->ready_tail, 1u);
   rk_abi_ready *entry = RK_PTR(rk_abi_ready, block->ready) + (ticket & block->ready_mask);
   entry->slot = slot;
   rk_st_release_gpu_u64(&entry->seq, ticket + 1u);
 }
-RK_FN int rkd_ready_pop(const rk_abi_block *block, rk_u64 *head, rk_u32 *slot) {
+RK_FN int rkd_ready_pop(const rk_abi_block *block, rk_u64 *head, rk_u32 *slot)
+{
   const rk_abi_ready *entry = RK_PTR(rk_abi_ready, block->ready) + (*head & block->ready_mask);
-  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) { return 0; }
+  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) {
+    return 0;
+  }
   *slot = entry->slot;
   *head += 1u;
   return 1;
 }
-RK_FN int rkd_ready_waits(const rk_abi_block *block, rk_u64 head) {
+RK_FN int rkd_ready_waits(const rk_abi_block *block, rk_u64 head)
+{
   const rk_abi_ready *entry = RK_PTR(rk_abi_ready, block->ready) + (head & block->ready_mask);
   return rk_ld_acquire_gpu_u64(&entry->seq) == head + 1u;
 }

@@ -59,22 +59,28 @@ typedef struct rk_team {
 static __shared__ rk_team rkd_team;
 
 /* All threads of the block. */
-RK_FN void rkd_team_meet(void) { asm volatile("barrier.sync 0;" ::: "memory"); }
+RK_FN void rkd_team_meet(void)
+{
+  asm volatile("barrier.sync 0;" ::: "memory");
+}
 
 /* ---- a barrier for lanes that are no whole number of warps ---- */
 
 /* Words of shared memory, by their address there; scope cta. */
-RK_FN rk_u32 rkd_shared_add_acqrel(rk_u32 *word, rk_u32 d) {
+RK_FN rk_u32 rkd_shared_add_acqrel(rk_u32 *word, rk_u32 d)
+{
   rk_u32 v;
   asm volatile("atom.acq_rel.cta.add.u32 %0, [%1], %2;" : "=r"(v) : "l"(word), "r"(d) : "memory");
   return v;
 }
-RK_FN rk_u32 rkd_shared_load_acquire(const rk_u32 *word) {
+RK_FN rk_u32 rkd_shared_load_acquire(const rk_u32 *word)
+{
   rk_u32 v;
   asm volatile("ld.acquire.cta.u32 %0, [%1];" : "=r"(v) : "l"(word) : "memory");
   return v;
 }
-RK_FN void rkd_shared_store_release(rk_u32 *word, rk_u32 v) {
+RK_FN void rkd_shared_store_release(rk_u32 *word, rk_u32 v)
+{
   asm volatile("st.release.cta.u32 [%0], %1;" ::"l"(word), "r"(v) : "memory");
 }
 
@@ -86,7 +92,8 @@ RK_FN void rkd_shared_store_release(rk_u32 *word, rk_u32 v) {
  * `arrived` before the release, so nobody of the next barrier can find the old count. What earlier
  * arrivals did before is carried to the last one by the chain of acq_rel additions, and from it to
  * all by the release of `generation`. */
-RK_SLOW_FN void rkd_team_sync(rk_u32 lanes, rk_u32 warp_mask) {
+RK_SLOW_FN void rkd_team_sync(rk_u32 lanes, rk_u32 warp_mask)
+{
   __syncwarp(warp_mask);
   if (threadIdx.x % 32u == 0u) {
     rk_u32 warps = (lanes + 31u) / 32u;
@@ -95,7 +102,9 @@ RK_SLOW_FN void rkd_team_sync(rk_u32 lanes, rk_u32 warp_mask) {
       rkd_team.arrived = 0u;
       rkd_shared_store_release(&rkd_team.generation, generation + 1u);
     } else {
-      while (rkd_shared_load_acquire(&rkd_team.generation) == generation) { rkd_pause(20u); }
+      while (rkd_shared_load_acquire(&rkd_team.generation) == generation) {
+        rkd_pause(20u);
+      }
     }
   }
   __syncwarp(warp_mask);
@@ -106,7 +115,8 @@ RK_SLOW_FN void rkd_team_sync(rk_u32 lanes, rk_u32 warp_mask) {
 /* Runs a handler on lanes 0..lanes-1 and returns when all of them are done. Called by the leader,
  * with 1 < lanes <= RK_BLOCK_THREADS. */
 RK_SLOW_FN void rkd_team_run(rk_u32 lanes, rk_ctx *ctx, rk_u32 def, rk_u32 handler, const void *msg,
-                             void *state) {
+                             void *state)
+{
   rkd_team.ctx = ctx;
   rkd_team.msg = msg;
   rkd_team.state = state;
@@ -119,17 +129,21 @@ RK_SLOW_FN void rkd_team_run(rk_u32 lanes, rk_ctx *ctx, rk_u32 def, rk_u32 handl
 }
 
 /* Sends the followers home. */
-RK_FN void rkd_team_dismiss(void) {
+RK_FN void rkd_team_dismiss(void)
+{
   rkd_team.lanes = 0u;
   rkd_team_meet();
 }
 
 /* What every thread but the leader does from launch to dismissal. */
-RK_FN void rkd_team_follow(void) {
+RK_FN void rkd_team_follow(void)
+{
   for (;;) {
     rkd_team_meet(); /* partners: rkd_team_run, rkd_team_dismiss */
     rk_u32 lanes = rkd_team.lanes;
-    if (lanes == 0u) { return; }
+    if (lanes == 0u) {
+      return;
+    }
     if (threadIdx.x < lanes) {
       rk_call_handler(rkd_team.ctx, rkd_team.def, rkd_team.handler, rkd_team.msg, rkd_team.state);
     }
@@ -140,7 +154,8 @@ RK_FN void rkd_team_follow(void) {
 /* One lane needs no team. More lanes than the block has threads cannot be run at all: the launch
  * was wrong. */
 static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index,
-                                    const void *msg, void *state) {
+                                    const void *msg, void *state)
+{
   rk_u32 lanes = def->lanes;
   if (lanes == 1u) {
     rk_call_handler(ctx, def->index, index, msg, state);
@@ -155,9 +170,12 @@ static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 i
  * most RK_BLOCK_THREADS threads a block. `grid`: address of the rk_abi_grid. The bound of one
  * block a multiprocessor lets the compiler take the registers it needs; without it it spills to
  * allow as many blocks as there fit. */
-extern "C" __global__ void __launch_bounds__(RK_BLOCK_THREADS, 1) rk_grid(rk_u64 grid) {
+extern "C" __global__ void __launch_bounds__(RK_BLOCK_THREADS, 1) rk_grid(rk_u64 grid)
+{
   const rk_abi_grid *shared = RK_PTR(const rk_abi_grid, grid);
-  if (blockIdx.x >= shared->block_count) { return; }
+  if (blockIdx.x >= shared->block_count) {
+    return;
+  }
   if (threadIdx.x == 0u) {
     rkd_team.arrived = 0u; /* shared memory starts with whatever was there */
     rkd_team.generation = 0u;

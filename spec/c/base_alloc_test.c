@@ -147,9 +147,8 @@ static void pages_start_as_zeros_and_become_zeros_again(void **state)
   }
   const struct {
     size_t from, length;
-  } ranges[] = {{0, bytes},       {page, 2 * page}, {10, 20},
-                {10, page},       {page / 2, 3 * page + 7}, {page, 1},
-                {page - 1, 2},    {bytes - 1, 1},   {5, 0}};
+  } ranges[] = {{0, bytes}, {page, 2 * page}, {10, 20},       {10, page}, {page / 2, 3 * page + 7},
+                {page, 1},  {page - 1, 2},    {bytes - 1, 1}, {5, 0}};
   for (size_t r = 0; r < RK_ARRAY_LEN(ranges); r++) {
     memset(pages, 0x5A, bytes);
     rk_pages_release(pages + ranges[r].from, ranges[r].length);
@@ -289,9 +288,9 @@ static void environment_makes_failures_from_the_start(void **state)
   (void)state;
   const struct {
     const char *value, *expected;
-  } cases[] = {{"1", "F....."},  {"3", "..F..."},  {"3+", "..FFFF"}, {"1+", "FFFFFF"},
-               {"7", "......"},  {"0", "......"},  {"", "......"},   {"-1", "......"},
-               {"x", "......"},  {"2x", "......"}, {"2++", "......"}};
+  } cases[] = {{"1", "F....."}, {"3", "..F..."},  {"3+", "..FFFF"}, {"1+", "FFFFFF"},
+               {"7", "......"}, {"0", "......"},  {"", "......"},   {"-1", "......"},
+               {"x", "......"}, {"2x", "......"}, {"2++", "......"}};
   for (size_t i = 0; i < RK_ARRAY_LEN(cases); i++) {
     char output[64];
     const char *argv[] = {own_path, "--print-six", NULL};

@@ -144,8 +144,8 @@ static void numbers_are_checked(void **state)
     assert_int_equal(rk_param_int(RK_PARAM_BLOCKS, &value, NULL), RK_OK);
     assert_int_equal(value, good[i].value);
   }
-  const char *const bad[] = {"65537", "-1", "x",  "1x", " 1", "1 ", "1.5", "0x10", "+", "-",
-                             "1-2",   "99999999999999999999999"};
+  const char *const bad[] = {"65537", "-1",   "x", "1x", " 1",  "1 ",
+                             "1.5",   "0x10", "+", "-",  "1-2", "99999999999999999999999"};
   for (size_t i = 0; i < RK_ARRAY_LEN(bad); i++) {
     set_env("RINGKERNEL_BLOCKS", bad[i]);
     value = -7;

@@ -169,8 +169,8 @@ static void compiles_once(void **state)
 static void key_covers_what_decides_the_result(void **state)
 {
   (void)state;
-  rk_cpu_compile_request request =
-      request_for("#ifndef N\n#define N 1\n#endif\nint answer(void) { return N; }\n");
+  rk_cpu_compile_request request = request_for(
+      "#ifndef N\n#define N 1\n#endif\nint answer(void) { return N; }\n");
   assert_int_equal(compile_and_call(&request, NULL), 1);
   const char *const flags[] = {"-DN=2", "-O0", NULL};
   request.flags = flags;
@@ -204,8 +204,8 @@ static void key_covers_what_decides_the_result(void **state)
 static void warnings_reach_the_log(void **state)
 {
   (void)state;
-  rk_cpu_compile_request request =
-      request_for("#line 7 \"user.cu\"\nint answer(void) { int unused; return 3; }\n");
+  rk_cpu_compile_request request = request_for(
+      "#line 7 \"user.cu\"\nint answer(void) { int unused; return 3; }\n");
   for (int i = 0; i < 2; i++) { /* compiled, then cached */
     char *log = NULL;
     assert_int_equal(compile_and_call(&request, &log), 3);
@@ -487,7 +487,7 @@ static void loading_says_what_is_wrong(void **state)
 /* ---- crashes ---- */
 
 typedef struct crash {
-  int what;          /* argument of answer() */
+  int what; /* argument of answer() */
   bool has_scope;
   bool has_lookup;   /* addr2line can be found */
   bool is_lane;      /* in a fiber of a team */
@@ -557,7 +557,8 @@ static void run_crash(crash *c)
   void *source;
   size_t source_bytes;
   assert_int_equal(rk_platform_real()->file_read("spec/c/planted/smooth.cu", 1 << 16, &source,
-                                                 &source_bytes, NULL), RK_OK);
+                                                 &source_bytes, NULL),
+                   RK_OK);
   rk_cpu_compile_request request = request_for(source);
   /* Sanitizers have their own opinion on what this source does. */
   const char *const flags[] = {"-fno-sanitize=all", NULL};

@@ -102,8 +102,7 @@ static void reduce_on_thread(void *arg)
   reduction *r = arg;
   rk_error err = RK_ERROR_INIT;
   rk_team *team = NULL;
-  if (rk_team_open(128, &err, &team) == RK_OK &&
-      rk_team_run(team, 128, reduce, r, &err) != RK_OK) {
+  if (rk_team_open(128, &err, &team) == RK_OK && rk_team_run(team, 128, reduce, r, &err) != RK_OK) {
     r->sum = 0;
   }
   rk_team_close(team);
@@ -505,17 +504,17 @@ static void build_planted(const char *compiler, const char folder[FOLDER_BYTES])
            "%s -r -nostdlib -o %s %s/parts/*.o && rm -r %s/parts",
            folder, compiler, folder, compiler, base, folder, folder);
   expect_success((const char *const[]){"sh", "-c", command, NULL});
-  expect_success((const char *const[]){
-      compiler, "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Isrc", "-Ikernels/include",
-      "-DRK_TSAN=1", "-r", "-nostdlib", "-o", fibers, "src/backend/cpu/cpu_fiber.c",
-      "src/backend/cpu/cpu_team.c", NULL});
+  expect_success((const char *const[]){compiler, "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g",
+                                       "-Isrc", "-Ikernels/include", "-DRK_TSAN=1", "-r",
+                                       "-nostdlib", "-o", fibers, "src/backend/cpu/cpu_fiber.c",
+                                       "src/backend/cpu/cpu_team.c", NULL});
   for (size_t i = 0; i < RK_ARRAY_LEN(bugs); i++) {
     for (int fixed = 0; fixed < 2; fixed++) {
       snprintf(source, sizeof(source), "spec/c/planted/%s.c", bugs[i]);
       expect_success((const char *const[]){compiler, "-std=gnu11", "-O1", "-g", "-Isrc",
                                            "-fsanitize=thread", fixed ? "-DFIXED=1" : "-DBUG=1",
-                                           "-o", program, source, base, fibers, "-lpthread",
-                                           "-ldl", NULL});
+                                           "-o", program, source, base, fibers, "-lpthread", "-ldl",
+                                           NULL});
       int code = run_program((const char *const[]){"env", "TSAN_OPTIONS=", program, NULL}, output);
       if (fixed ? code != 0 : code != 66 || strstr(output, "data race") == NULL) {
         fail_msg("%s, %s, %s: exit status %d\n%s", compiler, bugs[i],
@@ -597,21 +596,21 @@ static void reports_its_speed(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reduces_at_every_size),
-      cmocka_unit_test(eight_blocks_on_eight_threads),
-      cmocka_unit_test(one_lane_is_a_plain_call),
-      cmocka_unit_test(stacks_are_apart_and_coloured),
+    cmocka_unit_test(reduces_at_every_size),
+    cmocka_unit_test(eight_blocks_on_eight_threads),
+    cmocka_unit_test(one_lane_is_a_plain_call),
+    cmocka_unit_test(stacks_are_apart_and_coloured),
 #if defined(__x86_64__)
-      cmocka_unit_test(rounding_mode_belongs_to_the_lane),
+    cmocka_unit_test(rounding_mode_belongs_to_the_lane),
 #endif
-      cmocka_unit_test(warps_exchange_and_vote),
-      cmocka_unit_test(diverged_run_ends_with_an_error),
-      cmocka_unit_test(returning_early_is_allowed),
-      cmocka_unit_test(refuses_what_cannot_work),
-      cmocka_unit_test(survives_every_failed_allocation),
-      cmocka_unit_test(planted_bugs_are_reported_by_gcc),
-      cmocka_unit_test(planted_bugs_are_reported_by_clang),
-      cmocka_unit_test(reports_its_speed),
+    cmocka_unit_test(warps_exchange_and_vote),
+    cmocka_unit_test(diverged_run_ends_with_an_error),
+    cmocka_unit_test(returning_early_is_allowed),
+    cmocka_unit_test(refuses_what_cannot_work),
+    cmocka_unit_test(survives_every_failed_allocation),
+    cmocka_unit_test(planted_bugs_are_reported_by_gcc),
+    cmocka_unit_test(planted_bugs_are_reported_by_clang),
+    cmocka_unit_test(reports_its_speed),
   };
   return cmocka_run_group_tests_name("executor", tests, NULL, NULL);
 }

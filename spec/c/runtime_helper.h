@@ -57,21 +57,33 @@ static inline int make_cache(void **state)
   return rk_platform_current()->dir_make_temp("rk-spec-", cache_folder, sizeof(cache_folder), NULL);
 }
 
+static inline void remove_folder(const char *folder);
+
 static inline bool remove_entry(void *arg, const char *name)
 {
   char path[600];
-  (void)arg;
-  (void)snprintf(path, sizeof(path), "%s/%s", cache_folder, name);
-  (void)rk_platform_current()->file_remove(path, NULL);
+  rk_file_info info;
+  (void)snprintf(path, sizeof(path), "%s/%s", (const char *)arg, name);
+  if (rk_platform_current()->file_stat(path, &info, NULL) == RK_OK && info.is_dir) {
+    remove_folder(path);
+  } else {
+    (void)rk_platform_current()->file_remove(path, NULL);
+  }
   return true;
+}
+
+static inline void remove_folder(const char *folder)
+{
+  (void)rk_platform_current()->dir_each(folder, remove_entry, (void *)(uintptr_t)folder, NULL);
+  (void)rk_platform_current()->file_remove(folder, NULL);
 }
 
 static inline int remove_cache(void **state)
 {
   (void)state;
-  (void)rk_platform_current()->dir_each(cache_folder, remove_entry, NULL, NULL);
-  (void)rk_platform_current()->file_remove(cache_folder, NULL);
-  return rk_alloc_live() == 0 ? 0 : -1;
+  remove_folder(cache_folder);
+  bool is_gone = rk_platform_current()->file_stat(cache_folder, NULL, NULL) == RK_ENOT_FOUND;
+  return is_gone && rk_alloc_live() == 0 ? 0 : -1;
 }
 
 /* Opens a runtime; `use` needs no cache folder and, where it says 0, gets two blocks. */

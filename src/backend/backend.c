@@ -8,7 +8,8 @@
 
 #include "backend/cpu/cpu_backend.h"
 
-int rk_backend_select(const char *name, const rk_backend_ops **out, rk_error *err) {
+int rk_backend_select(const char *name, const rk_backend_ops **out, rk_error *err)
+{
   if (name == NULL || strcmp(name, "auto") == 0 || strcmp(name, "cpu") == 0) {
     *out = &rk_cpu_backend_ops;
     return RK_OK;

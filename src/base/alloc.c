@@ -92,8 +92,8 @@ void *rk_alloc_aligned(size_t align, size_t size)
     return NULL;
   }
   void *block = NULL;
-  if (posix_memalign(&block, align < sizeof(void *) ? sizeof(void *) : align,
-                     at_least_one(size)) != 0) {
+  if (posix_memalign(&block, align < sizeof(void *) ? sizeof(void *) : align, at_least_one(size)) !=
+      0) {
     return NULL;
   }
   return count_block(block);

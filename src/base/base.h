@@ -22,7 +22,7 @@
 
 /* The struct of type `type` whose field `member` is at `pointer`. */
 #define RK_CONTAINER_OF(pointer, type, member) \
-  ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+  ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* One line of the cache: what two cores fight over. */
 #define RK_CACHE_LINE 64

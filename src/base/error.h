@@ -15,11 +15,14 @@
 #define RK_ERROR_TEXT_BYTES 512
 
 typedef struct rk_error {
-  int status;                      /* RK_OK or a negative RK_E* */
-  char text[RK_ERROR_TEXT_BYTES];  /* what -> why -> what to do; truncated, always terminated */
+  int status;                     /* RK_OK or a negative RK_E* */
+  char text[RK_ERROR_TEXT_BYTES]; /* what -> why -> what to do; truncated, always terminated */
 } rk_error;
 
-#define RK_ERROR_INIT { RK_OK, "" }
+#define RK_ERROR_INIT \
+  {                   \
+    RK_OK, ""         \
+  }
 
 /* Fills `err` (which may be NULL) and returns `status`, so that `return rk_error_set(...)` works.
  * Threads: any. */

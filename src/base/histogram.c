@@ -115,8 +115,8 @@ double rk_histogram_mean(const rk_histogram *histogram)
   if (histogram->total == 0) {
     return 0.0;
   }
-  __extension__ unsigned __int128 sum =
-      ((unsigned __int128)histogram->sum_high << 64) | histogram->sum_low;
+  __extension__ unsigned __int128 sum = ((unsigned __int128)histogram->sum_high << 64) |
+                                        histogram->sum_low;
   return (double)sum / (double)histogram->total;
 }
 
@@ -150,8 +150,8 @@ uint64_t rk_histogram_percentile(const rk_histogram *histogram, double percent)
   return histogram->max;
 }
 
-bool rk_histogram_next(const rk_histogram *histogram, size_t *cursor, uint64_t *low,
-                       uint64_t *high, uint64_t *count)
+bool rk_histogram_next(const rk_histogram *histogram, size_t *cursor, uint64_t *low, uint64_t *high,
+                       uint64_t *count)
 {
   for (size_t i = *cursor; i < RK_HISTOGRAM_BUCKETS; i++) {
     if (histogram->counts[i] != 0) {

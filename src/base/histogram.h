@@ -61,7 +61,7 @@ uint64_t rk_histogram_percentile(const rk_histogram *histogram, double percent);
 
 /* Walks the buckets that hold something, from low to high: start with *cursor = 0, call until it
  * returns false. A bucket holds `count` numbers from *low to *high, both included. */
-bool rk_histogram_next(const rk_histogram *histogram, size_t *cursor, uint64_t *low,
-                       uint64_t *high, uint64_t *count);
+bool rk_histogram_next(const rk_histogram *histogram, size_t *cursor, uint64_t *low, uint64_t *high,
+                       uint64_t *count);
 
 #endif

@@ -14,8 +14,7 @@
 
 static const rk_param table[RK_PARAM_COUNT] = {
 #define RK_PARAM_ENTRY(id, kind, fallback, choices, minimum, maximum, help) \
-  [RK_PARAM_##id] = {                                                       \
-      "RINGKERNEL_" #id, RK_PARAM_##kind, fallback, choices, minimum, maximum, help},
+  [RK_PARAM_##id] = {"RINGKERNEL_" #id, RK_PARAM_##kind, fallback, choices, minimum, maximum, help},
     RK_PARAM_LIST(RK_PARAM_ENTRY)
 #undef RK_PARAM_ENTRY
 };

@@ -17,30 +17,30 @@
 #include "base/error.h"
 
 /* X(ID, kind, default, choices, minimum, maximum, help) */
-#define RK_PARAM_LIST(X)                                                                          \
-  X(BACKEND, CHOICE, "auto", "auto|cpu|cuda", 0, 0, "backend that a runtime opens on")            \
-  X(CC, TEXT, "", "", 0, 0, "C compiler for kernels on the CPU; empty: cc, gcc, clang in order")  \
-  X(CACHE, TEXT, "", "", 0, 0,                                                                    \
-    "folder of compiled kernels; empty: $XDG_CACHE_HOME/ringkernel or ~/.cache/ringkernel")       \
-  X(LOG, CHOICE, "warn", "off|error|warn|info|debug", 0, 0, "what is written to standard error")  \
-  X(BLOCKS, INT, "0", "", 0, 65536, "blocks of the CPU backend; 0: one for each processor")       \
-  X(SPIN_US, INT, "50", "", 0, 1000000,                                                           \
-    "microseconds that an idle block or a waiting host spins before it sleeps")                   \
-  X(LUA, TEXT, "", "", 0, 0, "folder of the Lua modules; empty: those built in")                  \
-  X(ALLOC_FAIL, TEXT, "", "", 0, 0,                                                               \
+#define RK_PARAM_LIST(X)                                                                         \
+  X(BACKEND, CHOICE, "auto", "auto|cpu|cuda", 0, 0, "backend that a runtime opens on")           \
+  X(CC, TEXT, "", "", 0, 0, "C compiler for kernels on the CPU; empty: cc, gcc, clang in order") \
+  X(CACHE, TEXT, "", "", 0, 0,                                                                   \
+    "folder of compiled kernels; empty: $XDG_CACHE_HOME/ringkernel or ~/.cache/ringkernel")      \
+  X(LOG, CHOICE, "warn", "off|error|warn|info|debug", 0, 0, "what is written to standard error") \
+  X(BLOCKS, INT, "0", "", 0, 65536, "blocks of the CPU backend; 0: one for each processor")      \
+  X(SPIN_US, INT, "50", "", 0, 1000000,                                                          \
+    "microseconds that an idle block or a waiting host spins before it sleeps")                  \
+  X(LUA, TEXT, "", "", 0, 0, "folder of the Lua modules; empty: those built in")                 \
+  X(ALLOC_FAIL, TEXT, "", "", 0, 0,                                                              \
     "for tests: number of the host allocation that fails; with a + all later ones fail too")
 
 typedef enum rk_param_id {
 #define RK_PARAM_ENUM(id, kind, fallback, choices, minimum, maximum, help) RK_PARAM_##id,
   RK_PARAM_LIST(RK_PARAM_ENUM)
 #undef RK_PARAM_ENUM
-  RK_PARAM_COUNT
+      RK_PARAM_COUNT
 } rk_param_id;
 
 typedef enum rk_param_kind { RK_PARAM_TEXT, RK_PARAM_CHOICE, RK_PARAM_INT } rk_param_kind;
 
 typedef struct rk_param {
-  const char *name;     /* "RINGKERNEL_LOG" */
+  const char *name; /* "RINGKERNEL_LOG" */
   rk_param_kind kind;
   const char *fallback; /* the default, as text */
   const char *choices;  /* CHOICE: the allowed words, with | between */

@@ -63,7 +63,10 @@ typedef struct rk_thread_spec {
   size_t stack_bytes; /* 0: the system's default */
 } rk_thread_spec;
 
-#define RK_THREAD_SPEC_INIT { .cpu = -1 }
+#define RK_THREAD_SPEC_INIT \
+  {                         \
+    .cpu = -1               \
+  }
 
 /* Called for each entry of a folder; false ends the walk. */
 typedef bool (*rk_dir_fn)(void *arg, const char *name);

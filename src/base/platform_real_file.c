@@ -85,9 +85,8 @@ int rk__os_file_read(const char *path, size_t limit, void **data, size_t *size, 
   }
   /* The size is a hint: files in /proc say 0, others may grow. One byte is for the final 0, and
    * one more lets the read that finds the end of the file come without growing. */
-  size_t capacity = info.st_size > 0 && (uint64_t)info.st_size <= limit
-                        ? (size_t)info.st_size + 2
-                        : FIRST_READ_BYTES;
+  size_t capacity = info.st_size > 0 && (uint64_t)info.st_size <= limit ? (size_t)info.st_size + 2
+                                                                        : FIRST_READ_BYTES;
   block = rk_alloc(capacity);
   for (;;) {
     if (block == NULL) {
@@ -104,8 +103,8 @@ int rk__os_file_read(const char *path, size_t limit, void **data, size_t *size, 
     }
     used += (size_t)got;
     if (used > limit) {
-      status = rk_error_set(err, RK_ETOO_LARGE, "cannot read '%.300s': larger than %zu bytes",
-                            path, limit);
+      status = rk_error_set(err, RK_ETOO_LARGE, "cannot read '%.300s': larger than %zu bytes", path,
+                            limit);
       goto done;
     }
     if (used == capacity - 1) {
@@ -196,8 +195,7 @@ int rk__os_file_stat(const char *path, rk_file_info *info, rk_error *err)
   }
   if (info != NULL) {
     info->size_bytes = (uint64_t)found.st_size;
-    info->mtime_ns =
-        (uint64_t)found.st_mtim.tv_sec * RK_NS_PER_S + (uint64_t)found.st_mtim.tv_nsec;
+    info->mtime_ns = (uint64_t)found.st_mtim.tv_sec * RK_NS_PER_S + (uint64_t)found.st_mtim.tv_nsec;
     info->is_dir = S_ISDIR(found.st_mode);
   }
   return RK_OK;

@@ -89,8 +89,8 @@ static int start_program(const rk_spawn *program, int write_end, pid_t *child)
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                            POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   /* argv is not changed by exec; its type is older than const. */
   char *const *argv = NULL;
   memcpy(&argv, &program->argv, sizeof argv);
@@ -132,9 +132,8 @@ int rk__os_spawn(const rk_spawn *program, rk_spawn_result *result, rk_error *err
 {
   const char *name = program->argv[0];
   bool has_output = program->output != NULL && program->output_bytes > 0;
-  capture c = {.fd = -1,
-               .output = program->output,
-               .room = has_output ? program->output_bytes - 1 : 0};
+  capture c = {
+      .fd = -1, .output = program->output, .room = has_output ? program->output_bytes - 1 : 0};
   int ends[2];
   pid_t child = -1;
   int wait_status = 0;
@@ -181,8 +180,10 @@ int rk__os_spawn(const rk_spawn *program, rk_spawn_result *result, rk_error *err
     program->output[c.used] = '\0';
   }
   if (wait_error != 0) {
-    return rk__os_fail(err, wait_error, "cannot learn how a program ended (does this process "
-                                        "ignore SIGCHLD?):", name);
+    return rk__os_fail(err, wait_error,
+                       "cannot learn how a program ended (does this process "
+                       "ignore SIGCHLD?):",
+                       name);
   }
   *result = (rk_spawn_result){
       .exit_code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1,

@@ -111,8 +111,7 @@ int rk__os_thread_start(const rk_thread_spec *spec, rk_thread **thread, rk_error
   }
   rk_thread *self = rk_calloc(1, sizeof *self);
   if (self == NULL) {
-    return rk_error_set(err, RK_EOUT_OF_MEMORY, "cannot start thread '%.64s': out of memory",
-                        name);
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "cannot start thread '%.64s': out of memory", name);
   }
   self->fn = spec->fn;
   self->arg = spec->arg;

@@ -7,8 +7,7 @@
  */
 #include "base/thread.h"
 
-int rk_thread_start(rk_thread **thread, const char *name, rk_thread_fn fn, void *arg,
-                    rk_error *err)
+int rk_thread_start(rk_thread **thread, const char *name, rk_thread_fn fn, void *arg, rk_error *err)
 {
   rk_thread_spec spec = RK_THREAD_SPEC_INIT;
   spec.name = name;
@@ -88,9 +87,8 @@ void rk_once_run(rk_once *once, void (*fn)(void *arg), void *arg)
     return;
   }
   while (seen != ONCE_DONE) {
-    if (seen == ONCE_AWAITED ||
-        __atomic_compare_exchange_n(&once->word, &seen, ONCE_AWAITED, false, __ATOMIC_ACQUIRE,
-                                    __ATOMIC_ACQUIRE)) {
+    if (seen == ONCE_AWAITED || __atomic_compare_exchange_n(&once->word, &seen, ONCE_AWAITED, false,
+                                                            __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
       rk_park(&once->word, ONCE_AWAITED, RK_FOREVER);
       seen = __atomic_load_n(&once->word, __ATOMIC_ACQUIRE);
     }

@@ -49,7 +49,10 @@ typedef struct rk_mutex {
   uint32_t word; /* 0 free, 1 taken, 2 taken and somebody may be waiting */
 } rk_mutex;
 
-#define RK_MUTEX_INIT { 0 }
+#define RK_MUTEX_INIT \
+  {                   \
+    0                 \
+  }
 
 /* Takes the lock; waits for it if need be. Threads: any. */
 void rk_mutex_lock(rk_mutex *mutex);
@@ -65,7 +68,10 @@ typedef struct rk_once {
   uint32_t word; /* 0 not yet, 1 running, 2 running and somebody waits, 3 done */
 } rk_once;
 
-#define RK_ONCE_INIT { 0 }
+#define RK_ONCE_INIT \
+  {                  \
+    0                \
+  }
 
 /* Calls fn(arg) if no call with this `once` did so before; returns when it is done, whoever did
  * it. `fn` must not use the same `once`. Threads: any. */

@@ -15,7 +15,10 @@ typedef struct rk_wake {
   int fd; /* -1: closed */
 } rk_wake;
 
-#define RK_WAKE_INIT { -1 }
+#define RK_WAKE_INIT \
+  {                  \
+    -1               \
+  }
 
 /* Opens `wake`, not signalled. Returns RK_OK or RK_EIO (no descriptor left); `wake` is untouched on
  * failure. Threads: owner. */

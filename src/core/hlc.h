@@ -42,8 +42,8 @@ void rk_hlc_init(rk_hlc *clock, uint16_t node, uint64_t max_skew_us);
 /* Stamps an event: larger than every stamp this clock has given or merged. Threads: any. */
 rk_u64 rk_hlc_tick(rk_hlc *clock);
 
-/* The same with a wall clock that the caller read a moment ago, so that a batch reads it once. What the clock
- * promises does not depend on how old the reading is. Threads: any. */
+/* The same with a wall clock that the caller read a moment ago, so that a batch reads it once. What
+ * the clock promises does not depend on how old the reading is. Threads: any. */
 rk_u64 rk_hlc_tick_at(rk_hlc *clock, uint64_t wall_us);
 
 /* What the clock says, without stamping: the wall clock, or the latest stamp if that is ahead. A

@@ -69,7 +69,8 @@ typedef struct option_match {
 /* What read_option found. */
 enum { READ_OPTION, READ_END, READ_UNKNOWN, READ_NO_VALUE };
 
-static void print_usage(FILE *out) {
+static void print_usage(FILE *out)
+{
   fputs("usage: rkl [options] [script [args]]\nAvailable options are:\n", out);
   for (int id = 0; id < OPT_NONE; id++) {
     fprintf(out, "  %-16s %s\n", options[id].usage, options[id].help);
@@ -79,12 +80,12 @@ static void print_usage(FILE *out) {
         out);
 }
 
-
 /*
  * Compares one argument with one option. Returns whether it is that option; then `*value` is the
  * value that the same argument carries, or NULL.
  */
-static bool match_option(const option_spec *option, const char *argument, const char **value) {
+static bool match_option(const option_spec *option, const char *argument, const char **value)
+{
   size_t length = strlen(option->name);
   if (strncmp(argument, option->name, length) != 0) {
     return false;
@@ -112,7 +113,8 @@ static bool match_option(const option_spec *option, const char *argument, const 
  * options *index becomes the place of the script name, if there is one. After a mistake *index
  * stays on the argument to blame.
  */
-static int read_option(char **argv, int *index, option_match *match) {
+static int read_option(char **argv, int *index, option_match *match)
+{
   const char *argument = argv[*index];
   if (argument == NULL || argument[0] != '-' || argument[1] == '\0') {
     return READ_END;
@@ -142,13 +144,15 @@ static int read_option(char **argv, int *index, option_match *match) {
 }
 
 /* Writes a mistake in the words of lua(1), then the usage. Returns -1. */
-static int refuse(const char *before, const char *option, const char *after) {
+static int refuse(const char *before, const char *option, const char *after)
+{
   fprintf(stderr, "rkl: %s'%s'%s\n", before, option, after);
   print_usage(stderr);
   return -1;
 }
 
-static int set_backend(const char *name) {
+static int set_backend(const char *name)
+{
   if (strcmp(name, "cpu") != 0 && strcmp(name, "cuda") != 0 && strcmp(name, "auto") != 0) {
     fprintf(stderr, "rkl: option '--backend': cpu, cuda or auto expected, got '%s'\n", name);
     return -1;
@@ -161,7 +165,8 @@ static int set_backend(const char *name) {
 }
 
 /* Notes one option in `cli`. Returns 0, or -1 after a message. */
-static int note_option(rk_cli *cli, const option_match *match) {
+static int note_option(rk_cli *cli, const option_match *match)
+{
   switch (match->id) {
     case OPT_STATEMENT:
       cli->has_statement = true;
@@ -196,7 +201,8 @@ static int note_option(rk_cli *cli, const option_match *match) {
   return 0;
 }
 
-int rk_cli_parse(int argc, char **argv, rk_cli *cli) {
+int rk_cli_parse(int argc, char **argv, rk_cli *cli)
+{
   option_match match = {OPT_NONE, NULL};
   int index = argc > 0 ? 1 : 0;
   int found = READ_END;
@@ -216,11 +222,13 @@ int rk_cli_parse(int argc, char **argv, rk_cli *cli) {
   return 0;
 }
 
-static void print_version(void) {
+static void print_version(void)
+{
   puts("ringkernel " RK_VERSION " (" LUA_RELEASE ")");
 }
 
-void rk_cli_print_info(const rk_cli *cli) {
+void rk_cli_print_info(const rk_cli *cli)
+{
   if (cli->info == RK_CLI_INFO_VERSION) {
     print_version();
   } else {
@@ -232,7 +240,8 @@ void rk_cli_print_info(const rk_cli *cli) {
 }
 
 /* Sets the global `arg`: the script at 0, its arguments above, what stands before it below. */
-static void set_arg_table(lua_State *L, const rk_cli *cli) {
+static void set_arg_table(lua_State *L, const rk_cli *cli)
+{
   int origin = cli->script < cli->argc ? cli->script : 0;
   lua_createtable(L, cli->argc - origin, origin + 1);
   for (int i = 0; i < cli->argc; i++) {
@@ -243,19 +252,22 @@ static void set_arg_table(lua_State *L, const rk_cli *cli) {
 }
 
 /* Calls what a luaL_load function left on the stack (`status` is its answer); results dropped. */
-static int run_chunk(lua_State *L, int status) {
+static int run_chunk(lua_State *L, int status)
+{
   if (status == LUA_OK) {
     status = rk_host_call(L, 0, 0);
   }
   return rk_host_report(L, status, 1);
 }
 
-static int run_text(lua_State *L, const char *text, const char *chunkname) {
+static int run_text(lua_State *L, const char *text, const char *chunkname)
+{
   return run_chunk(L, luaL_loadbuffer(L, text, strlen(text), chunkname));
 }
 
 /* LUA_INIT_5_4, or else LUA_INIT: a statement, or @ and a file name. */
-static int run_init(lua_State *L) {
+static int run_init(lua_State *L)
+{
   const char *chunkname = "=LUA_INIT" LUA_VERSUFFIX;
   const char *init = getenv(chunkname + 1);
   if (init == NULL) {
@@ -269,7 +281,8 @@ static int run_init(lua_State *L) {
 }
 
 /* -l mod, -l global=mod */
-static int run_library(lua_State *L, const char *text) {
+static int run_library(lua_State *L, const char *text)
+{
   const char *equals = strchr(text, '=');
   lua_getglobal(L, "require");
   lua_pushstring(L, equals != NULL ? equals + 1 : text);
@@ -285,7 +298,8 @@ static int run_library(lua_State *L, const char *text) {
 }
 
 /* Returns the exit status of the function `name` of lua/ringkernel/cli/doctor.lua. */
-static int run_action(lua_State *L, const char *name) {
+static int run_action(lua_State *L, const char *name)
+{
   int answer = EXIT_FAILURE;
   int status = luaL_loadstring(L, "local name = ...\n"
                                   "return require('ringkernel.cli.doctor')[name]()");
@@ -301,7 +315,8 @@ static int run_action(lua_State *L, const char *name) {
 }
 
 /* Runs the options from left to right. Returns -1 to go on, or the exit status to leave with. */
-static int run_options(lua_State *L, const rk_cli *cli) {
+static int run_options(lua_State *L, const rk_cli *cli)
+{
   option_match match = {OPT_NONE, NULL};
   int index = 1;
   int status = LUA_OK;
@@ -329,7 +344,8 @@ static int run_options(lua_State *L, const rk_cli *cli) {
 }
 
 /* Runs the script with the arguments that `arg` holds by now. */
-static int run_script(lua_State *L, const rk_cli *cli) {
+static int run_script(lua_State *L, const rk_cli *cli)
+{
   const char *name = cli->argv[cli->script];
   if (strcmp(name, "-") == 0 && strcmp(cli->argv[cli->script - 1], "--") != 0) {
     name = NULL; /* stdin */
@@ -350,7 +366,8 @@ static int run_script(lua_State *L, const rk_cli *cli) {
   return rk_host_report(L, status, 1);
 }
 
-int rk_cli_run(lua_State *L, const rk_cli *cli) {
+int rk_cli_run(lua_State *L, const rk_cli *cli)
+{
   bool on_terminal = isatty(STDIN_FILENO) == 1;
   bool has_script = cli->script < cli->argc;
   bool has_work = has_script || cli->has_statement || cli->show_version || cli->has_action;

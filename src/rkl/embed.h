@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Lua modules (and any other text) that travel inside rkl; names look like "ringkernel/init.lua".
+ * The Lua modules (and any other text) that travel inside rkl; names look like
+ * "ringkernel/init.lua".
  */
 #ifndef RK_RKL_EMBED_H
 #define RK_RKL_EMBED_H

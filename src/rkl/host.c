@@ -23,7 +23,8 @@
 enum { NAME_MAX_BYTES = 200 };
 
 /* Returns the embedded file of the module `name` ("a.b": a/b.lua, then a/b/init.lua), or NULL. */
-static const rk_embed_file *find_module(const char *name) {
+static const rk_embed_file *find_module(const char *name)
+{
   static const char *const endings[] = {".lua", "/init.lua"};
   char path[NAME_MAX_BYTES + sizeof "/init.lua"];
   size_t length = strlen(name);
@@ -47,7 +48,8 @@ static const rk_embed_file *find_module(const char *name) {
 }
 
 /* package.searchers entry: (name) -> loader, place | text for the error message of require */
-static int search_embedded(lua_State *L) {
+static int search_embedded(lua_State *L)
+{
   const char *name = luaL_checkstring(L, 1);
   const rk_embed_file *file = find_module(name);
   if (file == NULL) {
@@ -66,7 +68,8 @@ static int search_embedded(lua_State *L) {
 }
 
 /* embedded(name) -> contents | nil */
-static int host_embedded(lua_State *L) {
+static int host_embedded(lua_State *L)
+{
   const rk_embed_file *file = rk_embed_find(rk_embed_lua, luaL_checkstring(L, 1));
   if (file == NULL) {
     lua_pushnil(L);
@@ -77,7 +80,8 @@ static int host_embedded(lua_State *L) {
 }
 
 /* embedded_names() -> list of file names */
-static int host_embedded_names(lua_State *L) {
+static int host_embedded_names(lua_State *L)
+{
   lua_Integer n = 0;
   lua_newtable(L);
   for (const rk_embed_file *file = rk_embed_lua; file->name != NULL; file++) {
@@ -88,7 +92,8 @@ static int host_embedded_names(lua_State *L) {
 }
 
 /* make_dir(path) -> true | nil, message, "io": one level, for the owner only; existing is fine */
-static int host_make_dir(lua_State *L) {
+static int host_make_dir(lua_State *L)
+{
   const char *path = luaL_checkstring(L, 1);
   if (mkdir(path, S_IRWXU) == 0 || errno == EEXIST) {
     lua_pushboolean(L, 1);
@@ -101,12 +106,14 @@ static int host_make_dir(lua_State *L) {
 }
 
 /* cores() -> number of processors that the system has online */
-static int host_cores(lua_State *L) {
+static int host_cores(lua_State *L)
+{
   lua_pushinteger(L, (lua_Integer)sysconf(_SC_NPROCESSORS_ONLN));
   return 1;
 }
 
-static int open_host_module(lua_State *L) {
+static int open_host_module(lua_State *L)
+{
   static const luaL_Reg functions[] = {{"embedded", host_embedded},
                                        {"embedded_names", host_embedded_names},
                                        {"make_dir", host_make_dir},
@@ -120,7 +127,8 @@ static int open_host_module(lua_State *L) {
   return 1;
 }
 
-void rk_host_open(lua_State *L, const char *lua_dir) {
+void rk_host_open(lua_State *L, const char *lua_dir)
+{
   int top = lua_gettop(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, open_host_module);

@@ -45,7 +45,8 @@ struct rk_line {
 static rk_line the_line;
 
 /* The fallback: stdin through stdio, which a running statement may read as well. */
-static rk_line_status read_plain(rk_line *line, const char **text, size_t *size) {
+static rk_line_status read_plain(rk_line *line, const char **text, size_t *size)
+{
   fputs(line->prompt, stdout);
   fflush(stdout);
   errno = 0;
@@ -69,23 +70,27 @@ static rk_line_status read_plain(rk_line *line, const char **text, size_t *size)
 
 #ifdef RK_LINE_NONE
 
-rk_line *rk_line_open(rk_line_complete *complete, void *user, bool plain) {
+rk_line *rk_line_open(rk_line_complete *complete, void *user, bool plain)
+{
   (void)plain;
   the_line = (rk_line){.complete = complete, .user = user};
   return &the_line;
 }
 
-rk_line_status rk_line_read(rk_line *line, const char *prompt, const char **text, size_t *size) {
+rk_line_status rk_line_read(rk_line *line, const char *prompt, const char **text, size_t *size)
+{
   line->prompt = prompt;
   return read_plain(line, text, size);
 }
 
-void rk_line_add_history(rk_line *line, const char *text) {
+void rk_line_add_history(rk_line *line, const char *text)
+{
   (void)line;
   (void)text;
 }
 
-void rk_line_close(rk_line *line) {
+void rk_line_close(rk_line *line)
+{
   (void)line;
 }
 
@@ -94,7 +99,8 @@ void rk_line_close(rk_line *line) {
 static volatile sig_atomic_t window_changed;
 static volatile sig_atomic_t continued;
 
-static void note_terminal(int signo) {
+static void note_terminal(int signo)
+{
   if (signo == SIGWINCH) {
     window_changed = 1;
   } else {
@@ -102,14 +108,16 @@ static void note_terminal(int signo) {
   }
 }
 
-static char *get_prompt(EditLine *editor) {
+static char *get_prompt(EditLine *editor)
+{
   rk_line *line = NULL;
   el_get(editor, EL_CLIENTDATA, &line);
   return (char *)(size_t)line->prompt; /* libedit only reads it */
 }
 
 /* Reacts to what signal handlers noted. Returns whether Ctrl-C was pressed. */
-static bool handle_signals(EditLine *editor) {
+static bool handle_signals(EditLine *editor)
+{
   if (window_changed) {
     window_changed = 0;
     el_resize(editor);
@@ -124,7 +132,8 @@ static bool handle_signals(EditLine *editor) {
 }
 
 /* Waits for one byte. Returns 1, 0 at the end of input, -1 after Ctrl-C or an error. */
-static int read_byte(EditLine *editor, char *byte) {
+static int read_byte(EditLine *editor, char *byte)
+{
   sigset_t blocked;
   sigset_t before;
   int result = -1;
@@ -150,7 +159,8 @@ static int read_byte(EditLine *editor, char *byte) {
 }
 
 /* libedit's way to get a character: one that bytes from the terminal make up. */
-static int read_char(EditLine *editor, wchar_t *out) {
+static int read_char(EditLine *editor, wchar_t *out)
+{
   mbstate_t state;
   memset(&state, 0, sizeof state);
   for (;;) {
@@ -169,7 +179,8 @@ static int read_char(EditLine *editor, wchar_t *out) {
 }
 
 /* The Tab key. */
-static unsigned char complete_word(EditLine *editor, int key) {
+static unsigned char complete_word(EditLine *editor, int key)
+{
   rk_line *line = NULL;
   rk_line_hint hint = {NULL, NULL};
   unsigned char answer = CC_ERROR;
@@ -192,13 +203,15 @@ static unsigned char complete_word(EditLine *editor, int key) {
 }
 
 /* Whether libedit can move the cursor here. */
-static bool is_editable(void) {
+static bool is_editable(void)
+{
   const char *terminal = getenv("TERM");
   return isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && terminal != NULL &&
          terminal[0] != '\0' && strcmp(terminal, "dumb") != 0;
 }
 
-rk_line *rk_line_open(rk_line_complete *complete, void *user, bool plain) {
+rk_line *rk_line_open(rk_line_complete *complete, void *user, bool plain)
+{
   rk_line *line = &the_line;
   HistEvent event;
   *line = (rk_line){.complete = complete, .user = user};
@@ -233,7 +246,8 @@ rk_line *rk_line_open(rk_line_complete *complete, void *user, bool plain) {
 }
 
 /* Reads with libedit; the character set and the signals are set up by the caller. */
-static rk_line_status read_edited(rk_line *line, const char **text, size_t *size) {
+static rk_line_status read_edited(rk_line *line, const char **text, size_t *size)
+{
   int count = 0;
   el_resize(line->editor);
   const char *got = el_gets(line->editor, &count);
@@ -254,7 +268,8 @@ static rk_line_status read_edited(rk_line *line, const char **text, size_t *size
   return RK_LINE_TEXT;
 }
 
-rk_line_status rk_line_read(rk_line *line, const char *prompt, const char **text, size_t *size) {
+rk_line_status rk_line_read(rk_line *line, const char *prompt, const char **text, size_t *size)
+{
   struct sigaction note = {.sa_handler = note_terminal};
   struct sigaction window_before;
   struct sigaction continue_before;
@@ -276,14 +291,16 @@ rk_line_status rk_line_read(rk_line *line, const char *prompt, const char **text
   return status;
 }
 
-void rk_line_add_history(rk_line *line, const char *text) {
+void rk_line_add_history(rk_line *line, const char *text)
+{
   HistEvent event;
   if (line->history != NULL) {
     history(line->history, &event, H_ENTER, text);
   }
 }
 
-void rk_line_close(rk_line *line) {
+void rk_line_close(rk_line *line)
+{
   if (line == NULL) {
     return;
   }

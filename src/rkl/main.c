@@ -26,19 +26,22 @@ volatile sig_atomic_t rk_interrupt_flag = 0;
 /* The state that a SIGINT stops. Written only while the handler is not installed. */
 static lua_State *interrupt_state = NULL;
 
-static void set_action(void (*handler)(int)) {
+static void set_action(void (*handler)(int))
+{
   struct sigaction action = {.sa_handler = handler}; /* no SA_RESTART: waits must notice */
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
 }
 
-static void stop_hook(lua_State *L, lua_Debug *ar) {
+static void stop_hook(lua_State *L, lua_Debug *ar)
+{
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
   luaL_error(L, "interrupted!");
 }
 
-static void stop_statement(int signo) {
+static void stop_statement(int signo)
+{
   (void)signo;
   set_action(SIG_DFL);
   rk_interrupt_flag = 1;
@@ -47,21 +50,25 @@ static void stop_statement(int signo) {
               1);
 }
 
-static void note_interrupt(int signo) {
+static void note_interrupt(int signo)
+{
   (void)signo;
   rk_interrupt_flag = 1;
 }
 
-void rk_interrupt_watch(void) {
+void rk_interrupt_watch(void)
+{
   set_action(note_interrupt);
 }
 
-void rk_interrupt_default(void) {
+void rk_interrupt_default(void)
+{
   set_action(SIG_DFL);
 }
 
 /* Message handler: makes any error value a text, with a traceback unless it prints itself. */
-static int add_traceback(lua_State *L) {
+static int add_traceback(lua_State *L)
+{
   const char *text = lua_tostring(L, 1);
   if (text == NULL) {
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) {
@@ -73,7 +80,8 @@ static int add_traceback(lua_State *L) {
   return 1;
 }
 
-int rk_host_call(lua_State *L, int nargs, int nresults) {
+int rk_host_call(lua_State *L, int nargs, int nresults)
+{
   struct sigaction before;
   lua_State *outer = interrupt_state;
   int function = lua_gettop(L) - nargs;
@@ -94,7 +102,8 @@ int rk_host_call(lua_State *L, int nargs, int nresults) {
   return status;
 }
 
-int rk_host_report(lua_State *L, int status, int with_name) {
+int rk_host_report(lua_State *L, int status, int with_name)
+{
   if (status != LUA_OK) {
     const char *text = lua_tostring(L, -1);
     fflush(stdout);
@@ -107,7 +116,8 @@ int rk_host_report(lua_State *L, int status, int with_name) {
 }
 
 /* Runs in protected mode: argument 1 is the command line; returns the exit status. */
-static int run_protected(lua_State *L) {
+static int run_protected(lua_State *L)
+{
   const rk_cli *cli = lua_touserdata(L, 1);
   luaL_checkversion(L);
   if (cli->no_environment) {
@@ -127,7 +137,8 @@ static int run_protected(lua_State *L) {
   return 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
   rk_cli cli;
   int exit_status = EXIT_FAILURE;
   lua_State *L = NULL;

@@ -31,7 +31,8 @@ typedef struct rk_repl {
 } rk_repl;
 
 /* Pushes session[name]; returns its type. */
-static int push_method(lua_State *L, const char *name) {
+static int push_method(lua_State *L, const char *name)
+{
   lua_getfield(L, LUA_REGISTRYINDEX, SESSION_KEY);
   int type = lua_getfield(L, -1, name);
   lua_remove(L, -2);
@@ -39,7 +40,8 @@ static int push_method(lua_State *L, const char *name) {
 }
 
 /* Tab: asks session.complete; its errors only mean that there is nothing to offer. */
-static void complete_line(void *user, const char *text, size_t size, rk_line_hint *hint) {
+static void complete_line(void *user, const char *text, size_t size, rk_line_hint *hint)
+{
   rk_repl *repl = user;
   lua_State *L = repl->L;
   int top = lua_gettop(L);
@@ -58,7 +60,8 @@ static void complete_line(void *user, const char *text, size_t size, rk_line_hin
 }
 
 /* read_line(prompt) -> text | nil at the end | false after Ctrl-C */
-static int read_line(lua_State *L) {
+static int read_line(lua_State *L)
+{
   rk_repl *repl = lua_touserdata(L, lua_upvalueindex(1));
   const char *prompt = luaL_checkstring(L, 1);
   rk_line_status status = RK_LINE_PART;
@@ -87,14 +90,16 @@ static int read_line(lua_State *L) {
 }
 
 /* add_history(text) */
-static int add_history(lua_State *L) {
+static int add_history(lua_State *L)
+{
   rk_repl *repl = lua_touserdata(L, lua_upvalueindex(1));
   rk_line_add_history(repl->line, luaL_checkstring(L, 1));
   return 0;
 }
 
 /* Makes the session and keeps it in the registry. Returns the status; an error is on the stack. */
-static int open_session(lua_State *L, rk_repl *repl, bool interactive) {
+static int open_session(lua_State *L, rk_repl *repl, bool interactive)
+{
   static const char chunk[] = "return require('ringkernel.cli.repl').new(...)";
   int status = luaL_loadbuffer(L, chunk, sizeof chunk - 1, "=(rkl)");
   if (status == LUA_OK) {
@@ -116,7 +121,8 @@ static int open_session(lua_State *L, rk_repl *repl, bool interactive) {
 }
 
 /* Runs the statement on top of the stack and shows what it returns. */
-static void run_statement(lua_State *L) {
+static void run_statement(lua_State *L)
+{
   int base = lua_gettop(L) - 1;
   if (rk_host_report(L, rk_host_call(L, 0, LUA_MULTRET), 0) == LUA_OK) {
     int results = lua_gettop(L) - base;
@@ -132,7 +138,8 @@ static void run_statement(lua_State *L) {
   fflush(stdout);
 }
 
-int rk_repl_run(lua_State *L) {
+int rk_repl_run(lua_State *L)
+{
   bool interactive = isatty(STDIN_FILENO) == 1;
   rk_repl repl = {.L = L};
   int status = LUA_OK;

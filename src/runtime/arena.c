@@ -14,7 +14,8 @@
 #define PIECE_BYTES_MAX ((size_t)1 << 45) /* the classes end a little above */
 #define BY_PAGES_BYTES ((size_t)64 << 10) /* from here on zeroing hands pages back */
 
-struct rk_arena_piece { /* a free piece; what lies in device memory is never read by the host for this */
+/* a free piece; what lies in device memory is never read by the host for this */
+struct rk_arena_piece {
   rk_arena_piece *next;
   void *memory;
 };
@@ -26,7 +27,8 @@ struct rk_arena_chunk {
 };
 
 /* Rounds up to a class: 256 bytes << shift, in four steps. */
-static size_t class_bytes(size_t bytes, size_t *class_index) {
+static size_t class_bytes(size_t bytes, size_t *class_index)
+{
   size_t base = ALIGN_BYTES;
   size_t shift = 0;
   while (base * 2 <= bytes && shift < RK_ARENA_CLASSES / 4 - 1) {
@@ -35,7 +37,9 @@ static size_t class_bytes(size_t bytes, size_t *class_index) {
   }
   size_t step = base / 4 < ALIGN_BYTES ? ALIGN_BYTES : base / 4;
   size_t rounded = (bytes + step - 1) / step * step;
-  if (rounded < base) { rounded = base; }
+  if (rounded < base) {
+    rounded = base;
+  }
   size_t quarter = (rounded - base) / step;
   if (rounded >= base * 2) {
     shift += 1;
@@ -45,11 +49,13 @@ static size_t class_bytes(size_t bytes, size_t *class_index) {
   return rounded;
 }
 
-void rk_arena_open(rk_arena *arena, const rk_backend_ops *ops, rk_backend *backend) {
-  *arena = (rk_arena){ .ops = ops, .backend = backend };
+void rk_arena_open(rk_arena *arena, const rk_backend_ops *ops, rk_backend *backend)
+{
+  *arena = (rk_arena){.ops = ops, .backend = backend};
 }
 
-static void free_list(rk_arena_piece *piece) {
+static void free_list(rk_arena_piece *piece)
+{
   while (piece != NULL) {
     rk_arena_piece *next = piece->next;
     rk_free(piece);
@@ -57,22 +63,28 @@ static void free_list(rk_arena_piece *piece) {
   }
 }
 
-void rk_arena_close(rk_arena *arena) {
+void rk_arena_close(rk_arena *arena)
+{
   for (rk_arena_chunk *chunk = arena->chunks; chunk != NULL;) {
     rk_arena_chunk *next = chunk->next;
     arena->ops->memory_unmap(arena->backend, chunk->memory, chunk->bytes);
     rk_free(chunk);
     chunk = next;
   }
-  for (size_t i = 0; i < RK_ARENA_CLASSES; ++i) { free_list(arena->free[i]); }
+  for (size_t i = 0; i < RK_ARENA_CLASSES; ++i) {
+    free_list(arena->free[i]);
+  }
   free_list(arena->spare);
-  *arena = (rk_arena){ 0 };
+  *arena = (rk_arena){0};
 }
 
-static bool add_chunk(rk_arena *arena, size_t bytes) {
+static bool add_chunk(rk_arena *arena, size_t bytes)
+{
   size_t chunk_bytes = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
   rk_arena_chunk *chunk = rk_alloc(sizeof(*chunk));
-  if (chunk == NULL) { return false; }
+  if (chunk == NULL) {
+    return false;
+  }
   chunk->memory = arena->ops->memory_map(arena->backend, chunk_bytes);
   if (chunk->memory == NULL) {
     rk_free(chunk);
@@ -86,9 +98,12 @@ static bool add_chunk(rk_arena *arena, size_t bytes) {
   return true;
 }
 
-void *rk_arena_take(rk_arena *arena, size_t bytes) {
+void *rk_arena_take(rk_arena *arena, size_t bytes)
+{
   size_t index = 0;
-  if (bytes > PIECE_BYTES_MAX) { return NULL; }
+  if (bytes > PIECE_BYTES_MAX) {
+    return NULL;
+  }
   size_t rounded = class_bytes(bytes == 0 ? 1 : bytes, &index);
   rk_arena_piece *piece = arena->free[index];
   void *memory = NULL;
@@ -98,7 +113,9 @@ void *rk_arena_take(rk_arena *arena, size_t bytes) {
     piece->next = arena->spare;
     arena->spare = piece;
   } else {
-    if (arena->left < rounded && !add_chunk(arena, rounded)) { return NULL; }
+    if (arena->left < rounded && !add_chunk(arena, rounded)) {
+      return NULL;
+    }
     memory = arena->next;
     arena->next += rounded;
     arena->left -= rounded;
@@ -107,9 +124,12 @@ void *rk_arena_take(rk_arena *arena, size_t bytes) {
   return memory;
 }
 
-void rk_arena_give(rk_arena *arena, void *memory, size_t bytes) {
+void rk_arena_give(rk_arena *arena, void *memory, size_t bytes)
+{
   size_t index = 0;
-  if (memory == NULL) { return; }
+  if (memory == NULL) {
+    return;
+  }
   size_t rounded = class_bytes(bytes == 0 ? 1 : bytes, &index);
   arena->taken_bytes -= rounded;
   if (rounded >= BY_PAGES_BYTES) {
@@ -123,7 +143,9 @@ void rk_arena_give(rk_arena *arena, void *memory, size_t bytes) {
   } else {
     piece = rk_alloc(sizeof(*piece));
   }
-  if (piece == NULL) { return; } /* the piece is lost to this runtime, not to the process */
+  if (piece == NULL) {
+    return;
+  } /* the piece is lost to this runtime, not to the process */
   piece->memory = memory;
   piece->next = arena->free[index];
   arena->free[index] = piece;

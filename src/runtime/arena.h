@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Device memory for actors and buffers: large mappings cut into pieces, without a call to the device while
- * the grid runs on what was mapped before.
+ * Device memory for actors and buffers: large mappings cut into pieces, without a call to the
+ * device while the grid runs on what was mapped before.
  *
- * Pieces are zeroed, aligned to 256 bytes, and come back into free lists by size class (four classes for each
- * power of two, so at most a fifth of a piece is lost). A piece that comes back is made zero again at once,
- * large ones by handing their pages back. Threads: owner.
+ * Pieces are zeroed, aligned to 256 bytes, and come back into free lists by size class (four
+ * classes for each power of two, so at most a fifth of a piece is lost). A piece that comes back is
+ * made zero again at once, large ones by handing their pages back. Threads: owner.
  */
 #ifndef RK_RUNTIME_ARENA_H
 #define RK_RUNTIME_ARENA_H

@@ -16,19 +16,25 @@ struct rk_device_buffer {
   size_t element_bytes, count;
 };
 
-int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count, rk_device_buffer **out,
-                          rk_error *err) {
+int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
+                          rk_device_buffer **out, rk_error *err)
+{
   size_t bytes = 0;
   int rc = rk__runtime_check(rt, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (element_bytes == 0 || count == 0) {
     return rk_error_set(err, RK_EINVAL, "buffer: at least one element expected");
   }
   if (rk_size_mul(element_bytes, count, &bytes) || bytes > (SIZE_MAX >> 8)) {
-    return rk_error_set(err, RK_ETOO_LARGE, "buffer: %zu elements of %zu bytes are too many", count, element_bytes);
+    return rk_error_set(err, RK_ETOO_LARGE, "buffer: %zu elements of %zu bytes are too many", count,
+                        element_bytes);
   }
   rk_device_buffer *buffer = rk_calloc(1, sizeof(*buffer));
-  if (buffer != NULL) { buffer->memory = rk_arena_take(&rt->arena, bytes); }
+  if (buffer != NULL) {
+    buffer->memory = rk_arena_take(&rt->arena, bytes);
+  }
   if (buffer == NULL || buffer->memory == NULL) {
     rk_free(buffer);
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "buffer of %zu bytes: out of device memory", bytes);
@@ -37,40 +43,56 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count, rk
   buffer->element_bytes = element_bytes;
   buffer->count = count;
   buffer->next = rt->buffers;
-  if (rt->buffers != NULL) { rt->buffers->previous = buffer; }
+  if (rt->buffers != NULL) {
+    rt->buffers->previous = buffer;
+  }
   rt->buffers = buffer;
   *out = buffer;
   return RK_OK;
 }
 
 /* Takes the buffer out of its runtime; the handle stays. */
-static void detach(rk_device_buffer *buffer) {
+static void detach(rk_device_buffer *buffer)
+{
   rk_runtime *rt = buffer->rt;
-  if (rt == NULL) { return; }
+  if (rt == NULL) {
+    return;
+  }
   if (buffer->previous != NULL) {
     buffer->previous->next = buffer->next;
   } else {
     rt->buffers = buffer->next;
   }
-  if (buffer->next != NULL) { buffer->next->previous = buffer->previous; }
+  if (buffer->next != NULL) {
+    buffer->next->previous = buffer->previous;
+  }
   rk_arena_give(&rt->arena, buffer->memory, buffer->element_bytes * buffer->count);
   buffer->rt = NULL;
   buffer->memory = NULL;
 }
 
-void rk_device_buffer_close(rk_device_buffer *buffer) {
-  if (buffer == NULL) { return; }
+void rk_device_buffer_close(rk_device_buffer *buffer)
+{
+  if (buffer == NULL) {
+    return;
+  }
   detach(buffer);
   rk_free(buffer);
 }
 
-void rk__buffers_close(rk_runtime *rt) {
-  while (rt->buffers != NULL) { detach(rt->buffers); }
+void rk__buffers_close(rk_runtime *rt)
+{
+  while (rt->buffers != NULL) {
+    detach(rt->buffers);
+  }
 }
 
-static int check_range(const rk_device_buffer *buffer, size_t offset, size_t count, rk_error *err) {
+static int check_range(const rk_device_buffer *buffer, size_t offset, size_t count, rk_error *err)
+{
   size_t end = 0;
-  if (buffer->rt == NULL) { return rk_error_set(err, RK_ECLOSED, "the buffer is closed"); }
+  if (buffer->rt == NULL) {
+    return rk_error_set(err, RK_ECLOSED, "the buffer is closed");
+  }
   if (rk_size_add(offset, count, &end) || end > buffer->count) {
     return rk_error_set(err, RK_ETOO_LARGE, "elements %zu..%zu: the buffer has %zu", offset,
                         count == 0 ? offset : offset + count - 1, buffer->count);
@@ -78,7 +100,9 @@ static int check_range(const rk_device_buffer *buffer, size_t offset, size_t cou
   return RK_OK;
 }
 
-int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *data, size_t count, rk_error *err) {
+int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *data, size_t count,
+                           rk_error *err)
+{
   int rc = check_range(buffer, offset, count, err);
   if (rc == RK_OK && count != 0) {
     memcpy(buffer->memory + offset * buffer->element_bytes, data, count * buffer->element_bytes);
@@ -86,7 +110,9 @@ int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *
   return rc;
 }
 
-int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, size_t count, rk_error *err) {
+int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, size_t count,
+                          rk_error *err)
+{
   int rc = check_range(buffer, offset, count, err);
   if (rc == RK_OK && count != 0) {
     memcpy(data, buffer->memory + offset * buffer->element_bytes, count * buffer->element_bytes);
@@ -94,7 +120,8 @@ int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, s
   return rc;
 }
 
-int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_error *err) {
+int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_error *err)
+{
   int rc = check_range(buffer, 0, 0, err);
   for (size_t i = 0; rc == RK_OK && i < buffer->count; ++i) {
     memcpy(buffer->memory + i * buffer->element_bytes, element, buffer->element_bytes);
@@ -102,8 +129,15 @@ int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_erro
   return rc;
 }
 
-size_t rk_device_buffer_count(const rk_device_buffer *buffer) { return buffer->count; }
-size_t rk_device_buffer_element_bytes(const rk_device_buffer *buffer) { return buffer->element_bytes; }
-uint64_t rk_device_buffer_address(const rk_device_buffer *buffer) {
+size_t rk_device_buffer_count(const rk_device_buffer *buffer)
+{
+  return buffer->count;
+}
+size_t rk_device_buffer_element_bytes(const rk_device_buffer *buffer)
+{
+  return buffer->element_bytes;
+}
+uint64_t rk_device_buffer_address(const rk_device_buffer *buffer)
+{
   return (uint64_t)(uintptr_t)buffer->memory;
 }

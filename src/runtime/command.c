@@ -2,8 +2,8 @@
 /*
  * A command to a block and its answer.
  *
- * Commands travel in the same ring as messages, so they keep their place among them: a deactivate that follows a
- * send acts after that message has arrived.
+ * Commands travel in the same ring as messages, so they keep their place among them: a deactivate
+ * that follows a send acts after that message has arrived.
  */
 #include "runtime/internal.h"
 
@@ -14,15 +14,17 @@
 #define ANSWER_WAIT_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 
 int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
-                rk_abi_response *answer, rk_error *err) {
+                rk_abi_response *answer, rk_error *err)
+{
   rk_ring_tx *tx = &rt->blocks[block].tx;
   rk_abi_command cmd = *command;
-  rk_pending pending = { .cmd_id = ++rt->next_cmd };
-  rk_abi_msg header = { .dest = to, .flags = RK_MSG_COMMAND, .size_bytes = sizeof(cmd) };
+  rk_pending pending = {.cmd_id = ++rt->next_cmd};
+  rk_abi_msg header = {.dest = to, .flags = RK_MSG_COMMAND, .size_bytes = sizeof(cmd)};
   cmd.cmd_id = pending.cmd_id;
   rk__reservation_drop(rt);
   if (rkd_ring_free(tx, 1u) < 1u && !rk__grid_room(rt, block, 1u)) {
-    return rk_error_set(err, RK_EFULL, "block %u takes no command: a handler of its actors keeps it busy", block);
+    return rk_error_set(err, RK_EFULL,
+                        "block %u takes no command: a handler of its actors keeps it busy", block);
   }
   header.id = ++rt->next_id;
   header.hlc = rk_hlc_tick(&rt->clock);
@@ -35,42 +37,61 @@ int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_comman
     int rc = rk__wait(rt, deadline);
     if (rc == RK_ETIMEOUT && !pending.done) {
       rt->pending = NULL;
-      return rk_error_set(err, RK_ETIMEOUT,
-                          "block %u did not answer within 5 s: a handler of its actors keeps it busy", block);
+      return rk_error_set(
+          err, RK_ETIMEOUT,
+          "block %u did not answer within 5 s: a handler of its actors keeps it busy", block);
     }
   }
   rt->pending = NULL;
-  if (answer != NULL) { *answer = pending.answer; }
+  if (answer != NULL) {
+    *answer = pending.answer;
+  }
   return pending.answer.error_code;
 }
 
-int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t param1, uint32_t param2,
-                       uint32_t param3, float param4, float param5, rk_command_result *out, rk_error *err) {
-  rk_abi_response answer = { 0 };
+int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t param1,
+                       uint32_t param2, uint32_t param3, float param4, float param5,
+                       rk_command_result *out, rk_error *err)
+{
+  rk_abi_response answer = {0};
   rk_abi_command command = {
-    .code = code, .param1 = param1, .param2 = param2, .param3 = param3, .param4 = param4, .param5 = param5,
+      .code = code,
+      .param1 = param1,
+      .param2 = param2,
+      .param3 = param3,
+      .param4 = param4,
+      .param5 = param5,
   };
   int rc = rk__runtime_check(rt, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (block >= rt->block_count) {
     return rk_error_set(err, RK_EINVAL, "block: 0..%u, got %u", rt->block_count - 1u, block);
   }
   if (code == RK_CMD_TERMINATE) {
     return rk_error_set(err, RK_EDENIED, "a block ends with its runtime: close that");
   }
-  if (code == RK_CMD_CREATE_ACTOR || code == RK_CMD_CONNECT_PORT || code == RK_CMD_DISCONNECT_PORT ||
-      code == RK_CMD_RESTORE_STATE) {
-    return rk_error_set(err, RK_EDENIED, "this command needs memory that the runtime lays out: use launch, "
-                                         "connect, disconnect");
+  if (code == RK_CMD_CREATE_ACTOR || code == RK_CMD_CONNECT_PORT ||
+      code == RK_CMD_DISCONNECT_PORT || code == RK_CMD_RESTORE_STATE) {
+    return rk_error_set(err, RK_EDENIED,
+                        "this command needs memory that the runtime lays out: use launch, "
+                        "connect, disconnect");
   }
   rc = rk__command(rt, block, 0u, &command, &answer, err);
   if (rc == RK_ETIMEOUT || rc == RK_EFULL) {
-    if (answer.cmd_id == 0) { return rc; } /* never answered */
+    if (answer.cmd_id == 0) {
+      return rc;
+    } /* never answered */
   }
   *out = (rk_command_result){
-    .code = answer.code, .error = answer.error_code, .step = answer.step,
-    .steps_remaining = answer.steps_remaining, .actor = answer.actor,
-    .checksum = answer.checksum, .flags = answer.flags,
+      .code = answer.code,
+      .error = answer.error_code,
+      .step = answer.step,
+      .steps_remaining = answer.steps_remaining,
+      .actor = answer.actor,
+      .checksum = answer.checksum,
+      .flags = answer.flags,
   };
   return RK_OK;
 }

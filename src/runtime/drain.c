@@ -2,16 +2,18 @@
 /*
  * Drain: takes what the grid wrote for the host and brings each record where it belongs.
  *
- * A record is passed only once it is safely in its place: when memory runs out it stays in the ring, and the grid
- * holds back. Records of one block keep their order, so what an actor sent is in its mailbox before the host
- * learns that it ended.
+ * A record is passed only once it is safely in its place: when memory runs out it stays in the
+ * ring, and the grid holds back. Records of one block keep their order, so what an actor sent is in
+ * its mailbox before the host learns that it ended.
  */
 #include "runtime/internal.h"
 
 #include <string.h>
 
 /* The payload of the record at the head, in one piece: where it lies, or copied to scratch. */
-static const unsigned char *payload_of(rk_runtime *rt, const rk_ring_rx *rx, const rk_abi_msg *record) {
+static const unsigned char *payload_of(rk_runtime *rt, const rk_ring_rx *rx,
+                                       const rk_abi_msg *record)
+{
   uint32_t units = rkd_units(record->size_bytes);
   if ((rx->head & rx->mask) + units <= rx->capacity) {
     return (const unsigned char *)record + RK_UNIT_INLINE_BYTES;
@@ -20,7 +22,8 @@ static const unsigned char *payload_of(rk_runtime *rt, const rk_ring_rx *rx, con
   return rt->scratch;
 }
 
-static void take_response(rk_runtime *rt, const rk_abi_response *response) {
+static void take_response(rk_runtime *rt, const rk_abi_response *response)
+{
   rk_actor *actor = rk__registry_by_reference(rt, response->actor);
   if (actor != NULL) {
     if (response->code == RK_RSP_ACTOR_DESTROYED || response->code == RK_RSP_MIGRATION_COMPLETE) {
@@ -38,21 +41,29 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response) {
 }
 
 /* Returns false when the record has to stay. */
-static bool take_message(rk_runtime *rt, const rk_abi_msg *record, const unsigned char *payload) {
+static bool take_message(rk_runtime *rt, const rk_abi_msg *record, const unsigned char *payload)
+{
   rk_actor *actor = rk__registry_by_reference(rt, record->source);
-  rk_call *call = (record->correlation & RK_CALL_BIT) != 0 ? rk_idmap_get(rt->calls, record->correlation) : NULL;
+  rk_call *call = (record->correlation & RK_CALL_BIT) != 0
+                      ? rk_idmap_get(rt->calls, record->correlation)
+                      : NULL;
   if (call != NULL) {
-    if (!rk__call_deliver(call, record, payload)) { return false; }
+    if (!rk__call_deliver(call, record, payload)) {
+      return false;
+    }
   } else if ((record->correlation & RK_CALL_BIT) != 0 && (record->flags & RK_MSG_REPLY) != 0) {
     rk__dead_letter(rt, record, payload, RK_DEAD_LATE);
   } else if (actor != NULL) {
     return rk_mailbox_push(&actor->mailbox, record, payload); /* counted when the user takes it */
   }
-  if (actor != NULL) { rk__actor_took(actor, 1); }
+  if (actor != NULL) {
+    rk__actor_took(actor, 1);
+  }
   return true;
 }
 
-static bool take_record(rk_runtime *rt, const rk_abi_msg *record, const unsigned char *payload) {
+static bool take_record(rk_runtime *rt, const rk_abi_msg *record, const unsigned char *payload)
+{
   if ((record->flags & RK_MSG_DEAD) != 0) {
     rk__dead_letter(rt, record, payload, record->reason);
   } else if ((record->flags & RK_MSG_RESPONSE) != 0) {
@@ -62,29 +73,38 @@ static bool take_record(rk_runtime *rt, const rk_abi_msg *record, const unsigned
   } else if ((record->flags & RK_MSG_PUBLISH) != 0) {
     rk_actor *actor = rk__registry_by_reference(rt, record->source);
     rk__publish_from_grid(rt, record, payload);
-    if (actor != NULL) { rk__actor_took(actor, 1); }
+    if (actor != NULL) {
+      rk__actor_took(actor, 1);
+    }
   } else {
     return take_message(rt, record, payload);
   }
   return true;
 }
 
-size_t rk__drain(rk_runtime *rt) {
+size_t rk__drain(rk_runtime *rt)
+{
   size_t moved = 0;
-  if (rt->draining) { return 0; }
+  if (rt->draining) {
+    return 0;
+  }
   rt->draining = true;
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     rk_ring_rx *rx = &rt->blocks[i].rx;
     const rk_abi_msg *record = NULL;
     for (uint32_t n = 0; n < rx->capacity && (record = rkd_ring_peek(rx)) != NULL; ++n) {
       uint32_t size = record->size_bytes;
-      if (!take_record(rt, record, payload_of(rt, rx, record))) { break; }
+      if (!take_record(rt, record, payload_of(rt, rx, record))) {
+        break;
+      }
       rkd_ring_consume(rx, size);
       moved += 1;
     }
     rkd_ring_give_back(rx);
   }
   rt->draining = false;
-  if (rt->retired != NULL) { rk__grid_reap(rt); }
+  if (rt->retired != NULL) {
+    rk__grid_reap(rt);
+  }
   return moved;
 }

@@ -16,10 +16,14 @@ struct rk_global {
 
 static atomic_uint_fast64_t next_serial = 1;
 
-int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_global **out, rk_error *err) {
+int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_global **out,
+                   rk_error *err)
+{
   rk_kernel *checked = NULL;
   int rc = rk_kernel_open(name, source, &checked, err); /* the same rules for names and sources */
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   rk_kernel_close(checked);
   rk_global *global = rk_calloc(1, sizeof(*global));
   if (global != NULL) {
@@ -36,30 +40,39 @@ int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_
   return RK_OK;
 }
 
-void rk_global_close(rk_global *global) {
-  if (global == NULL) { return; }
+void rk_global_close(rk_global *global)
+{
+  if (global == NULL) {
+    return;
+  }
   rk_free(global->name);
   rk_free(global->source);
   rk_free(global);
 }
 
-int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t block, const void *params,
-                   size_t param_bytes, char **log, rk_error *err) {
+int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t block,
+                   const void *params, size_t param_bytes, char **log, rk_error *err)
+{
   int rc = rk__runtime_check(rt, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (grid == 0 || block == 0 || block > RK_LANES_MAX) {
-    return rk_error_set(err, RK_EINVAL, "run '%s': grid at least 1, block 1..%u; got %u, %u", global->name,
-                        RK_LANES_MAX, grid, block);
+    return rk_error_set(err, RK_EINVAL, "run '%s': grid at least 1, block 1..%u; got %u, %u",
+                        global->name, RK_LANES_MAX, grid, block);
   }
   rk_backend_module *module = rk_idmap_get(rt->globals, global->serial);
   if (module == NULL) {
     size_t wanted = 0;
-    rc = rt->ops->global_load(rt->backend, global->name, global->source, &module, &wanted, log, err);
-    if (rc != RK_OK) { return rc; }
+    rc = rt->ops->global_load(rt->backend, global->name, global->source, &module, &wanted, log,
+                              err);
+    if (rc != RK_OK) {
+      return rc;
+    }
     if (wanted != global->param_bytes) {
       rt->ops->module_unload(rt->backend, module);
-      return rk_error_set(err, RK_EINVAL, "kernel '%s' takes %zu bytes of parameters, not %zu", global->name, wanted,
-                          global->param_bytes);
+      return rk_error_set(err, RK_EINVAL, "kernel '%s' takes %zu bytes of parameters, not %zu",
+                          global->name, wanted, global->param_bytes);
     }
     rc = rk_idmap_put(rt->globals, global->serial, module, err);
     if (rc != RK_OK) {
@@ -68,8 +81,8 @@ int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t bl
     }
   }
   if (param_bytes != global->param_bytes) {
-    return rk_error_set(err, RK_EINVAL, "run '%s': %zu bytes of parameters expected, got %zu", global->name,
-                        global->param_bytes, param_bytes);
+    return rk_error_set(err, RK_EINVAL, "run '%s': %zu bytes of parameters expected, got %zu",
+                        global->name, global->param_bytes, param_bytes);
   }
   return rt->ops->global_run(rt->backend, module, grid, block, params, err);
 }

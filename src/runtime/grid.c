@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of the grid: every shared struct in one mapping, laid out once before the grid starts, and the actor
- * slots in it.
+ * Memory of the grid: every shared struct in one mapping, laid out once before the grid starts, and
+ * the actor slots in it.
  *
- * A slot whose actor has ended is not used again at once: another block may have looked its address up
- * in the round that is under way. It is retired with the round number of every block and given back when each of
- * them has begun two more rounds or sleeps (a sleeping block holds nothing), and no entry of a ready ring names it.
+ * A slot whose actor has ended is not used again at once: another block may have looked its address
+ * up in the round that is under way. It is retired with the round number of every block and given
+ * back when each of them has begun two more rounds or sleeps (a sleeping block holds nothing), and
+ * no entry of a ready ring names it.
  */
 #include "runtime/internal.h"
 
@@ -25,15 +26,20 @@ typedef struct layout {
   size_t used;
 } layout;
 
-static void *place(layout *at, size_t bytes) {
+static void *place(layout *at, size_t bytes)
+{
   size_t offset = rk_align_up(at->used, 256);
   at->used = offset + bytes;
   return at->base != NULL ? at->base + offset : NULL;
 }
 
-static uint64_t address(const void *pointer) { return (uint64_t)(uintptr_t)pointer; }
+static uint64_t address(const void *pointer)
+{
+  return (uint64_t)(uintptr_t)pointer;
+}
 
-static rk_abi_ring *place_ring(layout *at, uint32_t units) {
+static rk_abi_ring *place_ring(layout *at, uint32_t units)
+{
   rk_abi_ring *ring = place(at, sizeof(*ring));
   void *memory = place(at, (size_t)units * RK_UNIT_BYTES);
   if (ring != NULL) {
@@ -44,7 +50,8 @@ static rk_abi_ring *place_ring(layout *at, uint32_t units) {
   return ring;
 }
 
-static void lay_out(rk_runtime *rt, layout *at) {
+static void lay_out(rk_runtime *rt, layout *at)
+{
   /* Twice as many entries as actors: a slot used again may still have its old entry in the ring. */
   uint32_t entries = (uint32_t)rk_u64_next_pow2(rt->actor_capacity) * 2u;
   rk_abi_grid *grid = place(at, sizeof(*grid));
@@ -84,8 +91,9 @@ static void lay_out(rk_runtime *rt, layout *at) {
 }
 
 /* Tables by slot, in host memory that costs nothing until used. */
-static bool map_slot_tables(rk_runtime *rt) {
-  layout count = { NULL, 0 };
+static bool map_slot_tables(rk_runtime *rt)
+{
+  layout count = {NULL, 0};
   for (int pass = 0; pass < 2; ++pass) {
     rt->names = place(&count, sizeof(*rt->names) * rt->actor_capacity);
     rt->by_slot = place(&count, sizeof(rk_actor *) * rt->actor_capacity);
@@ -94,20 +102,25 @@ static bool map_slot_tables(rk_runtime *rt) {
     if (pass == 0) {
       rt->slot_bytes = count.used;
       rt->slot_memory = rk_pages_map(rt->slot_bytes);
-      if (rt->slot_memory == NULL) { return false; }
-      count = (layout){ rt->slot_memory, 0 };
+      if (rt->slot_memory == NULL) {
+        return false;
+      }
+      count = (layout){rt->slot_memory, 0};
     }
   }
   return true;
 }
 
-int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks, rk_error *err) {
-  layout at = { NULL, 0 };
+int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks, rk_error *err)
+{
+  layout at = {NULL, 0};
   rt->block_count = blocks;
   rt->actor_capacity = options->max_actors == 0 ? 131072u : options->max_actors;
-  rt->ring_units = options->ring_units == 0 ? 4096u : (uint32_t)rk_u64_next_pow2(options->ring_units);
+  rt->ring_units = options->ring_units == 0 ? 4096u
+                                            : (uint32_t)rk_u64_next_pow2(options->ring_units);
   if (rt->actor_capacity > RK_ID_SLOT_MASK) {
-    return rk_error_set(err, RK_EINVAL, "max_actors: 1..%u, got %u", RK_ID_SLOT_MASK, rt->actor_capacity);
+    return rk_error_set(err, RK_EINVAL, "max_actors: 1..%u, got %u", RK_ID_SLOT_MASK,
+                        rt->actor_capacity);
   }
   if (rt->ring_units < 64u || rt->ring_units > (1u << 22)) {
     return rk_error_set(err, RK_EINVAL, "ring_units: 64..4194304, got %u", options->ring_units);
@@ -122,7 +135,7 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
                         "grid for %u actors: out of memory; open with a smaller max_actors",
                         rt->actor_capacity);
   }
-  at = (layout){ rt->grid_memory, 0 };
+  at = (layout){rt->grid_memory, 0};
   lay_out(rt, &at);
   for (uint32_t i = 0; i < blocks; ++i) {
     rk_abi_block *shared = RK_PTR(rk_abi_block, rt->grid->blocks) + i;
@@ -133,15 +146,21 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
   rk_arena_open(&rt->arena, rt->ops, rt->backend);
   rt->retired_tail = &rt->retired;
   int rc = rt->ops->grid_start(rt->backend, rt->grid, &rt->wake, rt->names, err);
-  if (rc != RK_OK) { rt->grid = NULL; }
+  if (rc != RK_OK) {
+    rt->grid = NULL;
+  }
   return rc;
 }
 
-/* Ends the loops: each block is told by a word it always looks at; stop handlers were run by Terminate. */
-void rk__grid_close(rk_runtime *rt) {
+/* Ends the loops: each block is told by a word it always looks at; stop handlers were run by
+ * Terminate. */
+void rk__grid_close(rk_runtime *rt)
+{
   if (rt->grid != NULL) {
     rk_st_release_sys_u32(&rt->grid->abort, 1u);
-    for (uint32_t i = 0; i < rt->block_count; ++i) { rt->ops->grid_bell(rt->backend, i); }
+    for (uint32_t i = 0; i < rt->block_count; ++i) {
+      rt->ops->grid_bell(rt->backend, i);
+    }
     rt->ops->grid_join(rt->backend);
   }
   while (rt->retired != NULL) {
@@ -150,7 +169,9 @@ void rk__grid_close(rk_runtime *rt) {
     rt->retired = next;
   }
   rk_arena_close(&rt->arena);
-  if (rt->grid_memory != NULL) { rt->ops->memory_unmap(rt->backend, rt->grid_memory, rt->grid_bytes); }
+  if (rt->grid_memory != NULL) {
+    rt->ops->memory_unmap(rt->backend, rt->grid_memory, rt->grid_bytes);
+  }
   rk_pages_unmap(rt->slot_memory, rt->slot_bytes);
   rk_free(rt->blocks);
   rt->grid_memory = NULL;
@@ -159,7 +180,8 @@ void rk__grid_close(rk_runtime *rt) {
   rt->grid = NULL;
 }
 
-int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err) {
+int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err)
+{
   rk__grid_reap(rt);
   if (rt->slot_high < rt->actor_capacity) {
     *slot = rt->slot_high++;
@@ -171,26 +193,31 @@ int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err) {
     }
     if (rt->free_count == 0) {
       return rk_error_set(err, RK_EOUT_OF_MEMORY,
-                          "all %u actor slots are taken; open with a larger max_actors", rt->actor_capacity);
+                          "all %u actor slots are taken; open with a larger max_actors",
+                          rt->actor_capacity);
     }
     *slot = rt->free_slots[rt->free_head];
     rt->free_head = (rt->free_head + 1u) % rt->actor_capacity;
     rt->free_count -= 1;
   }
   rt->generation[*slot] = (uint16_t)(rt->generation[*slot] + 1u);
-  if (rt->generation[*slot] >= GENERATIONS) { rt->generation[*slot] = 1; }
+  if (rt->generation[*slot] >= GENERATIONS) {
+    rt->generation[*slot] = 1;
+  }
   return RK_OK;
 }
 
 /* Blocks may look at its reference all the while. */
-static void clear_actor(rk_abi_actor *actor) {
+static void clear_actor(rk_abi_actor *actor)
+{
   const size_t behind = offsetof(rk_abi_actor, id) + sizeof(actor->id);
   rk_st_relaxed_sys_u32(&actor->id, 0u);
   memset(actor, 0, offsetof(rk_abi_actor, id));
   memset((unsigned char *)actor + behind, 0, sizeof(*actor) - behind);
 }
 
-void rk__grid_slot_give(rk_runtime *rt, uint32_t slot) {
+void rk__grid_slot_give(rk_runtime *rt, uint32_t slot)
+{
   clear_actor(&rt->actors[slot]);
   memset(&rt->ctrls[slot], 0, sizeof(rk_abi_ctrl));
   memset(&rt->links[slot], 0, sizeof(rk_abi_link));
@@ -198,12 +225,17 @@ void rk__grid_slot_give(rk_runtime *rt, uint32_t slot) {
   rt->free_count += 1;
 }
 
-void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes) {
+void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes)
+{
   rk_st_relaxed_sys_u32(&rt->actors[slot].id, 0u); /* from now on nobody finds it */
-  rk_fence_seq_cst(); /* partner: rkd_idle; a block that sleeps when we look below has not found it since */
+  /* partner: rkd_idle; a block that sleeps when we look below has not found it since */
+  rk_fence_seq_cst();
   rk_retired *retired = rk_alloc(sizeof(*retired) + sizeof(uint64_t) * rt->block_count);
-  if (retired == NULL) { return; } /* the slot is lost to this runtime; safer than giving it out too early */
-  *retired = (rk_retired){ .slot = slot, .memory = memory, .memory_bytes = bytes };
+  /* the slot is lost to this runtime; safer than giving it out too early */
+  if (retired == NULL) {
+    return;
+  }
+  *retired = (rk_retired){.slot = slot, .memory = memory, .memory_bytes = bytes};
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     retired->epochs[i] = rk_ld_acquire_sys_u64(&rt->blocks[i].shared->epoch);
   }
@@ -211,7 +243,8 @@ void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes) 
   rt->retired_tail = &retired->next;
 }
 
-static bool is_past(const rk_runtime *rt, const rk_retired *retired) {
+static bool is_past(const rk_runtime *rt, const rk_retired *retired)
+{
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     const rk_abi_block *block = rt->blocks[i].shared;
     if (rk_ld_acquire_sys_u64(&block->epoch) < retired->epochs[i] + 2u &&
@@ -223,24 +256,30 @@ static bool is_past(const rk_runtime *rt, const rk_retired *retired) {
   return rk_ld_acquire_sys_u32(&rt->actors[retired->slot].signal) == 0u;
 }
 
-void rk__grid_reap(rk_runtime *rt) {
+void rk__grid_reap(rk_runtime *rt)
+{
   while (rt->retired != NULL && is_past(rt, rt->retired)) {
     rk_retired *retired = rt->retired;
     rt->retired = retired->next;
-    if (rt->retired == NULL) { rt->retired_tail = &rt->retired; }
+    if (rt->retired == NULL) {
+      rt->retired_tail = &rt->retired;
+    }
     rk_arena_give(&rt->arena, retired->memory, retired->memory_bytes);
     rk__grid_slot_give(rt, retired->slot);
     rk_free(retired);
   }
 }
 
-bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units) {
+bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units)
+{
   rk_ring_tx *tx = &rt->blocks[block].tx;
   uint64_t deadline = rk_clock_deadline(ROOM_WAIT_NS);
   rt->blocks[block].rung_later = false;
   rt->ops->grid_bell(rt->backend, block);
   while (rkd_ring_free(tx, units) < units) {
-    if (rk_clock_mono_ns() >= deadline) { return false; }
+    if (rk_clock_mono_ns() >= deadline) {
+      return false;
+    }
     (void)rk__drain(rt); /* the block may itself wait for room toward us */
     rk_thread_yield();
   }

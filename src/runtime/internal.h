@@ -13,8 +13,8 @@
  *   wait.c        waiting for it
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
- * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what rk_abi.h
- * describes. There are no locks here.
+ * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what
+ * rk_abi.h describes. There are no locks here.
  */
 #ifndef RK_RUNTIME_INTERNAL_H
 #define RK_RUNTIME_INTERNAL_H
@@ -30,15 +30,15 @@
 
 #include "rk_ring_dev.h"
 
-/* ---- definitions ------------------------------------------------------------------------------------ */
+/* ---- definitions ----------------------------------------------------------------------------- */
 
 struct rk_kernel {
   uint32_t refs;
-  uint64_t serial;    /* tells definitions apart in a runtime's table, also after one was freed */
+  uint64_t serial; /* tells definitions apart in a runtime's table, also after one was freed */
   char *name;
-  char *source;       /* NULL for a stock definition */
+  char *source; /* NULL for a stock definition */
   const void *stock;
-  uint64_t launched;  /* for default names */
+  uint64_t launched; /* for default names */
 };
 
 /* A definition as one runtime has loaded it. */
@@ -50,7 +50,7 @@ typedef struct rk_loaded {
   uint32_t in_max_bytes;    /* largest accepted payload */
 } rk_loaded;
 
-/* ---- actors ------------------------------------------------------------------------------------------- */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
 typedef struct rk_pending { /* a command that waits for its answer */
   uint64_t cmd_id;
@@ -64,42 +64,43 @@ typedef struct rk_port { /* where a port leads, as the host knows it */
 } rk_port;
 
 struct rk_actor {
-  rk_runtime *rt;      /* retained; its `closing` says that only the memory is left */
-  uint32_t refs;       /* handles, and one of the registry while it lives */
+  rk_runtime *rt; /* retained; its `closing` says that only the memory is left */
+  uint32_t refs;  /* handles, and one of the registry while it lives */
   uint32_t slot;
   uint32_t id;
-  uint32_t life;       /* RK_STATE_* as the host knows it */
+  uint32_t life; /* RK_STATE_* as the host knows it */
   char *name;
   rk_kernel *kernel;
   const rk_loaded *loaded;
   rk_abi_actor *shared;
   rk_abi_link *link;
-  void *memory;        /* rings, routes and state: one piece of the arena */
+  void *memory; /* rings, routes and state: one piece of the arena */
   size_t memory_bytes;
   uint32_t queue;
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
-  uint64_t host_sent, host_taken;     /* taken: copy of the link's, re-read when the queue looks full */
+  /* taken: copy of the link's, re-read when the queue looks full */
+  uint64_t host_sent, host_taken;
   uint64_t urgent_sent, urgent_taken;
-  uint64_t out_taken;  /* mirror of link->out_taken */
+  uint64_t out_taken; /* mirror of link->out_taken */
   uint64_t received;
   int32_t last_error;
   rk_mailbox mailbox;
-  rk_port *ports;      /* [port_count] */
-  uint32_t hoard;      /* credits that senders' routes may hold while idle */
-  uint32_t burst_in;   /* largest burst of a route into it, ever */
+  rk_port *ports;    /* [port_count] */
+  uint32_t hoard;    /* credits that senders' routes may hold while idle */
+  uint32_t burst_in; /* largest burst of a route into it, ever */
 };
 
-/* Correlations of calls carry this bit, so that a reply that comes after its call was given up is known for
- * what it is. */
+/* Correlations of calls carry this bit, so that a reply that comes after its call was given up is
+ * known for what it is. */
 #define RK_CALL_BIT (UINT64_C(1) << 47)
 
 struct rk_call {
-  rk_actor *actor;   /* retained */
+  rk_actor *actor; /* retained */
   uint64_t correlation;
   bool done;
   rk_received reply;
-  void *data;        /* of the reply; owned */
+  void *data; /* of the reply; owned */
 };
 
 /* A slot whose actor has ended waits here until no block can still hold its address. */
@@ -108,10 +109,10 @@ typedef struct rk_retired {
   uint32_t slot;
   void *memory;
   size_t memory_bytes;
-  uint64_t epochs[];  /* one a block */
+  uint64_t epochs[]; /* one a block */
 } rk_retired;
 
-/* ---- one block, seen from the host ---------------------------------------------------------------------- */
+/* ---- one block, seen from the host ----------------------------------------------------------- */
 
 typedef struct rk_host_block {
   rk_ring_tx tx;
@@ -121,14 +122,14 @@ typedef struct rk_host_block {
 } rk_host_block;
 
 struct rk_subscription {
-  rk_subscription *next, *previous;  /* all of the runtime */
+  rk_subscription *next, *previous; /* all of the runtime */
   rk_subscription *next_ready;
   rk_runtime *rt;
   char *pattern;
   rk_actor *actor; /* retained; NULL: messages wait in `box` */
   rk_mailbox box;
   uint32_t limit;
-  bool is_ready;   /* stands in the ready list */
+  bool is_ready; /* stands in the ready list */
   bool closed;
   uint64_t delivered, dropped, user;
   char topic[RK_TOPIC_BYTES]; /* of the view handed out last */
@@ -168,13 +169,13 @@ struct rk_runtime {
   rk_arena arena;
 
   /* slots */
-  void *slot_memory;       /* the four tables below */
+  void *slot_memory; /* the four tables below */
   size_t slot_bytes;
-  const char **names;      /* by slot, for crash reports */
+  const char **names; /* by slot, for crash reports */
   rk_actor **by_slot;
-  uint16_t *generation;    /* by slot */
-  uint32_t slot_high;      /* slots ever used */
-  uint32_t *free_slots;    /* oldest first: a circular list */
+  uint16_t *generation; /* by slot */
+  uint32_t slot_high;   /* slots ever used */
+  uint32_t *free_slots; /* oldest first: a circular list */
   uint32_t free_head, free_count;
   rk_retired *retired, **retired_tail;
   uint32_t next_block;
@@ -187,22 +188,22 @@ struct rk_runtime {
 
   /* messages */
   rk_hlc clock;
-  uint64_t batch_us;       /* wall clock of the batch of quiet commits under way */
-  uint32_t batch_left;     /* commits that may still use it */
+  uint64_t batch_us;   /* wall clock of the batch of quiet commits under way */
+  uint32_t batch_left; /* commits that may still use it */
   uint64_t next_id;
   uint64_t next_cmd;
-  rk_pending *pending;     /* the one command under way */
-  rk_idmap *calls;         /* correlation -> rk_call that waits */
+  rk_pending *pending; /* the one command under way */
+  rk_idmap *calls;     /* correlation -> rk_call that waits */
   uint64_t next_call;
   struct {
     rk_actor *actor;
-    rk_ring_tx *tx;         /* NULL: nothing is reserved */
+    rk_ring_tx *tx; /* NULL: nothing is reserved */
     uint32_t size, type;
     uint8_t priority;
     unsigned char *payload; /* in the ring, or `scratch` when it does not lie in one piece */
   } reserved;
-  unsigned char *scratch;  /* RK_PAYLOAD_MAX_BYTES */
-  bool draining;           /* rk__drain is under way: it is not entered again */
+  unsigned char *scratch; /* RK_PAYLOAD_MAX_BYTES */
+  bool draining;          /* rk__drain is under way: it is not entered again */
 
   /* pub/sub */
   rk_topic_tree *topics;
@@ -220,19 +221,22 @@ struct rk_runtime {
 };
 
 /* ---- grid.c ---- */
-int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks, rk_error *err);
+int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks,
+                  rk_error *err);
 void rk__grid_close(rk_runtime *rt);
 /* A free slot, or RK_EOUT_OF_MEMORY. */
 int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err);
 void rk__grid_slot_give(rk_runtime *rt, uint32_t slot);
-/* Gives a slot and its memory back once every block has passed the round it may have been seen in. */
+/* Gives a slot and its memory back once every block has passed the round it may have been seen in.
+ */
 void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes);
 void rk__grid_reap(rk_runtime *rt);
 /* Waits (a little) for room in the ring to a block; false when there is none. */
 bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units);
 
 /* ---- kernel.c ---- */
-int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log, rk_error *err);
+int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,
+                    rk_error *err);
 rk_kernel *rk__kernel_retain(rk_kernel *kernel);
 bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size);
 
@@ -250,7 +254,8 @@ void rk__registry_remove(rk_runtime *rt, rk_actor *actor);
 rk_actor *rk__registry_by_reference(rk_runtime *rt, uint32_t reference);
 
 /* ---- command.c ---- */
-/* Sends and waits for the answer. A response Error becomes its code. `to` = actor reference or 0. */
+/* Sends and waits for the answer. A response Error becomes its code. `to` = actor reference or 0.
+ */
 int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
                 rk_abi_response *answer, rk_error *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Definitions: made from source or taken from stock, loaded once for each runtime that launches them.
+ * Definitions: made from source or taken from stock, loaded once for each runtime that launches
+ * them.
  */
 #include "runtime/internal.h"
 
@@ -13,7 +14,8 @@
 
 static atomic_uint_fast64_t next_serial = 1;
 
-static bool is_name(const char *name) {
+static bool is_name(const char *name)
+{
   size_t n = 0;
   if (name == NULL || !((name[0] >= 'A' && name[0] <= 'Z') || (name[0] >= 'a' && name[0] <= 'z') ||
                         name[0] == '_')) {
@@ -30,7 +32,8 @@ static bool is_name(const char *name) {
 }
 
 static int make_kernel(const char *name, const char *source, const void *stock, rk_kernel **out,
-                       rk_error *err) {
+                       rk_error *err)
+{
   rk_kernel *kernel = rk_calloc(1, sizeof(*kernel));
   if (kernel != NULL) {
     kernel->refs = 1;
@@ -47,11 +50,13 @@ static int make_kernel(const char *name, const char *source, const void *stock, 
   return RK_OK;
 }
 
-int rk_kernel_open(const char *name, const char *source, rk_kernel **out, rk_error *err) {
+int rk_kernel_open(const char *name, const char *source, rk_kernel **out, rk_error *err)
+{
   if (!is_name(name)) {
-    return rk_error_set(err, RK_EINVAL,
-                        "kernel name '%s': a letter or _, then letters, digits, '_', '.', '-'; at most 64",
-                        name != NULL ? name : "(null)");
+    return rk_error_set(
+        err, RK_EINVAL,
+        "kernel name '%s': a letter or _, then letters, digits, '_', '.', '-'; at most 64",
+        name != NULL ? name : "(null)");
   }
   if (source == NULL || source[0] == '\0') {
     return rk_error_set(err, RK_EINVAL, "kernel '%s': source text expected", name);
@@ -59,7 +64,8 @@ int rk_kernel_open(const char *name, const char *source, rk_kernel **out, rk_err
   return make_kernel(name, source, NULL, out, err);
 }
 
-int rk_kernel_stock(const char *name, rk_kernel **out, rk_error *err) {
+int rk_kernel_stock(const char *name, rk_kernel **out, rk_error *err)
+{
   for (size_t i = 0; rk_stock_modules[i] != NULL; ++i) {
     if (strcmp(rk_stock_modules[i]->name, name) == 0) {
       return make_kernel(name, NULL, rk_stock_modules[i], out, err);
@@ -68,7 +74,8 @@ int rk_kernel_stock(const char *name, rk_kernel **out, rk_error *err) {
   return rk_error_set(err, RK_ENOT_FOUND, "no stock kernel '%s'", name);
 }
 
-const char *const *rk_kernel_stock_names(void) {
+const char *const *rk_kernel_stock_names(void)
+{
   static const char *names[32];
   size_t n = 0;
   for (; rk_stock_modules[n] != NULL && n + 1 < RK_ARRAY_LEN(names); ++n) {
@@ -77,21 +84,29 @@ const char *const *rk_kernel_stock_names(void) {
   return names;
 }
 
-rk_kernel *rk__kernel_retain(rk_kernel *kernel) {
+rk_kernel *rk__kernel_retain(rk_kernel *kernel)
+{
   kernel->refs += 1;
   return kernel;
 }
 
-void rk_kernel_close(rk_kernel *kernel) {
-  if (kernel == NULL || --kernel->refs != 0) { return; }
+void rk_kernel_close(rk_kernel *kernel)
+{
+  if (kernel == NULL || --kernel->refs != 0) {
+    return;
+  }
   rk_free(kernel->name);
   rk_free(kernel->source);
   rk_free(kernel);
 }
 
-void rk_text_free(char *text) { rk_free(text); }
+void rk_text_free(char *text)
+{
+  rk_free(text);
+}
 
-bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size) {
+bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size)
+{
   for (uint32_t i = 0; i < loaded->def.type_count; ++i) {
     if (loaded->def.types[i].id == type) {
       *size = loaded->def.types[i].size_bytes;
@@ -102,28 +117,32 @@ bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size) 
 }
 
 /* Puts what the grid needs to know of a definition into device memory. */
-static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err) {
+static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err)
+{
   const rk_backend_def *def = &loaded->def;
   for (uint32_t i = 0; i < def->type_count; ++i) {
-    if (def->types[i].size_bytes > loaded->in_max_bytes) { loaded->in_max_bytes = def->types[i].size_bytes; }
+    if (def->types[i].size_bytes > loaded->in_max_bytes) {
+      loaded->in_max_bytes = def->types[i].size_bytes;
+    }
   }
   if (loaded->in_max_bytes > RK_PAYLOAD_MAX_BYTES || def->emit_bytes > RK_PAYLOAD_MAX_BYTES) {
-    return rk_error_set(err, RK_ETOO_LARGE, "kernel '%s': a message holds at most %u bytes", def->name,
-                        RK_PAYLOAD_MAX_BYTES);
+    return rk_error_set(err, RK_ETOO_LARGE, "kernel '%s': a message holds at most %u bytes",
+                        def->name, RK_PAYLOAD_MAX_BYTES);
   }
   loaded->slot_bytes = (uint32_t)rk_align_up(sizeof(rk_abi_msg) + loaded->in_max_bytes, 64);
-  /* Everything a handler may send can turn out undeliverable and go to the host; so can what it was given,
-   * and a failure and an end are told. */
+  /* Everything a handler may send can turn out undeliverable and go to the host; so can what it was
+   * given, and a failure and an end are told. */
   bool emits = def->emit_bytes != 0 || def->emit_count != 0;
   uint32_t out_units = emits ? rkd_units(def->emit_bytes + RK_TOPIC_BYTES) : 0;
   uint64_t reserve = (uint64_t)out_units * def->burst * (1u + def->port_count) +
                      rkd_units(loaded->in_max_bytes) + 4u;
   if (reserve > rt->ring_units / 2u) {
-    return rk_error_set(err, RK_ETOO_LARGE,
-                        "kernel '%s': may send %llu units of 128 bytes for one message, the ring to the host "
-                        "has %u; open the runtime with ring_units = %llu",
-                        def->name, (unsigned long long)reserve, rt->ring_units,
-                        (unsigned long long)rk_u64_next_pow2(reserve * 2u));
+    return rk_error_set(
+        err, RK_ETOO_LARGE,
+        "kernel '%s': may send %llu units of 128 bytes for one message, the ring to the host "
+        "has %u; open the runtime with ring_units = %llu",
+        def->name, (unsigned long long)reserve, rt->ring_units,
+        (unsigned long long)rk_u64_next_pow2(reserve * 2u));
   }
   loaded->abi = rk_arena_take(&rt->arena, sizeof(*loaded->abi));
   loaded->handlers = rk_arena_take(&rt->arena, sizeof(*loaded->handlers) * (def->type_count + 1u));
@@ -131,21 +150,25 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of device memory", def->name);
   }
   *loaded->abi = (rk_abi_def){
-    .handlers = (uint64_t)(uintptr_t)loaded->handlers,
-    .handler_count = def->type_count,
-    .lanes = def->lanes,
-    .state_bytes = def->state_bytes,
-    .port_count = def->port_count,
-    .burst = def->burst,
-    .emits = !emits ? 0u : def->emit_bytes != 0 ? def->emit_bytes : 1u,
-    .index = rt->def_count++,
-    .reserve_units = (uint32_t)reserve,
+      .handlers = (uint64_t)(uintptr_t)loaded->handlers,
+      .handler_count = def->type_count,
+      .lanes = def->lanes,
+      .state_bytes = def->state_bytes,
+      .port_count = def->port_count,
+      .burst = def->burst,
+      .emits = !emits                 ? 0u
+               : def->emit_bytes != 0 ? def->emit_bytes
+                                      : 1u,
+      .index = rt->def_count++,
+      .reserve_units = (uint32_t)reserve,
   };
   rt->ops->module_bind(rt->backend, def->module, loaded->handlers, loaded->abi);
   return RK_OK;
 }
 
-int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log, rk_error *err) {
+int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,
+                    rk_error *err)
+{
   rk_loaded *loaded = rk_idmap_get(rt->loaded, kernel->serial);
   int rc = RK_OK;
   if (loaded != NULL) {
@@ -156,10 +179,15 @@ int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, ch
   if (loaded == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", kernel->name);
   }
-  rc = rt->ops->module_load(rt->backend, kernel->name, kernel->source, kernel->stock, &loaded->def, log, err);
-  if (rc != RK_OK) { goto fail; }
+  rc = rt->ops->module_load(rt->backend, kernel->name, kernel->source, kernel->stock, &loaded->def,
+                            log, err);
+  if (rc != RK_OK) {
+    goto fail;
+  }
   rc = describe(rt, loaded, err);
-  if (rc == RK_OK) { rc = rk_idmap_put(rt->loaded, kernel->serial, loaded, err); }
+  if (rc == RK_OK) {
+    rc = rk_idmap_put(rt->loaded, kernel->serial, loaded, err);
+  }
   if (rc != RK_OK) {
     rt->ops->module_unload(rt->backend, loaded->def.module);
     goto fail;
@@ -171,7 +199,8 @@ fail:
   return rc;
 }
 
-int rk_kernel_compile(rk_kernel *kernel, rk_runtime *rt, char **log, rk_error *err) {
+int rk_kernel_compile(rk_kernel *kernel, rk_runtime *rt, char **log, rk_error *err)
+{
   const rk_loaded *loaded = NULL;
   int rc = rk__runtime_check(rt, err);
   return rc != RK_OK ? rc : rk__kernel_load(rt, kernel, &loaded, log, err);

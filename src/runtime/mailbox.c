@@ -11,36 +11,47 @@
 
 #define FIRST_BYTES 1024u
 
-/* A record that would be split by the end of the buffer is preceded by a gap, marked by a header whose size is
- * this. A gap shorter than a header needs no mark. */
+/* A record that would be split by the end of the buffer is preceded by a gap, marked by a header
+ * whose size is this. A gap shorter than a header needs no mark. */
 #define GAP UINT32_MAX
 
-static size_t record_bytes(uint32_t payload_bytes) {
+static size_t record_bytes(uint32_t payload_bytes)
+{
   return sizeof(rk_abi_msg) + (((size_t)payload_bytes + 7u) & ~(size_t)7u);
 }
 
 /* Bytes from position to the end of the buffer. */
-static size_t to_end(const rk_mailbox *box, uint64_t position) {
+static size_t to_end(const rk_mailbox *box, uint64_t position)
+{
   return box->capacity - (size_t)(position & (box->capacity - 1));
 }
 
 /* Position of the record at or behind `position`: passes a gap. */
-static uint64_t skip_gap(const rk_mailbox *box, uint64_t position) {
+static uint64_t skip_gap(const rk_mailbox *box, uint64_t position)
+{
   size_t left = to_end(box, position);
-  if (left < sizeof(rk_abi_msg)) { return position + left; }
+  if (left < sizeof(rk_abi_msg)) {
+    return position + left;
+  }
   const rk_abi_msg *header = (const void *)(box->bytes + (position & (box->capacity - 1)));
   return header->size_bytes == GAP ? position + left : position;
 }
 
-static const rk_abi_msg *record_at(const rk_mailbox *box, uint64_t position) {
+static const rk_abi_msg *record_at(const rk_mailbox *box, uint64_t position)
+{
   return (const void *)(box->bytes + (position & (box->capacity - 1)));
 }
 
-static bool grow(rk_mailbox *box, size_t needed) {
+static bool grow(rk_mailbox *box, size_t needed)
+{
   size_t capacity = box->capacity == 0 ? FIRST_BYTES : box->capacity * 2;
-  while (capacity < (size_t)(box->tail - box->head) + 2 * needed) { capacity *= 2; }
-  rk_mailbox bigger = { .bytes = rk_alloc_aligned(64, capacity), .capacity = capacity };
-  if (bigger.bytes == NULL) { return false; }
+  while (capacity < (size_t)(box->tail - box->head) + 2 * needed) {
+    capacity *= 2;
+  }
+  rk_mailbox bigger = {.bytes = rk_alloc_aligned(64, capacity), .capacity = capacity};
+  if (bigger.bytes == NULL) {
+    return false;
+  }
   uint64_t position = box->head;
   for (size_t i = 0; i < box->count; ++i) {
     position = skip_gap(box, position);
@@ -62,7 +73,8 @@ static bool grow(rk_mailbox *box, size_t needed) {
   return true;
 }
 
-static void drop_lent(rk_mailbox *box) {
+static void drop_lent(rk_mailbox *box)
+{
   if (box->lent != 0) {
     box->lent = 0;
     rk_free(box->held);
@@ -71,13 +83,15 @@ static void drop_lent(rk_mailbox *box) {
   }
 }
 
-void rk_mailbox_close(rk_mailbox *box) {
+void rk_mailbox_close(rk_mailbox *box)
+{
   rk_free(box->bytes);
   rk_free(box->held);
-  *box = (rk_mailbox){ 0 };
+  *box = (rk_mailbox){0};
 }
 
-rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **payload) {
+rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **payload)
+{
   size_t bytes = record_bytes(payload_bytes);
   for (;;) {
     if (box->capacity != 0) {
@@ -93,7 +107,9 @@ rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **pa
         break;
       }
     }
-    if (!grow(box, bytes)) { return NULL; }
+    if (!grow(box, bytes)) {
+      return NULL;
+    }
   }
   rk_abi_msg *record = (void *)(box->bytes + (box->tail & (box->capacity - 1)));
   record->size_bytes = payload_bytes;
@@ -103,28 +119,45 @@ rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **pa
   return record;
 }
 
-bool rk_mailbox_push(rk_mailbox *box, const rk_abi_msg *header, const void *data) {
+bool rk_mailbox_push(rk_mailbox *box, const rk_abi_msg *header, const void *data)
+{
   void *payload = NULL;
   rk_abi_msg *record = rk_mailbox_append(box, header->size_bytes, &payload);
-  if (record == NULL) { return false; }
+  if (record == NULL) {
+    return false;
+  }
   *record = *header;
-  if (header->size_bytes != 0) { memcpy(payload, data, header->size_bytes); }
+  if (header->size_bytes != 0) {
+    memcpy(payload, data, header->size_bytes);
+  }
   return true;
 }
 
-static void fill(const rk_abi_msg *record, rk_received *out, uint32_t *dest) {
+static void fill(const rk_abi_msg *record, rk_received *out, uint32_t *dest)
+{
   *out = (rk_received){
-    .id = record->id, .correlation = record->correlation, .hlc = record->hlc, .sender = record->source,
-    .type = record->type, .size = record->size_bytes, .flags = record->flags,
-    .priority = record->priority, .reason = record->reason,
-    .data = (const unsigned char *)record + sizeof(rk_abi_msg),
+      .id = record->id,
+      .correlation = record->correlation,
+      .hlc = record->hlc,
+      .sender = record->source,
+      .type = record->type,
+      .size = record->size_bytes,
+      .flags = record->flags,
+      .priority = record->priority,
+      .reason = record->reason,
+      .data = (const unsigned char *)record + sizeof(rk_abi_msg),
   };
-  if (dest != NULL) { *dest = record->dest; }
+  if (dest != NULL) {
+    *dest = record->dest;
+  }
 }
 
-bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest) {
+bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest)
+{
   drop_lent(box);
-  if (box->count == 0) { return false; }
+  if (box->count == 0) {
+    return false;
+  }
   box->head = skip_gap(box, box->head);
   const rk_abi_msg *record = record_at(box, box->head);
   fill(record, out, dest);
@@ -132,9 +165,12 @@ bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest) {
   return true;
 }
 
-bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint32_t *dest) {
+bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint32_t *dest)
+{
   size_t skip = index + (box->lent != 0 ? 1 : 0);
-  if (skip >= box->count) { return false; }
+  if (skip >= box->count) {
+    return false;
+  }
   uint64_t position = box->head;
   for (;; --skip) {
     position = skip_gap(box, position);
@@ -147,10 +183,15 @@ bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint
   }
 }
 
-void rk_mailbox_drop_oldest(rk_mailbox *box) {
-  if (box->count == 0) { return; }
+void rk_mailbox_drop_oldest(rk_mailbox *box)
+{
+  if (box->count == 0) {
+    return;
+  }
   uint64_t position = skip_gap(box, box->head);
   box->head = position + record_bytes(record_at(box, position)->size_bytes);
   box->count -= 1;
-  if (box->count == 0) { box->head = box->tail = 0; }
+  if (box->count == 0) {
+    box->head = box->tail = 0;
+  }
 }

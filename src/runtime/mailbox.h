@@ -2,8 +2,9 @@
 /*
  * A mailbox: messages that have left the grid and wait for the host's user, oldest first.
  *
- * One growing circular buffer of bytes; a record is a header with its payload behind it, never split, so a
- * view into it can be handed out. How many may wait is the business of whoever fills it.
+ * One growing circular buffer of bytes; a record is a header with its payload behind it, never
+ * split, so a view into it can be handed out. How many may wait is the business of whoever fills
+ * it.
  */
 #ifndef RK_RUNTIME_MAILBOX_H
 #define RK_RUNTIME_MAILBOX_H
@@ -18,11 +19,13 @@
 
 typedef struct rk_mailbox {
   unsigned char *bytes;
-  size_t capacity;   /* a power of two, or 0 */
+  size_t capacity;     /* a power of two, or 0 */
   uint64_t head, tail; /* byte positions; only grow */
   size_t count;
-  size_t lent;       /* bytes of the record at head that was handed out and is dropped by the next call */
-  unsigned char *held; /* older buffer in which the record handed out lies; NULL: in the present one */
+  /* bytes of the record at head that was handed out and is dropped by the next call */
+  size_t lent;
+  /* older buffer in which the record handed out lies; NULL: in the present one */
+  unsigned char *held;
 } rk_mailbox;
 
 void rk_mailbox_close(rk_mailbox *box);
@@ -30,7 +33,8 @@ void rk_mailbox_close(rk_mailbox *box);
 bool rk_mailbox_push(rk_mailbox *box, const rk_abi_msg *header, const void *data);
 /* Room for a record whose payload the caller fills in: the record's header and payload, or NULL. */
 rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **payload);
-/* Takes the oldest; the view stays valid until the next take, also when the buffer grows meanwhile. */
+/* Takes the oldest; the view stays valid until the next take, also when the buffer grows meanwhile.
+ */
 bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest);
 /* The record `index` places behind the oldest, without taking it. */
 bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint32_t *dest);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Publish and subscribe: who gets what is decided here, on the host; a handler's publish comes here first.
+ * Publish and subscribe: who gets what is decided here, on the host; a handler's publish comes here
+ * first.
  *
- * Deliveries never wait. A subscriber without room loses the message visibly: its count of drops goes up,
- * and what an actor did not get goes to the dead letters.
+ * Deliveries never wait. A subscriber without room loses the message visibly: its count of drops
+ * goes up, and what an actor did not get goes to the dead letters.
  */
 #include "runtime/internal.h"
 
@@ -22,11 +23,17 @@ typedef struct delivery {
 } delivery;
 
 /* A record in a subscription's box: topic text, then the message. */
-static bool put_into_box(rk_subscription *sub, const delivery *d) {
+static bool put_into_box(rk_subscription *sub, const delivery *d)
+{
   void *payload = NULL;
-  if (sub->box.count - (sub->box.lent != 0 ? 1u : 0u) >= sub->limit) { return false; }
-  rk_abi_msg *record = rk_mailbox_append(&sub->box, RK_TOPIC_BYTES + d->header.size_bytes, &payload);
-  if (record == NULL) { return false; }
+  if (sub->box.count - (sub->box.lent != 0 ? 1u : 0u) >= sub->limit) {
+    return false;
+  }
+  rk_abi_msg *record = rk_mailbox_append(&sub->box, RK_TOPIC_BYTES + d->header.size_bytes,
+                                         &payload);
+  if (record == NULL) {
+    return false;
+  }
   *record = d->header;
   record->size_bytes = RK_TOPIC_BYTES + d->header.size_bytes;
   memset(payload, 0, RK_TOPIC_BYTES);
@@ -43,13 +50,15 @@ static bool put_into_box(rk_subscription *sub, const delivery *d) {
   return true;
 }
 
-static bool give_to_actor(rk_subscription *sub, const delivery *d) {
+static bool give_to_actor(rk_subscription *sub, const delivery *d)
+{
   rk_actor *actor = sub->actor;
   uint32_t size = 0;
   uint8_t reason = RK_DEAD_FULL;
   if (rk__actor_check(actor, NULL) != RK_OK) {
     reason = RK_DEAD_TERMINATED;
-  } else if (!rk__loaded_accepts(actor->loaded, d->header.type, &size) || size != d->header.size_bytes) {
+  } else if (!rk__loaded_accepts(actor->loaded, d->header.type, &size) ||
+             size != d->header.size_bytes) {
     reason = RK_DEAD_TYPE;
   } else if (rk__send(actor, &d->header, d->data) == RK_OK) {
     return true;
@@ -60,7 +69,8 @@ static bool give_to_actor(rk_subscription *sub, const delivery *d) {
   return false;
 }
 
-static void deliver(void *value, void *user) {
+static void deliver(void *value, void *user)
+{
   rk_subscription *sub = value;
   delivery *d = user;
   if (sub->actor != NULL ? give_to_actor(sub, d) : put_into_box(sub, d)) {
@@ -72,15 +82,18 @@ static void deliver(void *value, void *user) {
   }
 }
 
-static size_t fan_out(rk_runtime *rt, const rk_abi_msg *header, const char *topic, const void *data) {
-  delivery d = { .rt = rt, .header = *header, .topic = topic, .data = data };
+static size_t fan_out(rk_runtime *rt, const rk_abi_msg *header, const char *topic, const void *data)
+{
+  delivery d = {.rt = rt, .header = *header, .topic = topic, .data = data};
   d.header.flags = (uint16_t)(d.header.flags & ~RK_MSG_PUBLISH);
   rt->stats.published += 1;
   (void)rk_topic_tree_match(rt->topics, topic, deliver, &d);
   return d.reached;
 }
 
-static int retain(rk_runtime *rt, const char *topic, const rk_abi_msg *header, const void *data, rk_error *err) {
+static int retain(rk_runtime *rt, const char *topic, const rk_abi_msg *header, const void *data,
+                  rk_error *err)
+{
   rk_retained *old = rk_namemap_get(rt->retained_topics, topic);
   if (header->size_bytes == 0) {
     (void)rk_namemap_del(rt->retained_topics, topic);
@@ -88,37 +101,55 @@ static int retain(rk_runtime *rt, const char *topic, const rk_abi_msg *header, c
     return RK_OK;
   }
   rk_retained *kept = rk_alloc(sizeof(*kept) + header->size_bytes);
-  if (kept == NULL) { return rk_error_set(err, RK_EOUT_OF_MEMORY, "publish '%s': out of memory", topic); }
-  *kept = (rk_retained){ .type = header->type, .size = header->size_bytes, .hlc = header->hlc, .id = header->id,
-                         .sender = header->source };
+  if (kept == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "publish '%s': out of memory", topic);
+  }
+  *kept = (rk_retained){.type = header->type,
+                        .size = header->size_bytes,
+                        .hlc = header->hlc,
+                        .id = header->id,
+                        .sender = header->source};
   memcpy(kept->data, data, header->size_bytes);
   int rc = rk_namemap_put(rt->retained_topics, topic, kept, err);
   rk_free(rc == RK_OK ? old : kept);
   return rc;
 }
 
-int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const void *data, size_t size, bool keep,
-                       size_t *count, rk_error *err) {
+int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const void *data,
+                       size_t size, bool keep, size_t *count, rk_error *err)
+{
   int rc = rk__runtime_check(rt, err);
-  if (rc == RK_OK) { rc = rk_topic_check(topic, err); }
-  if (rc != RK_OK) { return rc; }
+  if (rc == RK_OK) {
+    rc = rk_topic_check(topic, err);
+  }
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (size > RK_PAYLOAD_MAX_BYTES) {
-    return rk_error_set(err, RK_ETOO_LARGE, "publish '%s': a message holds at most %u bytes, got %zu", topic,
+    return rk_error_set(err, RK_ETOO_LARGE,
+                        "publish '%s': a message holds at most %u bytes, got %zu", topic,
                         RK_PAYLOAD_MAX_BYTES, size);
   }
-  rk_abi_msg header = { .id = ++rt->next_id, .hlc = rk_hlc_tick(&rt->clock), .type = type,
-                        .size_bytes = (uint32_t)size };
+  rk_abi_msg header = {.id = ++rt->next_id,
+                       .hlc = rk_hlc_tick(&rt->clock),
+                       .type = type,
+                       .size_bytes = (uint32_t)size};
   if (keep) {
     rc = retain(rt, topic, &header, data, err);
-    if (rc != RK_OK) { return rc; }
+    if (rc != RK_OK) {
+      return rc;
+    }
   }
   size_t reached = keep && size == 0 ? 0 : fan_out(rt, &header, topic, data);
   rk_runtime_flush(rt);
-  if (count != NULL) { *count = reached; }
+  if (count != NULL) {
+    *count = reached;
+  }
   return RK_OK;
 }
 
-void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsigned char *payload) {
+void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsigned char *payload)
+{
   char topic[RK_TOPIC_BYTES];
   rk_abi_msg h = *header;
   memcpy(topic, payload, RK_TOPIC_BYTES);
@@ -132,15 +163,23 @@ void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsig
 }
 
 int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, uint32_t limit,
-                         rk_subscription **out, rk_error *err) {
+                         rk_subscription **out, rk_error *err)
+{
   int rc = rk__runtime_check(rt, err);
-  if (rc == RK_OK && actor != NULL) { rc = rk__actor_check(actor, err); }
-  if (rc != RK_OK) { return rc; }
+  if (rc == RK_OK && actor != NULL) {
+    rc = rk__actor_check(actor, err);
+  }
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (actor != NULL && actor->rt != rt) {
-    return rk_error_set(err, RK_EINVAL, "subscribe '%s': the actor belongs to another runtime", pattern);
+    return rk_error_set(err, RK_EINVAL, "subscribe '%s': the actor belongs to another runtime",
+                        pattern);
   }
   rk_subscription *sub = rk_calloc(1, sizeof(*sub));
-  if (sub != NULL) { sub->pattern = rk_strdup(pattern); }
+  if (sub != NULL) {
+    sub->pattern = rk_strdup(pattern);
+  }
   if (sub == NULL || sub->pattern == NULL) {
     rk_free(sub);
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "subscribe '%s': out of memory", pattern);
@@ -153,9 +192,13 @@ int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, u
     rk_free(sub);
     return rc;
   }
-  if (actor != NULL) { sub->actor = rk_actor_retain(actor); }
+  if (actor != NULL) {
+    sub->actor = rk_actor_retain(actor);
+  }
   sub->next = rt->subscriptions;
-  if (sub->next != NULL) { sub->next->previous = sub; }
+  if (sub->next != NULL) {
+    sub->next->previous = sub;
+  }
   rt->subscriptions = sub;
   rt->subscription_count += 1;
   size_t cursor = 0;
@@ -164,9 +207,14 @@ int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, u
   while (rk_namemap_next(rt->retained_topics, &cursor, &topic, &value)) {
     const rk_retained *kept = value;
     if (rk_topic_matches(pattern, topic)) {
-      delivery d = { .rt = rt, .topic = topic, .data = kept->data,
-                     .header = { .id = kept->id, .hlc = kept->hlc, .type = kept->type,
-                                 .size_bytes = kept->size, .source = (uint32_t)kept->sender } };
+      delivery d = {.rt = rt,
+                    .topic = topic,
+                    .data = kept->data,
+                    .header = {.id = kept->id,
+                               .hlc = kept->hlc,
+                               .type = kept->type,
+                               .size_bytes = kept->size,
+                               .source = (uint32_t)kept->sender}};
       deliver(sub, &d);
     }
   }
@@ -176,69 +224,109 @@ int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, u
 }
 
 /* Takes a subscription out of its runtime; the handle stays. */
-static void detach(rk_subscription *sub) {
+static void detach(rk_subscription *sub)
+{
   rk_runtime *rt = sub->rt;
-  if (rt == NULL) { return; }
+  if (rt == NULL) {
+    return;
+  }
   (void)rk_topic_tree_remove(rt->topics, sub->pattern, sub);
   if (sub->previous != NULL) {
     sub->previous->next = sub->next;
   } else {
     rt->subscriptions = sub->next;
   }
-  if (sub->next != NULL) { sub->next->previous = sub->previous; }
+  if (sub->next != NULL) {
+    sub->next->previous = sub->previous;
+  }
   rk_subscription **at = &rt->ready;
-  while (*at != NULL && *at != sub) { at = &(*at)->next_ready; }
-  if (*at == sub) { *at = sub->next_ready; }
-  for (rt->ready_tail = &rt->ready; *rt->ready_tail != NULL;) { rt->ready_tail = &(*rt->ready_tail)->next_ready; }
+  while (*at != NULL && *at != sub) {
+    at = &(*at)->next_ready;
+  }
+  if (*at == sub) {
+    *at = sub->next_ready;
+  }
+  for (rt->ready_tail = &rt->ready; *rt->ready_tail != NULL;) {
+    rt->ready_tail = &(*rt->ready_tail)->next_ready;
+  }
   rt->subscription_count -= 1;
   sub->rt = NULL;
   rk__actor_unref(sub->actor);
   sub->actor = NULL;
 }
 
-void rk_subscription_close(rk_subscription *sub) {
-  if (sub == NULL) { return; }
+void rk_subscription_close(rk_subscription *sub)
+{
+  if (sub == NULL) {
+    return;
+  }
   detach(sub);
   rk_mailbox_close(&sub->box);
   rk_free(sub->pattern);
   rk_free(sub);
 }
 
-int rk_subscription_try_receive(rk_subscription *sub, rk_received *out, const char **topic) {
-  if (sub->rt == NULL) { return RK_ECLOSED; }
-  if (sub->box.count == (sub->box.lent != 0 ? 1u : 0u)) { (void)rk__drain(sub->rt); }
-  if (!rk_mailbox_take(&sub->box, out, NULL)) { return RK_EEMPTY; }
+int rk_subscription_try_receive(rk_subscription *sub, rk_received *out, const char **topic)
+{
+  if (sub->rt == NULL) {
+    return RK_ECLOSED;
+  }
+  if (sub->box.count == (sub->box.lent != 0 ? 1u : 0u)) {
+    (void)rk__drain(sub->rt);
+  }
+  if (!rk_mailbox_take(&sub->box, out, NULL)) {
+    return RK_EEMPTY;
+  }
   memcpy(sub->topic, out->data, RK_TOPIC_BYTES);
   out->data = (const unsigned char *)out->data + RK_TOPIC_BYTES;
   out->size -= RK_TOPIC_BYTES;
-  if (topic != NULL) { *topic = sub->topic; }
+  if (topic != NULL) {
+    *topic = sub->topic;
+  }
   return RK_OK;
 }
 
-void rk_subscription_stats_get(const rk_subscription *sub, rk_subscription_stats *out) {
-  *out = (rk_subscription_stats){ .delivered = sub->delivered, .dropped = sub->dropped,
-                                  .waiting = sub->box.count - (sub->box.lent != 0 ? 1u : 0u) };
+void rk_subscription_stats_get(const rk_subscription *sub, rk_subscription_stats *out)
+{
+  *out = (rk_subscription_stats){.delivered = sub->delivered,
+                                 .dropped = sub->dropped,
+                                 .waiting = sub->box.count - (sub->box.lent != 0 ? 1u : 0u)};
 }
 
-rk_subscription *rk_runtime_next_ready(rk_runtime *rt) {
+rk_subscription *rk_runtime_next_ready(rk_runtime *rt)
+{
   while (rt->ready != NULL) {
     rk_subscription *sub = rt->ready;
-    if (sub->box.count > (sub->box.lent != 0 ? 1u : 0u)) { return sub; }
+    if (sub->box.count > (sub->box.lent != 0 ? 1u : 0u)) {
+      return sub;
+    }
     rt->ready = sub->next_ready;
-    if (rt->ready == NULL) { rt->ready_tail = &rt->ready; }
+    if (rt->ready == NULL) {
+      rt->ready_tail = &rt->ready;
+    }
     sub->is_ready = false;
   }
   return NULL;
 }
 
-void rk_subscription_user_set(rk_subscription *sub, uint64_t user) { sub->user = user; }
-uint64_t rk_subscription_user(const rk_subscription *sub) { return sub->user; }
+void rk_subscription_user_set(rk_subscription *sub, uint64_t user)
+{
+  sub->user = user;
+}
+uint64_t rk_subscription_user(const rk_subscription *sub)
+{
+  return sub->user;
+}
 
-void rk__pubsub_close(rk_runtime *rt) {
+void rk__pubsub_close(rk_runtime *rt)
+{
   size_t cursor = 0;
   void *value = NULL;
-  while (rt->subscriptions != NULL) { detach(rt->subscriptions); }
-  while (rt->retained_topics != NULL && rk_namemap_next(rt->retained_topics, &cursor, NULL, &value)) {
+  while (rt->subscriptions != NULL) {
+    detach(rt->subscriptions);
+  }
+  while (rt->retained_topics != NULL &&
+         rk_namemap_next(rt->retained_topics, &cursor, NULL, &value)) {
     rk_free(value);
   }
   rk_namemap_close(rt->retained_topics);

@@ -2,8 +2,8 @@
 /*
  * Taking what actors sent to the host: plain receives from the mailbox, and replies to calls.
  *
- * What the user takes is counted into the link (out_taken); the grid lets an actor send to the host only as
- * many messages as are not yet taken, so mailboxes are bounded.
+ * What the user takes is counted into the link (out_taken); the grid lets an actor send to the host
+ * only as many messages as are not yet taken, so mailboxes are bounded.
  */
 #include "runtime/internal.h"
 
@@ -11,19 +11,28 @@
 
 #include "base/alloc.h"
 
-void rk__actor_took(rk_actor *actor, uint64_t messages) {
+void rk__actor_took(rk_actor *actor, uint64_t messages)
+{
   actor->out_taken += messages;
-  if (actor->life == RK_STATE_TERMINATED) { return; } /* its link may already be another's */
+  if (actor->life == RK_STATE_TERMINATED) {
+    return;
+  } /* its link may already be another's */
   rk_st_relaxed_sys_u64(&actor->link->out_taken, actor->out_taken);
-  rk_fence_seq_cst(); /* partner: rkd_host_takes; either it sees the count or we see that it waits */
+  /* partner: rkd_host_takes; either it sees the count or we see that it waits */
+  rk_fence_seq_cst();
   if (rk_ld_relaxed_sys_u32(&actor->link->out_wanted) != 0u) {
     actor->rt->ops->grid_poke(actor->rt->backend, actor->shared->block);
   }
 }
 
-int rk_actor_try_receive(rk_actor *actor, rk_received *out) {
-  if (actor->rt->closing) { return RK_ECLOSED; }
-  if (actor->mailbox.count == (actor->mailbox.lent != 0 ? 1u : 0u)) { (void)rk__drain(actor->rt); }
+int rk_actor_try_receive(rk_actor *actor, rk_received *out)
+{
+  if (actor->rt->closing) {
+    return RK_ECLOSED;
+  }
+  if (actor->mailbox.count == (actor->mailbox.lent != 0 ? 1u : 0u)) {
+    (void)rk__drain(actor->rt);
+  }
   if (!rk_mailbox_take(&actor->mailbox, out, NULL)) {
     return actor->life == RK_STATE_TERMINATED ? RK_ETERMINATED : RK_EEMPTY;
   }
@@ -33,15 +42,20 @@ int rk_actor_try_receive(rk_actor *actor, rk_received *out) {
   return RK_OK;
 }
 
-int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size, const rk_send_options *options,
-                 rk_call **out, rk_error *err) {
-  rk_send_options with = options != NULL ? *options : (rk_send_options){ 0 };
+int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size,
+                 const rk_send_options *options, rk_call **out, rk_error *err)
+{
+  rk_send_options with = options != NULL ? *options : (rk_send_options){0};
   void *payload = NULL;
   int rc = rk_actor_reserve(actor, type, size, with.priority, &payload, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   rk_runtime *rt = actor->rt;
   rk_call *call = rk_calloc(1, sizeof(*call));
-  if (call == NULL) { return rk_error_set(err, RK_EOUT_OF_MEMORY, "call: out of memory"); }
+  if (call == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "call: out of memory");
+  }
   call->correlation = RK_CALL_BIT | ++rt->next_call;
   rc = rk_idmap_put(rt->calls, call->correlation, call, err);
   if (rc != RK_OK) {
@@ -49,35 +63,51 @@ int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size, 
     return rc;
   }
   call->actor = rk_actor_retain(actor);
-  if (size != 0) { memcpy(payload, data, size); }
+  if (size != 0) {
+    memcpy(payload, data, size);
+  }
   with.correlation = call->correlation;
   (void)rk_actor_commit(actor, &with);
   *out = call;
   return RK_OK;
 }
 
-bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data) {
+bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data)
+{
   call->data = rk_alloc(header->size_bytes != 0 ? header->size_bytes : 1u);
-  if (call->data == NULL) { return false; }
+  if (call->data == NULL) {
+    return false;
+  }
   memcpy(call->data, data, header->size_bytes);
   call->reply = (rk_received){
-    .id = header->id, .correlation = header->correlation, .hlc = header->hlc, .sender = header->source,
-    .type = header->type, .size = header->size_bytes, .flags = header->flags,
-    .priority = header->priority, .data = call->data,
+      .id = header->id,
+      .correlation = header->correlation,
+      .hlc = header->hlc,
+      .sender = header->source,
+      .type = header->type,
+      .size = header->size_bytes,
+      .flags = header->flags,
+      .priority = header->priority,
+      .data = call->data,
   };
   call->done = true;
   (void)rk_idmap_del(call->actor->rt->calls, call->correlation);
   return true;
 }
 
-int rk_call_poll(rk_call *call, rk_received *out) {
+int rk_call_poll(rk_call *call, rk_received *out)
+{
   rk_actor *actor = call->actor;
   if (!call->done) {
-    if (actor->rt->closing) { return RK_ECLOSED; }
+    if (actor->rt->closing) {
+      return RK_ECLOSED;
+    }
     (void)rk__drain(actor->rt);
   }
   if (call->done) {
-    if (call->data == NULL) { return RK_ETERMINATED; }
+    if (call->data == NULL) {
+      return RK_ETERMINATED;
+    }
     actor->rt->stats.received += 1;
     *out = call->reply;
     return RK_OK;
@@ -86,9 +116,14 @@ int rk_call_poll(rk_call *call, rk_received *out) {
   return actor->life == RK_STATE_TERMINATED ? RK_ETERMINATED : RK_EEMPTY;
 }
 
-void rk_call_close(rk_call *call) {
-  if (call == NULL) { return; }
-  if (!call->done && !call->actor->rt->closing) { (void)rk_idmap_del(call->actor->rt->calls, call->correlation); }
+void rk_call_close(rk_call *call)
+{
+  if (call == NULL) {
+    return;
+  }
+  if (!call->done && !call->actor->rt->closing) {
+    (void)rk_idmap_del(call->actor->rt->calls, call->correlation);
+  }
   rk_free(call->data);
   rk_actor_release(call->actor);
   rk_free(call);

@@ -6,70 +6,98 @@
 
 #include <string.h>
 
-int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err) {
+int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err)
+{
   int rc = rk_namemap_put(rt->by_name, actor->name, actor, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   rt->by_slot[actor->slot] = actor;
   rt->names[actor->slot] = actor->name;
   return RK_OK;
 }
 
-void rk__registry_remove(rk_runtime *rt, rk_actor *actor) {
+void rk__registry_remove(rk_runtime *rt, rk_actor *actor)
+{
   (void)rk_namemap_del(rt->by_name, actor->name);
   rt->by_slot[actor->slot] = NULL;
   rt->names[actor->slot] = NULL;
 }
 
-rk_actor *rk__registry_by_reference(rk_runtime *rt, uint32_t reference) {
+rk_actor *rk__registry_by_reference(rk_runtime *rt, uint32_t reference)
+{
   uint32_t slot = reference & RK_ID_SLOT_MASK;
-  if (reference == RK_ID_HOST || slot >= rt->actor_capacity) { return NULL; }
+  if (reference == RK_ID_HOST || slot >= rt->actor_capacity) {
+    return NULL;
+  }
   rk_actor *actor = rt->by_slot[slot];
   return actor != NULL && actor->id == reference ? actor : NULL;
 }
 
-static rk_actor *retained(rk_actor *actor) { return actor != NULL ? rk_actor_retain(actor) : NULL; }
+static rk_actor *retained(rk_actor *actor)
+{
+  return actor != NULL ? rk_actor_retain(actor) : NULL;
+}
 
-rk_actor *rk_runtime_find(rk_runtime *rt, const char *name) {
+rk_actor *rk_runtime_find(rk_runtime *rt, const char *name)
+{
   return rt->closing ? NULL : retained(rk_namemap_get(rt->by_name, name));
 }
 
-rk_actor *rk_runtime_find_id(rk_runtime *rt, uint64_t id) {
-  return rt->closing || id > UINT32_MAX ? NULL : retained(rk__registry_by_reference(rt, (uint32_t)id));
+rk_actor *rk_runtime_find_id(rk_runtime *rt, uint64_t id)
+{
+  return rt->closing || id > UINT32_MAX ? NULL
+                                        : retained(rk__registry_by_reference(rt, (uint32_t)id));
 }
 
-/* `*` any run without '/', `**` any run, `?` one character that is not '/'. Recursion is bounded by the number of
- * stars in the pattern. */
-static bool fits(const char *pattern, const char *name) {
+/* `*` any run without '/', `**` any run, `?` one character that is not '/'. Recursion is bounded by
+ * the number of stars in the pattern. */
+static bool fits(const char *pattern, const char *name)
+{
   for (; *pattern != '\0'; ++pattern, ++name) {
     if (*pattern == '*') {
       bool across = pattern[1] == '*';
       const char *rest = pattern + (across ? 2 : 1);
       for (;; ++name) {
-        if (fits(rest, name)) { return true; }
-        if (*name == '\0' || (*name == '/' && !across)) { return false; }
+        if (fits(rest, name)) {
+          return true;
+        }
+        if (*name == '\0' || (*name == '/' && !across)) {
+          return false;
+        }
       }
     }
-    if (*name == '\0' || (*pattern == '?' ? *name == '/' : *pattern != *name)) { return false; }
+    if (*name == '\0' || (*pattern == '?' ? *name == '/' : *pattern != *name)) {
+      return false;
+    }
   }
   return *name == '\0';
 }
 
-rk_actor *rk_runtime_match(rk_runtime *rt, const char *pattern) {
+rk_actor *rk_runtime_match(rk_runtime *rt, const char *pattern)
+{
   rk_actor *best = NULL;
   size_t cursor = 0;
   void *value = NULL;
-  if (rt->closing) { return NULL; }
+  if (rt->closing) {
+    return NULL;
+  }
   while (rk_namemap_next(rt->by_name, &cursor, NULL, &value)) {
     rk_actor *actor = value;
-    if (fits(pattern, actor->name) && (best == NULL || strcmp(actor->name, best->name) < 0)) { best = actor; }
+    if (fits(pattern, actor->name) && (best == NULL || strcmp(actor->name, best->name) < 0)) {
+      best = actor;
+    }
   }
   return retained(best);
 }
 
-rk_actor *rk_runtime_next_actor(rk_runtime *rt, uint64_t *cursor) {
+rk_actor *rk_runtime_next_actor(rk_runtime *rt, uint64_t *cursor)
+{
   size_t at = (size_t)*cursor;
   void *value = NULL;
-  if (rt->closing || !rk_namemap_next(rt->by_name, &at, NULL, &value)) { return NULL; }
+  if (rt->closing || !rk_namemap_next(rt->by_name, &at, NULL, &value)) {
+    return NULL;
+  }
   *cursor = at;
   return rk_actor_retain(value);
 }

@@ -13,29 +13,39 @@
 
 #define LETTERS_DEFAULT 10000u
 
-int rk__runtime_check(const rk_runtime *rt, rk_error *err) {
-  if (rt->closing) { return rk_error_set(err, RK_ECLOSED, "the runtime is closed"); }
+int rk__runtime_check(const rk_runtime *rt, rk_error *err)
+{
+  if (rt->closing) {
+    return rk_error_set(err, RK_ECLOSED, "the runtime is closed");
+  }
   if (rt->pid != rk_platform_current()->pid()) {
-    return rk_error_set(err, RK_EFORKED, "the runtime belongs to the parent process; open one in the child");
+    return rk_error_set(err, RK_EFORKED,
+                        "the runtime belongs to the parent process; open one in the child");
   }
   return RK_OK;
 }
 
-static void free_loaded(rk_runtime *rt) {
+static void free_loaded(rk_runtime *rt)
+{
   size_t cursor = 0;
   void *value = NULL;
-  while (rt->loaded != NULL && rk_idmap_next(rt->loaded, &cursor, NULL, &value)) { rk_free(value); }
+  while (rt->loaded != NULL && rk_idmap_next(rt->loaded, &cursor, NULL, &value)) {
+    rk_free(value);
+  }
   rk_idmap_close(rt->loaded);
   rk_idmap_close(rt->globals); /* the modules go with the backend */
 }
 
 /* Everything but the grid's threads, which have ended by now. */
-static void free_runtime(rk_runtime *rt) {
+static void free_runtime(rk_runtime *rt)
+{
   rk__pubsub_close(rt);
   rk__buffers_close(rt);
   free_loaded(rt);
   rk__grid_close(rt);
-  if (rt->backend != NULL) { rt->ops->close(rt->backend); }
+  if (rt->backend != NULL) {
+    rt->ops->close(rt->backend);
+  }
   rk_namemap_close(rt->by_name);
   rk_idmap_close(rt->calls);
   rk_mailbox_close(&rt->letters);
@@ -44,11 +54,15 @@ static void free_runtime(rk_runtime *rt) {
   rk__runtime_unref(rt);
 }
 
-void rk__runtime_unref(rk_runtime *rt) {
-  if (--rt->refs == 0) { rk_free(rt); }
+void rk__runtime_unref(rk_runtime *rt)
+{
+  if (--rt->refs == 0) {
+    rk_free(rt);
+  }
 }
 
-static int make_tables(rk_runtime *rt, rk_error *err) {
+static int make_tables(rk_runtime *rt, rk_error *err)
+{
   rt->by_name = rk_namemap_new();
   rt->loaded = rk_idmap_new();
   rt->globals = rk_idmap_new();
@@ -56,21 +70,25 @@ static int make_tables(rk_runtime *rt, rk_error *err) {
   rt->topics = rk_topic_tree_new();
   rt->retained_topics = rk_namemap_new();
   rt->scratch = rk_alloc_aligned(64, RK_PAYLOAD_MAX_BYTES + RK_TOPIC_BYTES);
-  if (rt->by_name == NULL || rt->loaded == NULL || rt->globals == NULL || rt->calls == NULL || rt->topics == NULL ||
-      rt->retained_topics == NULL || rt->scratch == NULL) {
+  if (rt->by_name == NULL || rt->loaded == NULL || rt->globals == NULL || rt->calls == NULL ||
+      rt->topics == NULL || rt->retained_topics == NULL || rt->scratch == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "open: out of memory");
   }
   return RK_OK;
 }
 
-int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err) {
-  static const rk_runtime_options defaults = { .spin_us = -1 };
+int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err)
+{
+  static const rk_runtime_options defaults = {.spin_us = -1};
   const rk_runtime_options *use = options != NULL ? options : &defaults;
   const char *name = use->backend != NULL ? use->backend : rk_param_text(RK_PARAM_BACKEND);
-  rk_backend_options backend_options = { .device = use->device, .blocks = use->blocks, .cache_dir = use->cache_dir };
+  rk_backend_options backend_options = {
+      .device = use->device, .blocks = use->blocks, .cache_dir = use->cache_dir};
   rk_backend_info info;
   rk_runtime *rt = rk_calloc(1, sizeof(*rt));
-  if (rt == NULL) { return rk_error_set(err, RK_EOUT_OF_MEMORY, "open: out of memory"); }
+  if (rt == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "open: out of memory");
+  }
   rt->refs = 1;
   rt->wake = (rk_wake)RK_WAKE_INIT;
   rt->ready_tail = &rt->ready;
@@ -81,10 +99,18 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->spin_us = use->spin_us;
   rk_hlc_init(&rt->clock, use->node, 0);
   int rc = use->spin_us < 0 ? rk_param_int(RK_PARAM_SPIN_US, &rt->spin_us, err) : RK_OK;
-  if (rc == RK_OK) { rc = make_tables(rt, err); }
-  if (rc == RK_OK) { rc = rk_wake_open(&rt->wake, err); }
-  if (rc == RK_OK) { rc = rk_backend_select(name, &rt->ops, err); }
-  if (rc == RK_OK) { rc = rt->ops->open(&backend_options, &rt->backend, err); }
+  if (rc == RK_OK) {
+    rc = make_tables(rt, err);
+  }
+  if (rc == RK_OK) {
+    rc = rk_wake_open(&rt->wake, err);
+  }
+  if (rc == RK_OK) {
+    rc = rk_backend_select(name, &rt->ops, err);
+  }
+  if (rc == RK_OK) {
+    rc = rt->ops->open(&backend_options, &rt->backend, err);
+  }
   if (rc == RK_OK) {
     rt->ops->info(rt->backend, &info);
     rc = rk__grid_open(rt, use, info.blocks, err);
@@ -98,13 +124,17 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
 }
 
 /* Lets the stop handlers of all actors run: each block answers Terminate when it has done that. */
-static void stop_actors(rk_runtime *rt) {
-  rk_abi_command command = { .code = RK_CMD_TERMINATE };
-  for (uint32_t i = 0; i < rt->block_count; ++i) { (void)rk__command(rt, i, 0u, &command, NULL, NULL); }
+static void stop_actors(rk_runtime *rt)
+{
+  rk_abi_command command = {.code = RK_CMD_TERMINATE};
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    (void)rk__command(rt, i, 0u, &command, NULL, NULL);
+  }
 }
 
 /* Handles outlive the runtime: give back what the registry holds of them. */
-static void orphan_actors(rk_runtime *rt) {
+static void orphan_actors(rk_runtime *rt)
+{
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     rk_actor *actor = rt->by_slot[slot];
     if (actor != NULL) {
@@ -115,26 +145,38 @@ static void orphan_actors(rk_runtime *rt) {
   }
 }
 
-void rk_runtime_close(rk_runtime *rt) {
-  if (rt == NULL) { return; }
-  if (rt->pid != rk_platform_current()->pid()) { return; } /* the threads are not in this process */
+void rk_runtime_close(rk_runtime *rt)
+{
+  if (rt == NULL) {
+    return;
+  }
+  if (rt->pid != rk_platform_current()->pid()) {
+    return;
+  } /* the threads are not in this process */
   stop_actors(rt);
   rt->closing = true;
   orphan_actors(rt);
   free_runtime(rt);
 }
 
-void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out) {
+void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
+{
   rk_backend_info info;
   rt->ops->info(rt->backend, &info);
-  *out = (rk_runtime_info){ .backend = info.name, .blocks = rt->block_count, .processors = info.processors,
-                            .max_actors = rt->actor_capacity, .abi_version = RK_ABI_VERSION,
-                            .memory_bytes = info.memory_bytes };
+  *out = (rk_runtime_info){.backend = info.name,
+                           .blocks = rt->block_count,
+                           .processors = info.processors,
+                           .max_actors = rt->actor_capacity,
+                           .abi_version = RK_ABI_VERSION,
+                           .memory_bytes = info.memory_bytes};
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", info.device_name);
 }
 
-void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out) {
-  if (rk__runtime_check(rt, NULL) == RK_OK) { (void)rk__drain(rt); }
+void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
+{
+  if (rk__runtime_check(rt, NULL) == RK_OK) {
+    (void)rk__drain(rt);
+  }
   *out = rt->stats;
   out->handled = 0;
   for (uint32_t i = 0; i < rt->block_count; ++i) {

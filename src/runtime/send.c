@@ -3,7 +3,8 @@
  * Messages from the host: room, a place in the ring, the header, the bell.
  *
  * Room is counted here: messages sent minus those the actor's block says have left its host ring
- * (rk_abi_link). The count that comes back may be late, never early, so the actor's ring cannot overflow.
+ * (rk_abi_link). The count that comes back may be late, never early, so the actor's ring cannot
+ * overflow.
  */
 #include "runtime/internal.h"
 
@@ -13,7 +14,8 @@
 #include "base/clock.h"
 
 /* Whether one more message of this priority fits into the actor's queue. */
-static bool has_room(rk_actor *actor, uint8_t priority) {
+static bool has_room(rk_actor *actor, uint8_t priority)
+{
   if (priority == RK_PRIORITY_HIGH) {
     if (actor->urgent_sent - actor->urgent_taken >= actor->urgent_limit) {
       actor->urgent_taken = rk_ld_relaxed_sys_u64(&actor->link->urgent_taken);
@@ -26,15 +28,19 @@ static bool has_room(rk_actor *actor, uint8_t priority) {
   return actor->host_sent - actor->host_taken < actor->queue;
 }
 
-static int refuse_full(rk_actor *actor, rk_error *err) {
+static int refuse_full(rk_actor *actor, rk_error *err)
+{
   actor->rt->stats.refused_full += 1;
-  return rk_error_set(err, RK_EFULL, "actor '%s': its queue of %u messages is full", actor->name, actor->queue);
+  return rk_error_set(err, RK_EFULL, "actor '%s': its queue of %u messages is full", actor->name,
+                      actor->queue);
 }
 
-static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_error *err) {
+static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_error *err)
+{
   uint32_t wanted = 0;
   if (!rk__loaded_accepts(actor->loaded, type, &wanted)) {
-    return rk_error_set(err, RK_EINVAL, "actor '%s' (kernel '%s') does not accept message type %08x", actor->name,
+    return rk_error_set(err, RK_EINVAL,
+                        "actor '%s' (kernel '%s') does not accept message type %08x", actor->name,
                         actor->kernel->name, type);
   }
   if (size != wanted) {
@@ -44,9 +50,12 @@ static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_erro
   return RK_OK;
 }
 
-void rk__reservation_drop(rk_runtime *rt) {
+void rk__reservation_drop(rk_runtime *rt)
+{
   const rk_ring_tx *tx = rt->reserved.tx;
-  if (tx == NULL) { return; }
+  if (tx == NULL) {
+    return;
+  }
   /* Its payload lies where headers will come to lie, and may look like published ones. */
   for (uint32_t i = 1; i < rkd_units(rt->reserved.size); ++i) {
     rk_st_relaxed_sys_u64((rk_u64 *)(void *)rkd_ring_unit(tx->units, tx->mask, tx->tail + i), 0u);
@@ -55,27 +64,38 @@ void rk__reservation_drop(rk_runtime *rt) {
 }
 
 int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority, void **payload,
-                     rk_error *err) {
+                     rk_error *err)
+{
   int rc = rk__actor_check(actor, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   rk_runtime *rt = actor->rt;
   rk__reservation_drop(rt);
   rc = check_type(actor, type, size, err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (priority > RK_PRIORITY_HIGH) {
     return rk_error_set(err, RK_EINVAL, "priority: 0 (normal) or 1 (high), got %u", priority);
   }
-  if (!has_room(actor, priority)) { return refuse_full(actor, err); }
+  if (!has_room(actor, priority)) {
+    return refuse_full(actor, err);
+  }
   uint32_t units = rkd_units((uint32_t)size);
   uint32_t block = actor->shared->block;
   rk_ring_tx *tx = &rt->blocks[block].tx;
   if (rkd_ring_free(tx, units) < units) {
     if (!rk__grid_room(rt, block, units)) {
       rt->stats.refused_full += 1;
-      return rk_error_set(err, RK_EFULL, "the way to block %u is full: a handler of its actors keeps it busy", block);
+      return rk_error_set(err, RK_EFULL,
+                          "the way to block %u is full: a handler of its actors keeps it busy",
+                          block);
     }
     rc = rk__actor_check(actor, err); /* it may have ended while we waited */
-    if (rc != RK_OK) { return rc; }
+    if (rc != RK_OK) {
+      return rc;
+    }
   }
   bool in_one_piece = (tx->tail & tx->mask) + units <= tx->capacity;
   unsigned char *place = in_one_piece
@@ -95,8 +115,11 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
 /* Messages of one batch share a reading of the wall clock; their stamps differ in the counter. */
 #define BATCH_MSGS 32u
 
-static rk_u64 stamp(rk_runtime *rt, bool is_batch) {
-  if (!is_batch) { return rk_hlc_tick(&rt->clock); }
+static rk_u64 stamp(rk_runtime *rt, bool is_batch)
+{
+  if (!is_batch) {
+    return rk_hlc_tick(&rt->clock);
+  }
   if (rt->batch_left == 0) {
     rt->batch_left = BATCH_MSGS;
     rt->batch_us = rk_clock_wall_us();
@@ -105,18 +128,19 @@ static rk_u64 stamp(rk_runtime *rt, bool is_batch) {
   return rk_hlc_tick_at(&rt->clock, rt->batch_us);
 }
 
-static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_batch) {
+static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_batch)
+{
   rk_runtime *rt = actor->rt;
   rk_ring_tx *tx = rt->reserved.tx;
   rk_abi_msg header = {
-    .id = ++rt->next_id,
-    .correlation = options != NULL ? options->correlation : 0,
-    .hlc = stamp(rt, is_batch),
-    .deadline = options != NULL ? options->deadline : 0,
-    .dest = actor->id,
-    .type = rt->reserved.type,
-    .size_bytes = rt->reserved.size,
-    .priority = rt->reserved.priority,
+      .id = ++rt->next_id,
+      .correlation = options != NULL ? options->correlation : 0,
+      .hlc = stamp(rt, is_batch),
+      .deadline = options != NULL ? options->deadline : 0,
+      .dest = actor->id,
+      .type = rt->reserved.type,
+      .size_bytes = rt->reserved.size,
+      .priority = rt->reserved.priority,
   };
   if (rt->checksum) {
     header.flags = RK_MSG_CHECKED;
@@ -136,31 +160,41 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
   return header.id;
 }
 
-uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options) {
+uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options)
+{
   uint64_t id = commit(actor, options, false);
   actor->rt->ops->grid_bell(actor->rt->backend, actor->shared->block);
   return id;
 }
 
-uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options) {
+uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options)
+{
   uint64_t id = commit(actor, options, true);
   actor->rt->blocks[actor->shared->block].rung_later = true;
   return id;
 }
 
-int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size, const rk_send_options *options,
-                  uint64_t *id, rk_error *err) {
+int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
+                  const rk_send_options *options, uint64_t *id, rk_error *err)
+{
   void *payload = NULL;
-  int rc = rk_actor_reserve(actor, type, size, options != NULL ? options->priority : RK_PRIORITY_NORMAL, &payload,
-                            err);
-  if (rc != RK_OK) { return rc; }
-  if (size != 0) { memcpy(payload, data, size); }
+  int rc = rk_actor_reserve(
+      actor, type, size, options != NULL ? options->priority : RK_PRIORITY_NORMAL, &payload, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  if (size != 0) {
+    memcpy(payload, data, size);
+  }
   uint64_t made = rk_actor_commit(actor, options);
-  if (id != NULL) { *id = made; }
+  if (id != NULL) {
+    *id = made;
+  }
   return RK_OK;
 }
 
-int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data) {
+int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
+{
   rk_runtime *rt = actor->rt;
   rk_ring_tx *tx = &rt->blocks[actor->shared->block].tx;
   uint32_t units = rkd_units(header->size_bytes);
@@ -171,7 +205,9 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data) {
     h.flags = (uint16_t)(h.flags | RK_MSG_CHECKED);
     h.checksum = rkd_checksum(data, h.size_bytes);
   }
-  if (!has_room(actor, RK_PRIORITY_NORMAL) || rkd_ring_free(tx, units) < units) { return RK_EFULL; }
+  if (!has_room(actor, RK_PRIORITY_NORMAL) || rkd_ring_free(tx, units) < units) {
+    return RK_EFULL;
+  }
   rkd_ring_put(tx, 0u, data, header->size_bytes);
   rkd_ring_commit(tx, &h);
   actor->host_sent += 1;
@@ -179,4 +215,3 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data) {
   rt->blocks[actor->shared->block].rung_later = true;
   return RK_OK;
 }
-

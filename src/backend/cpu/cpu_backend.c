@@ -2,8 +2,8 @@
 /*
  * The CPU backend's table of functions, its memory and what it says about the machine.
  *
- * Device memory is zeroed pages of the host that cost nothing until they are touched, so the queues of
- * 100,000 idle actors are address space only.
+ * Device memory is zeroed pages of the host that cost nothing until they are touched, so the queues
+ * of 100,000 idle actors are address space only.
  */
 #include "backend/cpu/cpu_backend.h"
 
@@ -14,21 +14,31 @@
 #include "base/alloc.h"
 #include "base/params.h"
 
-static int open_backend(const rk_backend_options *options, rk_backend **out, rk_error *err) {
+static int open_backend(const rk_backend_options *options, rk_backend **out, rk_error *err)
+{
   int64_t blocks = options->blocks;
   int rc = RK_OK;
   if (blocks == 0) {
     rc = rk_param_int(RK_PARAM_BLOCKS, &blocks, err);
-    if (rc != RK_OK) { return rc; }
+    if (rc != RK_OK) {
+      return rc;
+    }
   }
-  if (blocks == 0) { blocks = (int64_t)rk_cpu_count(); }
+  if (blocks == 0) {
+    blocks = (int64_t)rk_cpu_count();
+  }
   if (blocks > 1024) {
-    return rk_error_set(err, RK_EINVAL, "blocks: 1..1024 on the CPU backend, got %lld", (long long)blocks);
+    return rk_error_set(err, RK_EINVAL, "blocks: 1..1024 on the CPU backend, got %lld",
+                        (long long)blocks);
   }
   rc = rk_crash_install(err);
-  if (rc != RK_OK) { return rc; }
+  if (rc != RK_OK) {
+    return rc;
+  }
   rk_backend *backend = rk_calloc(1, sizeof(*backend));
-  if (backend == NULL) { return rk_error_set(err, RK_EOUT_OF_MEMORY, "CPU backend: out of memory"); }
+  if (backend == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "CPU backend: out of memory");
+  }
   backend->blocks = (uint32_t)blocks;
   if (options->cache_dir != NULL) {
     backend->cache_dir = rk_strdup(options->cache_dir);
@@ -41,15 +51,21 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
   return RK_OK;
 }
 
-static void close_backend(rk_backend *backend) {
-  if (backend == NULL) { return; }
-  while (backend->modules != NULL) { rk__cpu_module_unload(backend, backend->modules); }
+static void close_backend(rk_backend *backend)
+{
+  if (backend == NULL) {
+    return;
+  }
+  while (backend->modules != NULL) {
+    rk__cpu_module_unload(backend, backend->modules);
+  }
   rk_team_close(backend->team);
   rk_free(backend->cache_dir);
   rk_free(backend);
 }
 
-static void get_info(const rk_backend *backend, rk_backend_info *out) {
+static void get_info(const rk_backend *backend, rk_backend_info *out)
+{
   out->name = "cpu";
   out->blocks = backend->blocks;
   out->processors = (uint32_t)rk_cpu_count();
@@ -58,34 +74,37 @@ static void get_info(const rk_backend *backend, rk_backend_info *out) {
                  out->processors, out->processors == 1 ? "" : "s");
 }
 
-static void *map_memory(rk_backend *backend, size_t bytes) {
+static void *map_memory(rk_backend *backend, size_t bytes)
+{
   (void)backend;
   return rk_pages_map(bytes);
 }
-static void unmap_memory(rk_backend *backend, void *memory, size_t bytes) {
+static void unmap_memory(rk_backend *backend, void *memory, size_t bytes)
+{
   (void)backend;
   rk_pages_unmap(memory, bytes);
 }
-static void release_memory(rk_backend *backend, void *memory, size_t bytes) {
+static void release_memory(rk_backend *backend, void *memory, size_t bytes)
+{
   (void)backend;
   rk_pages_release(memory, bytes);
 }
 
 const rk_backend_ops rk_cpu_backend_ops = {
-  .name = "cpu",
-  .open = open_backend,
-  .close = close_backend,
-  .info = get_info,
-  .memory_map = map_memory,
-  .memory_unmap = unmap_memory,
-  .memory_release = release_memory,
-  .grid_start = rk__cpu_grid_start,
-  .grid_join = rk__cpu_grid_join,
-  .grid_bell = rk__cpu_grid_bell,
-  .grid_poke = rk__cpu_grid_poke,
-  .module_load = rk__cpu_module_load,
-  .module_unload = rk__cpu_module_unload,
-  .module_bind = rk__cpu_module_bind,
-  .global_load = rk__cpu_global_load,
-  .global_run = rk__cpu_global_run,
+    .name = "cpu",
+    .open = open_backend,
+    .close = close_backend,
+    .info = get_info,
+    .memory_map = map_memory,
+    .memory_unmap = unmap_memory,
+    .memory_release = release_memory,
+    .grid_start = rk__cpu_grid_start,
+    .grid_join = rk__cpu_grid_join,
+    .grid_bell = rk__cpu_grid_bell,
+    .grid_poke = rk__cpu_grid_poke,
+    .module_load = rk__cpu_module_load,
+    .module_unload = rk__cpu_module_unload,
+    .module_bind = rk__cpu_module_bind,
+    .global_load = rk__cpu_global_load,
+    .global_run = rk__cpu_global_run,
 };

@@ -115,11 +115,11 @@ typedef struct job {
   hash128 key;
   char key_hex[33];
   char compiler[RK_PATH_BYTES];
-  char env[RK_PATH_BYTES];   /* the env program, "" if there is none */
-  char cache[RK_PATH_BYTES]; /* folder of cache files, "" if unknown */
-  char work[RK_PATH_BYTES];  /* private folder of this compile */
+  char env[RK_PATH_BYTES];                           /* the env program, "" if there is none */
+  char cache[RK_PATH_BYTES];                         /* folder of cache files, "" if unknown */
+  char work[RK_PATH_BYTES];                          /* private folder of this compile */
   char source[RK_PATH_BYTES], object[RK_PATH_BYTES]; /* in it */
-  char target[RK_PATH_BYTES]; /* where the result goes */
+  char target[RK_PATH_BYTES];                        /* where the result goes */
   char map_flag[RK_PATH_BYTES + 32];
   char *output; /* of the compiler */
   size_t output_size;
@@ -177,8 +177,8 @@ static int prepare_job(job *j, rk_error *err)
   return RK_OK;
 }
 
-static trailer make_trailer(hash128 key, const char *object, size_t object_bytes,
-                            const char *log, size_t log_bytes)
+static trailer make_trailer(hash128 key, const char *object, size_t object_bytes, const char *log,
+                            size_t log_bytes)
 {
   trailer t = {.object_bytes = object_bytes, .log_bytes = log_bytes};
   memcpy(t.magic, trailer_magic, sizeof(t.magic));
@@ -249,8 +249,7 @@ static void strip_folder(job *j)
 static bool is_disk_failure(const char *log)
 {
   return strstr(log, "No space left on device") != NULL ||
-         strstr(log, "Disk quota exceeded") != NULL ||
-         strstr(log, "Read-only file system") != NULL;
+         strstr(log, "Disk quota exceeded") != NULL || strstr(log, "Read-only file system") != NULL;
 }
 
 /* Returns where the column starts in "file:line:column", or the length. */
@@ -516,8 +515,7 @@ static int find_or_compile(job *j, rk_error *err)
   return status;
 }
 
-int rk_cpu_compile(const rk_cpu_compile_request *request, char **so_path, char **log,
-                   rk_error *err)
+int rk_cpu_compile(const rk_cpu_compile_request *request, char **so_path, char **log, rk_error *err)
 {
   int status = check_name(request->name, err);
   if (status != RK_OK) {
@@ -544,8 +542,7 @@ int rk_cpu_compile(const rk_cpu_compile_request *request, char **so_path, char *
     if ((status == RK_OK && path == NULL) || (log != NULL && text == NULL)) {
       rk_cpu_compile_release(path);
       rk_free(text);
-      status = rk_error_set(err, RK_EOUT_OF_MEMORY, "no memory for the log of '%s'",
-                            request->name);
+      status = rk_error_set(err, RK_EOUT_OF_MEMORY, "no memory for the log of '%s'", request->name);
       goto done;
     }
     if (status == RK_OK) {

@@ -131,8 +131,7 @@ static uintptr_t find_code(const rk_crash_scope *scope, registers regs, bool *is
   for (uintptr_t i = 0; i < SCAN_WORDS; i++) {
     uintptr_t word = 0;
     struct iovec to = {.iov_base = &word, .iov_len = sizeof(word)};
-    struct iovec from = {.iov_base = (void *)(regs.sp + i * sizeof(word)),
-                         .iov_len = sizeof(word)};
+    struct iovec from = {.iov_base = (void *)(regs.sp + i * sizeof(word)), .iov_len = sizeof(word)};
     long n = syscall(SYS_process_vm_readv, (long)getpid(), &to, 1L, &from, 1L, 0L);
     if (n != (long)sizeof(word)) {
       return 0;

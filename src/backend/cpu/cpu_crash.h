@@ -29,8 +29,8 @@
 /* Who runs. All of it must stay valid and unchanged while the scope is set. */
 typedef struct rk_crash_scope rk_crash_scope;
 struct rk_crash_scope {
-  /* Fills in the rest when a crash is reported, so that a handler call costs no more than saying which it is;
-   * NULL: all is filled in. Runs in the signal handler: it may only read and store. */
+  /* Fills in the rest when a crash is reported, so that a handler call costs no more than saying
+   * which it is; NULL: all is filled in. Runs in the signal handler: it may only read and store. */
   void (*resolve)(rk_crash_scope *scope);
   const char *actor;
   const char *kernel;

@@ -48,48 +48,47 @@ void rk__fiber_start(void);
 /* Frame, upwards from the saved stack pointer: mxcsr and x87 control word (8 bytes), r15 r14 r13
  * r12 rbx rbp, return address. It leaves by an indirect jump: `ret` would always be mispredicted,
  * for the processor's return stack belongs to the fiber that was left. */
-__asm__(
-    ".text\n"
-    ".p2align 4\n"
-    ".globl rk__fiber_swap\n"
-    ".hidden rk__fiber_swap\n"
-    ".type rk__fiber_swap,@function\n"
-    "rk__fiber_swap:\n"
-    "  pushq %rbp\n"
-    "  pushq %rbx\n"
-    "  pushq %r12\n"
-    "  pushq %r13\n"
-    "  pushq %r14\n"
-    "  pushq %r15\n"
-    "  subq $8, %rsp\n"
-    "  stmxcsr (%rsp)\n"
-    "  fnstcw 4(%rsp)\n"
-    "  movq %rsp, (%rdi)\n"
-    "  movq %rsi, %rsp\n"
-    "  fldcw 4(%rsp)\n"
-    "  ldmxcsr (%rsp)\n"
-    "  addq $8, %rsp\n"
-    "  popq %r15\n"
-    "  popq %r14\n"
-    "  popq %r13\n"
-    "  popq %r12\n"
-    "  popq %rbx\n"
-    "  popq %rbp\n"
-    "  popq %rcx\n"
-    "  notrack jmpq *%rcx\n"
-    ".size rk__fiber_swap,.-rk__fiber_swap\n"
-    ".p2align 4\n"
-    ".globl rk__fiber_start\n"
-    ".hidden rk__fiber_start\n"
-    ".type rk__fiber_start,@function\n"
-    "rk__fiber_start:\n"
-    "  .cfi_startproc\n"
-    "  .cfi_undefined rip\n" /* backtraces end here */
-    "  movq %r13, %rdi\n"
-    "  callq *%r12\n"
-    "  ud2\n"
-    "  .cfi_endproc\n"
-    ".size rk__fiber_start,.-rk__fiber_start\n");
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl rk__fiber_swap\n"
+        ".hidden rk__fiber_swap\n"
+        ".type rk__fiber_swap,@function\n"
+        "rk__fiber_swap:\n"
+        "  pushq %rbp\n"
+        "  pushq %rbx\n"
+        "  pushq %r12\n"
+        "  pushq %r13\n"
+        "  pushq %r14\n"
+        "  pushq %r15\n"
+        "  subq $8, %rsp\n"
+        "  stmxcsr (%rsp)\n"
+        "  fnstcw 4(%rsp)\n"
+        "  movq %rsp, (%rdi)\n"
+        "  movq %rsi, %rsp\n"
+        "  fldcw 4(%rsp)\n"
+        "  ldmxcsr (%rsp)\n"
+        "  addq $8, %rsp\n"
+        "  popq %r15\n"
+        "  popq %r14\n"
+        "  popq %r13\n"
+        "  popq %r12\n"
+        "  popq %rbx\n"
+        "  popq %rbp\n"
+        "  popq %rcx\n"
+        "  notrack jmpq *%rcx\n"
+        ".size rk__fiber_swap,.-rk__fiber_swap\n"
+        ".p2align 4\n"
+        ".globl rk__fiber_start\n"
+        ".hidden rk__fiber_start\n"
+        ".type rk__fiber_start,@function\n"
+        "rk__fiber_start:\n"
+        "  .cfi_startproc\n"
+        "  .cfi_undefined rip\n" /* backtraces end here */
+        "  movq %r13, %rdi\n"
+        "  callq *%r12\n"
+        "  ud2\n"
+        "  .cfi_endproc\n"
+        ".size rk__fiber_start,.-rk__fiber_start\n");
 
 typedef struct swap_frame {
   uint32_t mxcsr;
@@ -112,52 +111,51 @@ static void fill_frame(swap_frame *frame, rk_fiber_fn *entry, void *arg)
 #elif defined(__aarch64__)
 
 /* Frame, upwards from the saved stack pointer: x19..x30, d8..d15. */
-__asm__(
-    ".text\n"
-    ".p2align 4\n"
-    ".globl rk__fiber_swap\n"
-    ".hidden rk__fiber_swap\n"
-    ".type rk__fiber_swap,%function\n"
-    "rk__fiber_swap:\n"
-    "  sub sp, sp, #160\n"
-    "  stp x19, x20, [sp, #0]\n"
-    "  stp x21, x22, [sp, #16]\n"
-    "  stp x23, x24, [sp, #32]\n"
-    "  stp x25, x26, [sp, #48]\n"
-    "  stp x27, x28, [sp, #64]\n"
-    "  stp x29, x30, [sp, #80]\n"
-    "  stp d8, d9, [sp, #96]\n"
-    "  stp d10, d11, [sp, #112]\n"
-    "  stp d12, d13, [sp, #128]\n"
-    "  stp d14, d15, [sp, #144]\n"
-    "  mov x9, sp\n"
-    "  str x9, [x0]\n"
-    "  mov sp, x1\n"
-    "  ldp x19, x20, [sp, #0]\n"
-    "  ldp x21, x22, [sp, #16]\n"
-    "  ldp x23, x24, [sp, #32]\n"
-    "  ldp x25, x26, [sp, #48]\n"
-    "  ldp x27, x28, [sp, #64]\n"
-    "  ldp x29, x30, [sp, #80]\n"
-    "  ldp d8, d9, [sp, #96]\n"
-    "  ldp d10, d11, [sp, #112]\n"
-    "  ldp d12, d13, [sp, #128]\n"
-    "  ldp d14, d15, [sp, #144]\n"
-    "  add sp, sp, #160\n"
-    "  ret\n"
-    ".size rk__fiber_swap,.-rk__fiber_swap\n"
-    ".p2align 4\n"
-    ".globl rk__fiber_start\n"
-    ".hidden rk__fiber_start\n"
-    ".type rk__fiber_start,%function\n"
-    "rk__fiber_start:\n"
-    "  .cfi_startproc\n"
-    "  .cfi_undefined x30\n" /* backtraces end here */
-    "  mov x0, x20\n"
-    "  blr x19\n"
-    "  brk #1\n"
-    "  .cfi_endproc\n"
-    ".size rk__fiber_start,.-rk__fiber_start\n");
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl rk__fiber_swap\n"
+        ".hidden rk__fiber_swap\n"
+        ".type rk__fiber_swap,%function\n"
+        "rk__fiber_swap:\n"
+        "  sub sp, sp, #160\n"
+        "  stp x19, x20, [sp, #0]\n"
+        "  stp x21, x22, [sp, #16]\n"
+        "  stp x23, x24, [sp, #32]\n"
+        "  stp x25, x26, [sp, #48]\n"
+        "  stp x27, x28, [sp, #64]\n"
+        "  stp x29, x30, [sp, #80]\n"
+        "  stp d8, d9, [sp, #96]\n"
+        "  stp d10, d11, [sp, #112]\n"
+        "  stp d12, d13, [sp, #128]\n"
+        "  stp d14, d15, [sp, #144]\n"
+        "  mov x9, sp\n"
+        "  str x9, [x0]\n"
+        "  mov sp, x1\n"
+        "  ldp x19, x20, [sp, #0]\n"
+        "  ldp x21, x22, [sp, #16]\n"
+        "  ldp x23, x24, [sp, #32]\n"
+        "  ldp x25, x26, [sp, #48]\n"
+        "  ldp x27, x28, [sp, #64]\n"
+        "  ldp x29, x30, [sp, #80]\n"
+        "  ldp d8, d9, [sp, #96]\n"
+        "  ldp d10, d11, [sp, #112]\n"
+        "  ldp d12, d13, [sp, #128]\n"
+        "  ldp d14, d15, [sp, #144]\n"
+        "  add sp, sp, #160\n"
+        "  ret\n"
+        ".size rk__fiber_swap,.-rk__fiber_swap\n"
+        ".p2align 4\n"
+        ".globl rk__fiber_start\n"
+        ".hidden rk__fiber_start\n"
+        ".type rk__fiber_start,%function\n"
+        "rk__fiber_start:\n"
+        "  .cfi_startproc\n"
+        "  .cfi_undefined x30\n" /* backtraces end here */
+        "  mov x0, x20\n"
+        "  blr x19\n"
+        "  brk #1\n"
+        "  .cfi_endproc\n"
+        ".size rk__fiber_start,.-rk__fiber_start\n");
 
 typedef struct swap_frame {
   uint64_t entry /* x19 */, arg /* x20 */, x21_to_x28[8], x29;
@@ -206,8 +204,7 @@ int rk_fiber_stacks_open(size_t count, rk_error *err, rk_fiber_stacks *stacks)
                         made.bytes / 1024);
   }
   for (size_t i = 0; i < (guard_each ? count : 1); i++) {
-    if (mprotect(stack_low(&made, i) - rk_page_bytes(), rk_page_bytes(), PROT_NONE) != 0)
-{
+    if (mprotect(stack_low(&made, i) - rk_page_bytes(), rk_page_bytes(), PROT_NONE) != 0) {
       rk_pages_unmap(made.base, made.bytes);
       return rk_error_set(err, RK_EOUT_OF_MEMORY,
                           "cannot protect the guard page of stack %zu: too many mappings", i);
@@ -322,8 +319,8 @@ void rk_fiber_adopt(rk_fiber *fiber)
 #endif
 }
 
-void rk_fiber_open(rk_fiber *fiber, const rk_fiber_stacks *stacks, size_t index,
-                   rk_fiber_fn *entry, void *arg)
+void rk_fiber_open(rk_fiber *fiber, const rk_fiber_stacks *stacks, size_t index, rk_fiber_fn *entry,
+                   void *arg)
 {
   unsigned char *low = stack_low(stacks, index);
   unsigned char *top = low + RK_FIBER_STACK_BYTES - index % COLOUR_COUNT * COLOUR_STEP_BYTES;

@@ -67,27 +67,27 @@ struct rk_fiber {
 #ifdef RK_FIBER_UCONTEXT
   ucontext_t context;
 #else
-  void *sp;  /* saved stack pointer while the fiber does not run */
+  void *sp; /* saved stack pointer while the fiber does not run */
 #endif
 #if defined(RK_FIBER_ASAN) || defined(RK_FIBER_UCONTEXT)
   rk_fiber_fn *entry;
   void *arg;
 #endif
 #ifdef RK_FIBER_ASAN
-  const void *stack_low;  /* bounds of the stack; learnt at the first switch for an adopted fiber */
+  const void *stack_low; /* bounds of the stack; learnt at the first switch for an adopted fiber */
   size_t stack_bytes;
-  void *fake_stack;       /* AddressSanitizer's handle while the fiber does not run */
-  rk_fiber *left;         /* the fiber that was left to come here */
+  void *fake_stack; /* AddressSanitizer's handle while the fiber does not run */
+  rk_fiber *left;   /* the fiber that was left to come here */
 #endif
 #ifdef RK_TSAN
-  void *tsan;  /* ThreadSanitizer's handle */
+  void *tsan; /* ThreadSanitizer's handle */
 #endif
 };
 
 /* A set of equal stacks in one mapping. Untouched stacks use address space, not memory. */
 typedef struct rk_fiber_stacks {
-  unsigned char *base;  /* NULL: none mapped */
-  size_t bytes;         /* of the whole mapping */
+  unsigned char *base; /* NULL: none mapped */
+  size_t bytes;        /* of the whole mapping */
   size_t count;
 } rk_fiber_stacks;
 
@@ -102,8 +102,8 @@ void rk_fiber_stacks_close(rk_fiber_stacks *stacks);
 void rk_fiber_adopt(rk_fiber *fiber);
 
 /* Prepares `fiber` on stack `index` of `stacks`: the first switch to it calls entry(arg). */
-void rk_fiber_open(rk_fiber *fiber, const rk_fiber_stacks *stacks, size_t index,
-                   rk_fiber_fn *entry, void *arg);
+void rk_fiber_open(rk_fiber *fiber, const rk_fiber_stacks *stacks, size_t index, rk_fiber_fn *entry,
+                   void *arg);
 
 /* Forgets a fiber that does not run, wherever it stands; frames on its stack are not unwound.
  * The stack can be used again at once by rk_fiber_open. */

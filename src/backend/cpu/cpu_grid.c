@@ -15,25 +15,27 @@
 
 /* What a handler module calls through its context. */
 static const rk_ctx_api ctx_api = {
-  .reply = rkd_ctx_reply,
-  .send_port = rkd_ctx_send_port,
-  .send_to = rkd_ctx_send_to,
-  .publish = rkd_ctx_publish,
-  .now = rkd_ctx_now,
-  .self = rkd_ctx_self,
-  .sender = rkd_ctx_sender,
-  .sent_at = rkd_ctx_sent_at,
-  .fail = rkd_ctx_fail,
-  .stop = rkd_ctx_stop,
+    .reply = rkd_ctx_reply,
+    .send_port = rkd_ctx_send_port,
+    .send_to = rkd_ctx_send_to,
+    .publish = rkd_ctx_publish,
+    .now = rkd_ctx_now,
+    .self = rkd_ctx_self,
+    .sender = rkd_ctx_sender,
+    .sent_at = rkd_ctx_sent_at,
+    .fail = rkd_ctx_fail,
+    .stop = rkd_ctx_stop,
 };
 
-static void run_block(void *arg) {
+static void run_block(void *arg)
+{
   rk_cpu_worker *worker = arg;
   rk_abi_grid *grid = worker->backend->grid;
   rk_abi_block *shared = RK_PTR(rk_abi_block, grid->blocks) + worker->index;
   rk_block *block = RK_PTR(rk_block, shared->scratch);
   rk__cpu_worker = worker;
-  (void)rk_crash_thread_begin(NULL); /* without it a stack overflow is reported less well, no more */
+  /* without it a stack overflow is reported less well, no more */
+  (void)rk_crash_thread_begin(NULL);
   block->ctx.api = &ctx_api;
   rkd_block_serve(block, (rk_u64)(rk_uptr)grid, worker->index);
   rk_team_close(worker->team);
@@ -42,12 +44,14 @@ static void run_block(void *arg) {
 }
 
 int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *host_wake,
-                       const char *const *names, rk_error *err) {
+                       const char *const *names, rk_error *err)
+{
   int rc = RK_OK;
   uint32_t started = 0;
   backend->workers = rk_calloc(grid->block_count, sizeof(*backend->workers));
   if (backend->workers == NULL) {
-    return rk_error_set(err, RK_EOUT_OF_MEMORY, "grid of %u blocks: out of memory", grid->block_count);
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "grid of %u blocks: out of memory",
+                        grid->block_count);
   }
   backend->grid = grid;
   backend->blocks = grid->block_count;
@@ -60,37 +64,50 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
     worker->index = started;
     (void)snprintf(name, sizeof(name), "rk-block-%u", started % 100000u);
     rc = rk_thread_start(&worker->thread, name, run_block, worker, err);
-    if (rc != RK_OK) { break; }
+    if (rc != RK_OK) {
+      break;
+    }
   }
   if (rc != RK_OK) {
     rk_st_release_sys_u32(&grid->abort, 1u);
-    for (uint32_t i = 0; i < started; ++i) { rk__cpu_grid_bell(backend, i); }
+    for (uint32_t i = 0; i < started; ++i) {
+      rk__cpu_grid_bell(backend, i);
+    }
     rk__cpu_grid_join(backend);
     return rc;
   }
   /* A thread that was created runs sooner or later: no deadline is needed to wait for its hello. */
   for (uint32_t i = 0; i < grid->block_count; ++i) {
     rk_abi_block *block = RK_PTR(rk_abi_block, grid->blocks) + i;
-    while (rk_ld_acquire_sys_u32(&block->hello) != RK_ABI_VERSION) { rk_thread_yield(); }
+    while (rk_ld_acquire_sys_u32(&block->hello) != RK_ABI_VERSION) {
+      rk_thread_yield();
+    }
   }
   return RK_OK;
 }
 
-void rk__cpu_grid_join(rk_backend *backend) {
-  if (backend->workers == NULL) { return; }
-  for (uint32_t i = 0; i < backend->blocks; ++i) { rk_thread_join(backend->workers[i].thread); }
+void rk__cpu_grid_join(rk_backend *backend)
+{
+  if (backend->workers == NULL) {
+    return;
+  }
+  for (uint32_t i = 0; i < backend->blocks; ++i) {
+    rk_thread_join(backend->workers[i].thread);
+  }
   rk_free(backend->workers);
   backend->workers = NULL;
   backend->grid = NULL;
 }
 
-/* Partner of the fence: rkd_idle. Either the block sees what was published before this call, or this call
- * sees it asleep. */
-void rk__cpu_grid_bell(rk_backend *backend, uint32_t block) {
+/* Partner of the fence: rkd_idle. Either the block sees what was published before this call, or
+ * this call sees it asleep. */
+void rk__cpu_grid_bell(rk_backend *backend, uint32_t block)
+{
   rk_fence_seq_cst();
   rkd_wake_block((rk_u64)(rk_uptr)backend->grid, block);
 }
 
-void rk__cpu_grid_poke(rk_backend *backend, uint32_t block) {
+void rk__cpu_grid_poke(rk_backend *backend, uint32_t block)
+{
   rkd_ring_bell((rk_u64)(rk_uptr)backend->grid, block);
 }

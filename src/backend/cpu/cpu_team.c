@@ -41,7 +41,7 @@ typedef struct lane lane;
 struct lane {
   rk_fiber fiber;
   rk_team *team;
-  lane *next;       /* in the ready queue or in that of a gate */
+  lane *next; /* in the ready queue or in that of a gate */
   uint32_t index;
   bool has_returned;
 };
@@ -55,8 +55,8 @@ typedef struct gate {
   lane_queue waiting;
   uint32_t arrived; /* in this turn */
   uint32_t needed;
-  uint32_t turn;    /* counts completed barriers */
-  char order[2];    /* words for ThreadSanitizer, used in turn: see cpu_fiber.c */
+  uint32_t turn; /* counts completed barriers */
+  char order[2]; /* words for ThreadSanitizer, used in turn: see cpu_fiber.c */
 } gate;
 
 typedef enum warp_op { WARP_SYNC, WARP_EXCHANGE, WARP_BALLOT, WARP_OPS } warp_op;
@@ -80,7 +80,7 @@ struct rk_team {
   lane_queue ready;
   rk_fiber home; /* the thread that called rk_team_run */
   gate block;
-  lane *lane_list;  /* max_lanes of them; NULL before the first run with fibers */
+  lane *lane_list; /* max_lanes of them; NULL before the first run with fibers */
   warp *warp_list;
   rk_fiber_stacks stacks;
 };

@@ -50,8 +50,8 @@ int rk_team_run(rk_team *team, uint32_t lanes, rk_team_fn *fn, void *arg, rk_err
 
 /* ---- called by lanes ---- */
 
-uint32_t rk_team_lane(void);   /* 0 .. rk_team_lanes() - 1 */
-uint32_t rk_team_lanes(void);  /* of the block */
+uint32_t rk_team_lane(void);  /* 0 .. rk_team_lanes() - 1 */
+uint32_t rk_team_lanes(void); /* of the block */
 
 /* Waits until all lanes of the block have come here; what they wrote before is seen after. */
 void rk_team_sync(void);

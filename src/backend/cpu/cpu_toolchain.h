@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tools of the machine: which compiler there is, where a program is, how a shared object is loaded.
+ * The tools of the machine: which compiler there is, where a program is, how a shared object is
+ * loaded.
  *
- * Used by cpu_compile.c, cpu_module.c, cpu_crash.c and, to tell the user, by the Lua module. Threads: any.
+ * Used by cpu_compile.c, cpu_module.c, cpu_crash.c and, to tell the user, by the Lua module.
+ * Threads: any.
  */
 #ifndef RK_BACKEND_CPU_TOOLCHAIN_H
 #define RK_BACKEND_CPU_TOOLCHAIN_H
