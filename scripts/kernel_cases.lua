@@ -276,11 +276,15 @@ M.plants = {
   { what = "ready entry read before its sequence word", file = "rk_ring_dev.h",
     marker = "rkd_ready_pop",
     find = [[
-  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) { return 0; }
+  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) {
+    return 0;
+  }
   *slot = entry->slot;]],
     replace = [[
   *slot = entry->slot;
-  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) { return 0; }]] },
+  if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) {
+    return 0;
+  }]] },
   { what = "release that is spelled relaxed", file = "rk_atomic.h", marker = "rkd_ring_give_back",
     find = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "release.sys"',
     replace = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "relaxed.sys"' },

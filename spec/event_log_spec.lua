@@ -327,7 +327,8 @@ describe("event-log", function()
   it("stops cleanly on Ctrl-C", function()
     -- Without --foreground the signal would come twice, and the second one ends rkl at once.
     local result = examples.shell("yes '2025-06-24 14:36:25 install foo:amd64 1' | "
-      .. "timeout --foreground --preserve-status -s INT 0.7 " .. examples.command("event-log.lua", { "-" }))
+      .. "timeout --foreground --preserve-status -s INT 0.7 "
+      .. examples.command("event-log.lua", { "-" }))
     assert.same({ out = "", err = "event-log: interrupted\n", status = 130 }, result)
   end)
 
