@@ -278,4 +278,25 @@ RK_ON(Number) {
     assert.equal(2.5, state.big[10000])
     assert.same({}, assert(rt:launch("echo")):peek_state())
   end)
+
+  it("may stop in their start handler, and are not stopped when that failed", function()
+    local Brief = rk.kernel {
+      name = "brief", accepts = { Number },
+      source = "RK_ON_START() { (void)state; rk_stop(ctx); }\n"
+        .. "RK_ON(Number) { (void)ctx; (void)msg; (void)state; }",
+    }
+    local Faulty = rk.kernel {
+      name = "faulty", accepts = { Number }, state = { { "x", "u32" } },
+      source = "RK_ON_START() { (void)state; rk_fail(ctx, 5); }\n"
+        .. "RK_ON_STOP() { (void)ctx; state->x = *(volatile rk_u32 *)0; }\n"
+        .. "RK_ON(Number) { (void)ctx; (void)msg; (void)state; }",
+    }
+    local a = assert(rt:launch(Brief))
+    assert.is_truthy(eventually(function() return a:state() == "terminated" end))
+    local none, message, code = rt:launch(Faulty)
+    assert.is_nil(none)
+    assert.equal("invalid_state", code)
+    assert.matches("start handler of 'faulty#1' failed with code 5", message)
+    assert.equal(0, #rt:actors())
+  end)
 end)

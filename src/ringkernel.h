@@ -234,8 +234,8 @@ typedef struct rk_received {
 RK_API int rk_actor_try_receive(rk_actor *actor, rk_received *out);
 
 /* A request: sends, and keeps the reply apart from the mailbox. Poll returns 0 once, then the call
- * is done; empty while waiting; terminated when the actor ended first. The view lives until
- * rk_call_close. */
+ * is done; empty while waiting; when there will be none: terminated, timeout (its deadline passed),
+ * not_active (the handler failed on it), corrupt. The view lives until rk_call_close. */
 RK_API int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size,
                         const rk_send_options *options, rk_call **out, rk_error *err);
 RK_API int rk_call_poll(rk_call *call, rk_received *out);

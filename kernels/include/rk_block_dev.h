@@ -161,6 +161,7 @@ RK_FN void rkd_flush(rk_block *b)
   if (b->wake_mask == 0u && b->notify == 0u) {
     return;
   }
+#if RK_CAN_SLEEP /* elsewhere blocks poll and the host is told by other means */
   rk_fence_seq_cst();
   for (rk_u32 block = 0; b->wake_mask != 0u; ++block) {
     if ((b->wake_mask >> block & 1u) != 0u) {
@@ -174,8 +175,10 @@ RK_FN void rkd_flush(rk_block *b)
       b->notified = waiting;
       rkd_notify_host(b->grid);
     }
-    b->notify = 0u;
   }
+#endif
+  b->wake_mask = 0u;
+  b->notify = 0u;
 }
 
 /* ---- room ---- */

@@ -42,6 +42,7 @@ RK_FN void rkd_answer(rk_block *b, rk_u32 code, const rk_abi_command *cmd, const
 RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a)
 {
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  b->ctx.stopping = 0u;
   if (a->started == 0u) {
     a->started = 1u;
     if (def->on_start != 0u) {
@@ -49,6 +50,7 @@ RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a)
       rkd_edge_handler(b, a, def, RK_HANDLER_START);
       if (b->ctx.failed != 0u) {
         int code = (int)b->ctx.failed;
+        a->started = 0u; /* what did not start is not stopped */
         rkd_record_error(b, a, code);
         rkd_set_life(b, a, RK_STATE_FAILED);
         return code;
@@ -56,7 +58,12 @@ RK_SLOW_FN int rkd_activate(rk_block *b, rk_abi_actor *a)
     }
   }
   rkd_set_life(b, a, RK_STATE_ACTIVE);
-  rkd_run_push(b, a);
+  if (b->ctx.stopping != 0u) {
+    b->ctx.stopping = 0u;
+    rkd_close_begin(b, a, 0u, RK_RSP_ACTOR_DESTROYED);
+  } else {
+    rkd_run_push(b, a);
+  }
   return 0;
 }
 
@@ -194,6 +201,8 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
       rkd_copy(state, RK_PTR(void, cmd->address), def->state_bytes);
     }
     a->started = 1u;
+    rkd_set_life(b, a,
+                 RK_STATE_DEACTIVATED); /* also when it had failed: with this state it may go on */
     rkd_answer(b, RK_RSP_READY_TO_ACTIVATE, cmd, a, 0);
   }
 }

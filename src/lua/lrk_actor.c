@@ -418,7 +418,8 @@ static int core_call_open(lua_State *L)
   return 1;
 }
 
-/* call:poll() -> reply | nil, message, "empty" | "terminated" | "closed" */
+/* call:poll() -> reply | nil, message, "empty" | "terminated" | "timeout" | "not_active" | "closed"
+ */
 static int call_poll(lua_State *L)
 {
   const lrk_call *self = luaL_checkudata(L, 1, LRK_CALL);
@@ -432,6 +433,12 @@ static int call_poll(lua_State *L)
     lua_pushliteral(L, "no reply has come");
     lua_pushliteral(L, "empty");
     return 3;
+  }
+  if (status == RK_ETIMEOUT) {
+    return lrk_fail_text(L, status, "the request's deadline passed before it was handled");
+  }
+  if (status == RK_ENOT_ACTIVE) {
+    return lrk_fail_text(L, status, "the actor failed while it handled the request");
   }
   if (status != RK_OK) {
     return lrk_fail(L, status, NULL);

@@ -66,6 +66,7 @@ static bool take_record(rk_runtime *rt, const rk_abi_msg *record, const unsigned
 {
   if ((record->flags & RK_MSG_DEAD) != 0) {
     rk__dead_letter(rt, record, payload, record->reason);
+    rk__call_dead(rt, record, record->reason);
   } else if ((record->flags & RK_MSG_RESPONSE) != 0) {
     rk_abi_response response;
     memcpy(&response, payload, sizeof(response));

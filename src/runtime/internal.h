@@ -99,6 +99,7 @@ struct rk_call {
   rk_actor *actor; /* retained */
   uint64_t correlation;
   bool done;
+  int status; /* why there will be no reply, once done without data */
   rk_received reply;
   void *data; /* of the reply; owned */
 };
@@ -279,6 +280,8 @@ void rk__routes_forget(rk_actor *actor);
 
 /* ---- receive.c ---- */
 void rk__actor_took(rk_actor *actor, uint64_t messages);
+/* The request of a call became a dead letter: it will have no reply. */
+void rk__call_dead(rk_runtime *rt, const rk_abi_msg *header, uint8_t reason);
 /* Gives a reply to the call it answers; false when memory has run out. */
 bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data);
 

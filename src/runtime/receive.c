@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/base.h"
 
 void rk__actor_took(rk_actor *actor, uint64_t messages)
 {
@@ -95,6 +96,24 @@ bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data)
   return true;
 }
 
+void rk__call_dead(rk_runtime *rt, const rk_abi_msg *header, uint8_t reason)
+{
+  static const int codes[] = {
+      [RK_DEAD_TERMINATED] = RK_ETERMINATED, [RK_DEAD_DEADLINE] = RK_ETIMEOUT,
+      [RK_DEAD_TYPE] = RK_EUNSUPPORTED,      [RK_DEAD_CORRUPT] = RK_ECORRUPT,
+      [RK_DEAD_FAILED] = RK_ENOT_ACTIVE,     [RK_DEAD_FULL] = RK_EFULL,
+  };
+  if (header->source != RK_ID_HOST || (header->correlation & RK_CALL_BIT) == 0) {
+    return; /* what somebody made of the request may die without the reply doing so */
+  }
+  rk_call *call = rk_idmap_del(rt->calls, header->correlation);
+  if (call != NULL) {
+    call->status = reason < RK_ARRAY_LEN(codes) && codes[reason] != 0 ? codes[reason]
+                                                                      : RK_ETERMINATED;
+    call->done = true;
+  }
+}
+
 int rk_call_poll(rk_call *call, rk_received *out)
 {
   rk_actor *actor = call->actor;
@@ -106,7 +125,7 @@ int rk_call_poll(rk_call *call, rk_received *out)
   }
   if (call->done) {
     if (call->data == NULL) {
-      return RK_ETERMINATED;
+      return call->status;
     }
     actor->rt->stats.received += 1;
     *out = call->reply;
