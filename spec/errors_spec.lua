@@ -117,6 +117,25 @@ describe("codes", function()
     assert.matches("closed by the collector; use <close>", output)
   end)
 
+  it("a handler that never returns does not keep the process", function()
+    local start = os.time()
+    local output = run_with("RINGKERNEL_LOG=error", [[
+      local N = rk.message("N", { { "n", "u32" } })
+      local Loop = rk.kernel { name = "loop", accepts = { N }, source =
+        "RK_ON(N) { (void)ctx; (void)state; volatile rk_u32 x = msg->n; while (x != 0u) { } }" }
+      local rt = rk.open { blocks = 1 }
+      local a = rt:launch(Loop)
+      a:send(N { n = 1 })
+      rt:poll(0.1)
+      print(select(3, a:terminate()))
+      rt:close()
+      print("closed")
+    ]])
+    assert.matches("^timeout\n.*block 0 is left behind: a handler of its actors does not return\n"
+      .. "closed\n$", output)
+    assert.is_true(os.time() - start < 60)
+  end)
+
   it("a signal reaches a script that waits", function()
     local output = run_with("timeout -s INT 0.5", [[
       local rt = assert(rk.open { blocks = 1 })

@@ -73,8 +73,9 @@ struct rk_backend_ops {
    * text per actor slot, kept up to date by the runtime) is only read to report a crash. */
   int (*grid_start)(rk_backend *backend, rk_abi_grid *grid, const rk_wake *host_wake,
                     const char *const *names, rk_error *err);
-  /* Waits until every block has left its loop; the caller has asked them to. */
-  void (*grid_join)(rk_backend *backend);
+  /* Waits until every block has left its loop; the caller has asked them to. Returns false when one
+   * does not within two seconds: then the grid and its memory must be left as they are. */
+  bool (*grid_join)(rk_backend *backend);
   /* Wakes a block that may be asleep. The caller has published what it is to see. */
   void (*grid_bell)(rk_backend *backend, uint32_t block);
   /* The same, and also keeps a block awake that is just about to sleep: for what it does not look

@@ -154,15 +154,20 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
 
 /* Ends the loops: each block is told by a word it always looks at; stop handlers were run by
  * Terminate. */
+bool rk__grid_stop(rk_runtime *rt)
+{
+  if (rt->grid == NULL) {
+    return true;
+  }
+  rk_st_release_sys_u32(&rt->grid->abort, 1u);
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    rt->ops->grid_bell(rt->backend, i);
+  }
+  return rt->ops->grid_join(rt->backend);
+}
+
 void rk__grid_close(rk_runtime *rt)
 {
-  if (rt->grid != NULL) {
-    rk_st_release_sys_u32(&rt->grid->abort, 1u);
-    for (uint32_t i = 0; i < rt->block_count; ++i) {
-      rt->ops->grid_bell(rt->backend, i);
-    }
-    rt->ops->grid_join(rt->backend);
-  }
   while (rt->retired != NULL) {
     rk_retired *next = rt->retired->next;
     rk_free(rt->retired);

@@ -148,7 +148,6 @@ struct rk_runtime {
   rk_backend *backend;
   uint64_t pid;
   bool closing;
-  bool lost;
   bool checksum;
   int64_t spin_us;
 
@@ -224,6 +223,9 @@ struct rk_runtime {
 /* ---- grid.c ---- */
 int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks,
                   rk_error *err);
+/* Ends the blocks' loops; false when a handler does not return: then its memory must stay. */
+bool rk__grid_stop(rk_runtime *rt);
+/* Gives the memory of a stopped grid back. */
 void rk__grid_close(rk_runtime *rt);
 /* A free slot, or RK_EOUT_OF_MEMORY. */
 int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err);

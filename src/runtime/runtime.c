@@ -39,6 +39,9 @@ static void free_loaded(rk_runtime *rt)
 /* Everything but the grid's threads, which have ended by now. */
 static void free_runtime(rk_runtime *rt)
 {
+  if (!rk__grid_stop(rt)) {
+    return; /* a handler goes on for ever: what it may touch stays until the process ends */
+  }
   rk__pubsub_close(rt);
   rk__buffers_close(rt);
   free_loaded(rt);

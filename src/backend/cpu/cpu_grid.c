@@ -10,8 +10,12 @@
 #include "backend/cpu/cpu_crash.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include "rk_grid_dev.h"
+
+/* A handler that has not returned this long after its block was told to end is given up. */
+#define JOIN_WAIT_NS (UINT64_C(2) * 1000 * 1000 * 1000)
 
 /* What a handler module calls through its context. */
 static const rk_ctx_api ctx_api = {
@@ -73,7 +77,7 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
     for (uint32_t i = 0; i < started; ++i) {
       rk__cpu_grid_bell(backend, i);
     }
-    rk__cpu_grid_join(backend);
+    (void)rk__cpu_grid_join(backend); /* no handler runs yet */
     return rc;
   }
   /* A thread that was created runs sooner or later: no deadline is needed to wait for its hello. */
@@ -86,10 +90,35 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
   return RK_OK;
 }
 
-void rk__cpu_grid_join(rk_backend *backend)
+/* Whether block `index` has left its loop before the deadline. */
+static bool has_left(const rk_backend *backend, uint32_t index, uint64_t deadline_ns)
 {
+  const rk_abi_block *block = RK_PTR(const rk_abi_block, backend->grid->blocks) + index;
+  while (rk_ld_acquire_sys_u32(&block->done) == 0u) {
+    if (rk_clock_mono_ns() >= deadline_ns) {
+      return false;
+    }
+    rk_clock_sleep(20000);
+  }
+  return true;
+}
+
+bool rk__cpu_grid_join(rk_backend *backend)
+{
+  uint64_t deadline_ns = rk_clock_deadline(JOIN_WAIT_NS);
+  bool all = true;
   if (backend->workers == NULL) {
-    return;
+    return true;
+  }
+  for (uint32_t i = 0; i < backend->blocks; ++i) {
+    if (backend->workers[i].thread != NULL && !has_left(backend, i, deadline_ns)) {
+      rk_log(RK_LOG_ERROR, "cpu",
+             "block %u is left behind: a handler of its actors does not return", i);
+      all = false;
+    }
+  }
+  if (!all) {
+    return false; /* a thread cannot be stopped from outside without losing what it holds */
   }
   for (uint32_t i = 0; i < backend->blocks; ++i) {
     rk_thread_join(backend->workers[i].thread);
@@ -97,6 +126,7 @@ void rk__cpu_grid_join(rk_backend *backend)
   rk_free(backend->workers);
   backend->workers = NULL;
   backend->grid = NULL;
+  return true;
 }
 
 /* Partner of the fence: rkd_idle. Either the block sees what was published before this call, or

@@ -63,7 +63,7 @@ extern const rk_port_api rk__cpu_port_api;
 
 int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *host_wake,
                        const char *const *names, rk_error *err);
-void rk__cpu_grid_join(rk_backend *backend);
+bool rk__cpu_grid_join(rk_backend *backend);
 void rk__cpu_grid_bell(rk_backend *backend, uint32_t block);
 void rk__cpu_grid_poke(rk_backend *backend, uint32_t block);
 
