@@ -108,7 +108,8 @@ RK_API int rk_runtime_fd(rk_runtime *rt);
 RK_API size_t rk_runtime_drain(rk_runtime *rt);
 
 /* Waits until something arrives that was not drained before, or `timeout_ns` passes (RK_ETIMEOUT),
- * or a signal comes in (RK_EINTR: run your hooks and call again). Spins first, then sleeps. */
+ * or a signal comes in (RK_EINTR, at least every 100 ms: run your hooks and call again). Spins
+ * first, then sleeps. */
 RK_API int rk_runtime_wait(rk_runtime *rt, uint64_t timeout_ns);
 
 /* ---- kernel definitions ---------------------------------------------------------------------- */

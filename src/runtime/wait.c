@@ -51,7 +51,8 @@ static void pause_cpu(void)
 #endif
 }
 
-int rk__wait(rk_runtime *rt, uint64_t deadline_ns)
+/* One spin and one sleep. RK_EEMPTY: woken by a signal that belongs to an earlier sleep. */
+static int wait_once(rk_runtime *rt, uint64_t deadline_ns)
 {
   if (rk__drain(rt) != 0) {
     return RK_OK;
@@ -94,7 +95,19 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns)
   if (rk__drain(rt) != 0) {
     return RK_OK;
   }
-  return rc == RK_OK ? RK_EINTR : rc; /* woken for nothing: let the caller look around */
+  if (rc == RK_OK) { /* a record that could not be moved, for want of memory, is the caller's */
+    rc = has_record(rt) ? RK_EINTR : RK_EEMPTY;
+  }
+  return rc;
+}
+
+int rk__wait(rk_runtime *rt, uint64_t deadline_ns)
+{
+  int rc = RK_OK;
+  do {
+    rc = wait_once(rt, deadline_ns);
+  } while (rc == RK_EEMPTY);
+  return rc;
 }
 
 int rk_runtime_wait(rk_runtime *rt, uint64_t timeout_ns)
