@@ -183,8 +183,9 @@ RK_SLOW_FN void rkd_block_close(rk_block *b)
 {
   for (rk_u32 slot = 0; slot < b->slot_limit; ++slot) {
     rk_abi_actor *a = b->actors + slot;
-    if (a->id == 0u || a->block != b->index || a->started == 0u || a->life == RK_STATE_NONE ||
-        a->life == RK_STATE_TERMINATED || a->life == RK_STATE_TERMINATING) {
+    if (rk_ld_relaxed_gpu_u32(&a->id) == 0u || a->block != b->index || a->started == 0u ||
+        a->life == RK_STATE_NONE || a->life == RK_STATE_TERMINATED ||
+        a->life == RK_STATE_TERMINATING) {
       continue;
     }
     const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);

@@ -104,7 +104,7 @@ size_t rk__drain(rk_runtime *rt)
     rkd_ring_give_back(rx);
   }
   rt->draining = false;
-  if (rt->retired != NULL) {
+  if (rt->retired != NULL && !rt->stopping) { /* ending blocks look at all their slots */
     rk__grid_reap(rt);
   }
   return moved;

@@ -148,6 +148,7 @@ struct rk_runtime {
   rk_backend *backend;
   uint64_t pid;
   bool closing;
+  bool stopping; /* blocks run the stop handlers of their actors */
   bool checksum;
   int64_t spin_us;
 

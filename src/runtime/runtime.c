@@ -156,6 +156,7 @@ void rk_runtime_close(rk_runtime *rt)
   if (rt->pid != rk_platform_current()->pid()) {
     return;
   } /* the threads are not in this process */
+  rt->stopping = true;
   stop_actors(rt);
   rt->closing = true;
   orphan_actors(rt);
