@@ -92,7 +92,9 @@ function M.open_terminal(arguments, env)
   for name, value in pairs(env or {}) do
     all[name] = value
   end
-  local command = environment(all) .. " " .. M.quote(M.rkl) .. " " .. (arguments or "")
+  -- Without `exec` the shell that script(1) starts may stay between it and rkl, die of the SIGINT
+  -- that the terminal sends to both, and hide rkl's status behind 130: dash does, bash does not.
+  local command = "exec " .. environment(all) .. " " .. M.quote(M.rkl) .. " " .. (arguments or "")
   assert(os.execute("mkfifo " .. dir .. "/in"))
   M.write_file(dir .. "/out", "")
   os.execute(("(timeout 60 script -qefc %s /dev/null <%s/in >%s/out 2>&1; echo $? >%s/status) &")
