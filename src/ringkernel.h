@@ -80,6 +80,7 @@ typedef struct rk_runtime_info {
   uint32_t processors;
   uint32_t max_actors;
   uint32_t abi_version;
+  uint64_t generation;   /* lives of the grid so far, the running one included */
   uint64_t memory_bytes; /* of the device, 0 = not known */
 } rk_runtime_info;
 RK_API void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out);
@@ -106,6 +107,12 @@ RK_API int rk_runtime_fd(rk_runtime *rt);
 /* Moves what the grid has sent into mailboxes, calls and subscriptions. Returns how many records
  * moved; re-arms the descriptor. Never waits. */
 RK_API size_t rk_runtime_drain(rk_runtime *rt);
+
+/* Ends the running generation of the grid and begins the next: every block leaves its loop at a
+ * message boundary and comes back; actors, queues, routes and what is under way stay. The runtime
+ * does this by itself where new code or memory needs it. Errors: timeout (a handler does not
+ * return), device_lost. */
+RK_API int rk_runtime_renew(rk_runtime *rt, rk_error *err);
 
 /* Waits until something arrives that was not drained before, or `timeout_ns` passes (RK_ETIMEOUT),
  * or a signal comes in (RK_EINTR, at least every 100 ms: run your hooks and call again). Spins

@@ -137,21 +137,21 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 
 typedef struct RK_ALIGN(128) rk_abi_ctrl {
   rk_i32 is_active;                 /* B: 1 while messages are handled */
-  rk_i32 should_terminate;          /* H: 1 asks the actor to end */
+  rk_i32 should_terminate;          /* B: 1 once the host has asked the actor to end */
   rk_i32 has_terminated;            /* B: 0 living, 1 ended, 2 ended and may be restarted */
   rk_i32 errors_encountered;        /* B */
   rk_i64 messages_processed;        /* B */
   rk_i64 last_activity_ticks;       /* B: HLC of the latest handled message */
-  rk_u64 input_queue_head_ptr;      /* H: address of the consumer's position */
-  rk_u64 input_queue_tail_ptr;      /* H: address of the producers' position */
-  rk_u64 input_queue_buffer_ptr;    /* H: address of the first slot */
-  rk_i32 input_queue_capacity;      /* H: messages */
-  rk_i32 input_queue_message_size;  /* H: bytes from slot to slot */
-  rk_u64 output_queue_head_ptr;     /* H: the block's ring to the host */
-  rk_u64 output_queue_tail_ptr;     /* H */
-  rk_u64 output_queue_buffer_ptr;   /* H */
-  rk_i32 output_queue_capacity;     /* H: units */
-  rk_i32 output_queue_message_size; /* H: bytes of a unit */
+  rk_u64 input_queue_head_ptr;      /* B: address of the consumer's position */
+  rk_u64 input_queue_tail_ptr;      /* B: address of the producers' position */
+  rk_u64 input_queue_buffer_ptr;    /* B: address of the first slot */
+  rk_i32 input_queue_capacity;      /* B: messages */
+  rk_i32 input_queue_message_size;  /* B: bytes from slot to slot */
+  rk_u64 output_queue_head_ptr;     /* B: the block's ring to the host */
+  rk_u64 output_queue_tail_ptr;     /* B */
+  rk_u64 output_queue_buffer_ptr;   /* B */
+  rk_i32 output_queue_capacity;     /* B: units */
+  rk_i32 output_queue_message_size; /* B: bytes of a unit */
   rk_u64 reserved[4];
 } rk_abi_ctrl;
 RK_CHECK_SIZE(rk_abi_ctrl, 128);
@@ -230,7 +230,8 @@ typedef struct rk_abi_response {
   rk_i32 error_code; /* 0 or RK_E* */
   rk_u32 actor;      /* actor reference concerned */
   rk_u32 checksum;   /* of copied state */
-  rk_u64 reserved[2];
+  rk_u64 ended;      /* of ACTOR_DESTROYED and MIGRATION_COMPLETE: rk_abi_grid.ended with it */
+  rk_u64 reserved;
 } rk_abi_response;
 RK_CHECK_SIZE(rk_abi_response, 64);
 RK_CHECK_OFFSET(rk_abi_response, cmd_id, 8);
@@ -240,46 +241,51 @@ RK_CHECK_OFFSET(rk_abi_response, energy, 32);
 RK_CHECK_OFFSET(rk_abi_response, error_code, 36);
 RK_CHECK_OFFSET(rk_abi_response, actor, 40);
 RK_CHECK_OFFSET(rk_abi_response, checksum, 44);
+RK_CHECK_OFFSET(rk_abi_response, ended, 48);
 
 /* X(NAME, number, meaning). Numbers up to 34 are those of the field's peer; 64 and up are ours.
  * `slot` commands name an actor by param1 = its slot. */
-#define RK_COMMAND_LIST(X)                                                             \
-  X(NOP, 0, "answer Ack")                                                              \
-  X(RUN_STEPS, 1, "handle param1 messages more, then pause; answer Progress")          \
-  X(PAUSE, 2, "hand out no message until Resume or RunSteps")                          \
-  X(RESUME, 3, "hand out messages again")                                              \
-  X(TERMINATE, 4, "stop every actor of the block and leave the loop")                  \
-  X(INJECT_IMPULSE, 5, "message Impulse{x,y,z,amplitude} to the actor in slot param3") \
-  X(SET_SOURCE, 6, "message Source{x,y,z,frequency,amplitude} to slot param3")         \
-  X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                  \
-  X(CREATE_ACTOR, 16, "start serving the slot; flags 1: activate it too")              \
-  X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot")   \
-  X(RESTART_ACTOR, 18, "zero its state, keep its queue, activate it")                  \
-  X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")          \
-  X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                  \
-  X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")        \
-  X(FINALIZE_MIGRATION, 33, "it lives elsewhere now: free the slot")                   \
-  X(RESTORE_STATE, 34, "copy its state back; param2 = checksum it must have")          \
-  X(ACTIVATE_ACTOR, 64, "hand it messages")                                            \
-  X(DEACTIVATE_ACTOR, 65, "hand it none, keep its queue")                              \
-  X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                   \
-  X(DISCONNECT_PORT, 67, "port param2 leads nowhere")
+#define RK_COMMAND_LIST(X)                                                                      \
+  X(NOP, 0, "answer Ack")                                                                       \
+  X(RUN_STEPS, 1, "handle param1 messages more, then pause; answer Progress")                   \
+  X(PAUSE, 2, "hand out no message until Resume or RunSteps")                                   \
+  X(RESUME, 3, "hand out messages again")                                                       \
+  X(TERMINATE, 4, "stop every actor of the block and leave the loop")                           \
+  X(INJECT_IMPULSE, 5, "message Impulse{x,y,z,amplitude} to the actor in slot param3")          \
+  X(SET_SOURCE, 6, "message Source{x,y,z,frequency,amplitude} to slot param3")                  \
+  X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                           \
+  X(CREATE_ACTOR, 16, "serve the actor that line 0 behind it describes; flags 1: activate too") \
+  X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot")            \
+  X(RESTART_ACTOR, 18, "zero its state, keep its queue, activate it")                           \
+  X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")                   \
+  X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                           \
+  X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")                 \
+  X(FINALIZE_MIGRATION, 33, "it lives elsewhere now: free the slot")                            \
+  X(RESTORE_STATE, 34, "copy its state back; param2 = checksum it must have")                   \
+  X(ACTIVATE_ACTOR, 64, "hand it messages")                                                     \
+  X(DEACTIVATE_ACTOR, 65, "hand it none, keep its queue")                                       \
+  X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                            \
+  X(DISCONNECT_PORT, 67, "port param2 leads nowhere")                                           \
+  X(FREE_SLOT, 68, "the actor has ended everywhere: make its slot zero; answer SlotFreed")      \
+  X(PARK, 69, "leave the loop at a message boundary and keep everything")
 
-#define RK_RESPONSE_LIST(X)                     \
-  X(ACK, 0, "ack")                              \
-  X(PROGRESS, 1, "progress")                    \
-  X(ERROR, 2, "error")                          \
-  X(TERMINATED, 3, "terminated")                \
-  X(ENERGY, 4, "energy")                        \
-  X(ACTOR_CREATED, 16, "actor_created")         \
-  X(ACTOR_DESTROYED, 17, "actor_destroyed")     \
-  X(ACTOR_RESTARTED, 18, "actor_restarted")     \
-  X(HEARTBEAT, 19, "heartbeat")                 \
-  X(ACTOR_FAILED, 20, "actor_failed")           \
-  X(SNAPSHOT_COMPLETE, 21, "snapshot_complete") \
-  X(QUIESCE_COMPLETE, 32, "quiesce_complete")   \
-  X(READY_TO_ACTIVATE, 33, "ready_to_activate") \
-  X(MIGRATION_COMPLETE, 34, "migration_complete")
+#define RK_RESPONSE_LIST(X)                       \
+  X(ACK, 0, "ack")                                \
+  X(PROGRESS, 1, "progress")                      \
+  X(ERROR, 2, "error")                            \
+  X(TERMINATED, 3, "terminated")                  \
+  X(ENERGY, 4, "energy")                          \
+  X(ACTOR_CREATED, 16, "actor_created")           \
+  X(ACTOR_DESTROYED, 17, "actor_destroyed")       \
+  X(ACTOR_RESTARTED, 18, "actor_restarted")       \
+  X(HEARTBEAT, 19, "heartbeat")                   \
+  X(ACTOR_FAILED, 20, "actor_failed")             \
+  X(SNAPSHOT_COMPLETE, 21, "snapshot_complete")   \
+  X(QUIESCE_COMPLETE, 32, "quiesce_complete")     \
+  X(READY_TO_ACTIVATE, 33, "ready_to_activate")   \
+  X(MIGRATION_COMPLETE, 34, "migration_complete") \
+  X(SLOT_FREED, 64, "slot_freed")                 \
+  X(PARKED, 65, "parked")
 
 enum {
 #define RK_COMMAND_ENUM(name, number, meaning) RK_CMD_##name = (number),
@@ -345,7 +351,7 @@ RK_CHECK_SIZE(rk_abi_route, 32);
 RK_CHECK_OFFSET(rk_abi_route, serial, 16);
 
 typedef struct RK_ALIGN(128) rk_abi_actor {
-  /* line 0: H writes it before CREATE_ACTOR, nobody changes it while the actor lives */
+  /* line 0: comes with CREATE_ACTOR, nobody changes it while the actor lives but its end, `id` */
   rk_u64 def;          /* address of its rk_abi_def */
   rk_u64 state;        /* address of its state bytes */
   rk_u64 kernel_slots; /* address of the ring for messages from actors */
@@ -435,55 +441,80 @@ RK_CHECK_SIZE(rk_abi_ready, 16);
 
 /* ---- blocks and the grid --------------------------------------------------------------------- */
 
-typedef struct RK_ALIGN(128) rk_abi_block {
-  rk_u64 h2k;       /* address of the rk_abi_ring from the host */
-  rk_u64 k2h;       /* address of the rk_abi_ring to the host */
-  rk_u64 ready;     /* address of rk_abi_ready[ready_mask + 1] */
-  rk_u64 run_queue; /* address of rk_u32[ready_mask + 1] */
-  rk_u64 scratch;   /* address of the block's private rk_block */
-  rk_u32 ready_mask;
-  rk_u32 index;
-  rk_u64 pad0[10];
-  rk_u64 ready_tail; /* P */
-  rk_u64 pad1[15];
-  rk_u32 sleeping; /* B: 1 while it sleeps or is about to */
-  rk_u32 pad2[31];
-  rk_u32 bell; /* P and H, where the host can: bumped to wake the block */
-  rk_u32 pad3[31];
-  rk_u64 epoch;   /* B: rounds of its loop; everything read in an earlier round is let go */
+/* What a block tells the host about itself. The host reads it at any time, and writes it only while
+ * no grid runs. */
+typedef struct RK_ALIGN(128) rk_abi_door {
+  rk_u32 sleeping; /* B: 1 while it sleeps or is about to; other blocks read it too */
+  rk_u32 pad0[31];
+  rk_u64 seen;    /* B: rk_abi_grid.ended when it last began a round */
   rk_u64 handled; /* B: messages handled by all its actors */
   rk_u32 hello;   /* B: RK_ABI_VERSION once it runs */
   rk_u32 done;    /* B: 1 once it has left the loop */
-  rk_u64 pad4[13];
-} rk_abi_block;
-RK_CHECK_SIZE(rk_abi_block, 640);
-RK_CHECK_OFFSET(rk_abi_block, ready_mask, 40);
-RK_CHECK_OFFSET(rk_abi_block, ready_tail, 128);
-RK_CHECK_OFFSET(rk_abi_block, sleeping, 256);
-RK_CHECK_OFFSET(rk_abi_block, bell, 384);
-RK_CHECK_OFFSET(rk_abi_block, epoch, 512);
-RK_CHECK_OFFSET(rk_abi_block, hello, 528);
+  rk_u64 beats;   /* B: rounds of its loop, told now and then: it is alive while this moves */
+  rk_u32 busy;    /* B: actor reference whose handler runs, where that is told; 0 = none */
+  rk_u32 pad1[23];
+} rk_abi_door;
+RK_CHECK_SIZE(rk_abi_door, 256);
+RK_CHECK_OFFSET(rk_abi_door, seen, 128);
+RK_CHECK_OFFSET(rk_abi_door, hello, 144);
+RK_CHECK_OFFSET(rk_abi_door, beats, 152);
+RK_CHECK_OFFSET(rk_abi_door, busy, 160);
 
+typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid starts */
+  rk_u64 h2k;                               /* address of the rk_abi_ring from the host */
+  rk_u64 k2h;                               /* address of the rk_abi_ring to the host */
+  rk_u64 door;                              /* address of its rk_abi_door */
+  rk_u64 ready;                             /* address of rk_abi_ready[ready_mask + 1] */
+  rk_u64 run_queue;                         /* address of rk_u32[ready_mask + 1] */
+  rk_u64 scratch;                           /* address of the block's private rk_block */
+  rk_u32 ready_mask;
+  rk_u32 index;
+  rk_u64 pad0[9];
+  rk_u64 ready_tail; /* P */
+  rk_u64 pad1[15];
+  rk_u32 bell; /* P and H, where blocks sleep: bumped to wake the block */
+  rk_u32 pad2[31];
+} rk_abi_block;
+RK_CHECK_SIZE(rk_abi_block, 384);
+RK_CHECK_OFFSET(rk_abi_block, ready_mask, 48);
+RK_CHECK_OFFSET(rk_abi_block, ready_tail, 128);
+RK_CHECK_OFFSET(rk_abi_block, bell, 256);
+
+/* What the host tells all blocks. */
+typedef struct RK_ALIGN(128) rk_abi_host {
+  rk_u32 abort; /* H: 1 = leave the loop at once */
+  rk_u32 pad0[31];
+  rk_u32 waiting; /* H: odd while the host sleeps; a new odd number each time */
+  rk_u32 pad1[31];
+} rk_abi_host;
+RK_CHECK_SIZE(rk_abi_host, 256);
+RK_CHECK_OFFSET(rk_abi_host, waiting, 128);
+
+/* Three kinds of memory: `host`, `doors`, `links`, the rings and the two `told` tables are shared
+ * with the host; the rest is the device's own, which the host writes before the grid starts. Where
+ * host and device have the same memory the told tables are the tables themselves. */
 typedef struct RK_ALIGN(128) rk_abi_grid {
-  rk_u64 blocks;    /* address of rk_abi_block[block_count] */
-  rk_u64 actors;    /* address of rk_abi_actor[actor_capacity] */
-  rk_u64 ctrls;     /* address of rk_abi_ctrl[actor_capacity] */
-  rk_u64 telemetry; /* address of rk_abi_telemetry[actor_capacity] */
-  rk_u64 links;     /* address of rk_abi_link[actor_capacity] */
+  rk_u64 host;       /* address of rk_abi_host */
+  rk_u64 doors;      /* address of rk_abi_door[block_count] */
+  rk_u64 blocks;     /* address of rk_abi_block[block_count] */
+  rk_u64 actors;     /* address of rk_abi_actor[actor_capacity] */
+  rk_u64 links;      /* address of rk_abi_link[actor_capacity] */
+  rk_u64 ctrls;      /* address of rk_abi_ctrl[actor_capacity] */
+  rk_u64 telemetry;  /* address of rk_abi_telemetry[actor_capacity] */
+  rk_u64 told_ctrls; /* copies that HEARTBEAT_REQUEST makes */
+  rk_u64 told_telemetry;
   rk_u32 block_count;
   rk_u32 actor_capacity;
   rk_u32 abi_version;
   rk_u32 spin_us; /* an idle block spins this long before it sleeps */
-  rk_u64 pad0[9];
-  rk_u32 abort; /* H: 1 = leave the loop at once */
-  rk_u32 pad1[31];
-  rk_u32 host_waiting; /* H: odd while the host sleeps; a new odd number each time */
-  rk_u32 pad2[31];
+  rk_u64 pad0[5];
+  rk_u64 ended; /* P: actors that have ended; see rkd_quiesce */
+  rk_u64 pad1[15];
 } rk_abi_grid;
-RK_CHECK_SIZE(rk_abi_grid, 384);
-RK_CHECK_OFFSET(rk_abi_grid, block_count, 40);
-RK_CHECK_OFFSET(rk_abi_grid, abort, 128);
-RK_CHECK_OFFSET(rk_abi_grid, host_waiting, 256);
+RK_CHECK_SIZE(rk_abi_grid, 256);
+RK_CHECK_OFFSET(rk_abi_grid, told_ctrls, 56);
+RK_CHECK_OFFSET(rk_abi_grid, block_count, 72);
+RK_CHECK_OFFSET(rk_abi_grid, ended, 128);
 
 /* ---- built-in message types ------------------------------------------------------------------ */
 

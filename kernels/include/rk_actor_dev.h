@@ -158,6 +158,19 @@ RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot)
   rk_st_relaxed_sys_u32((rk_u32 *)&t->queue_depth, (rk_u32)rkd_depth(a));
 }
 
+/* Copies what is kept about an actor to where the host reads it. */
+RK_SLOW_FN void rkd_tell(rk_block *b, rk_u32 slot)
+{
+  const rk_abi_grid *grid = RK_PTR(const rk_abi_grid, b->grid);
+  if (grid->told_ctrls == grid->ctrls) {
+    return; /* the host reads the original */
+  }
+  rkd_copy(RK_PTR(rk_abi_ctrl, grid->told_ctrls) + slot, rkd_ctrl(b, slot),
+           (rk_u32)sizeof(rk_abi_ctrl));
+  rkd_copy(RK_PTR(rk_abi_telemetry, grid->told_telemetry) + slot, rkd_telemetry(b, slot),
+           (rk_u32)sizeof(rk_abi_telemetry));
+}
+
 RK_FN void rkd_latency(rk_block *b, rk_u32 slot, const rk_abi_msg *msg)
 {
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
@@ -210,6 +223,7 @@ RK_SLOW_FN void rkd_close_begin(rk_block *b, rk_abi_actor *a, rk_u64 cmd_id, rk_
     rkd_edge_handler(b, a, def, RK_HANDLER_STOP);
   }
   (void)rk_or_acqrel_gpu_u64(&a->tail, RK_TAIL_CLOSED);
+  rk_st_relaxed_sys_u32((rk_u32 *)&rkd_ctrl(b, rkd_actor_slot(b, a))->should_terminate, 1u);
   a->close_cmd = cmd_id;
   a->close_code = answer;
   rkd_routes_give_back(b, a, def);
@@ -243,9 +257,14 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
   if (rkd_ring_free(&b->tx, 2u) < 2u) {
     return 0;
   }
+  rk_u32 reference = a->id;
   rkd_account(b, a, slot);
   rkd_set_life(b, a, RK_STATE_TERMINATED);
-  rkd_respond(b, a->close_code, a->close_cmd, a->id, 0, a->handled, 0u, RK_STATE_TERMINATED, 0u);
+  rk_st_relaxed_gpu_u32(&a->id, 0u); /* from now on nobody finds it */
+  b->ended = rk_add_acqrel_gpu_u64(&RK_PTR(rk_abi_grid, b->grid)->ended, 1u) + 1u;
+  rkd_tell(b, slot);
+  rkd_respond(b, a->close_code, a->close_cmd, reference, 0, a->handled, 0u, RK_STATE_TERMINATED,
+              0u);
   return 1;
 }
 

@@ -38,6 +38,7 @@ struct rk_block {
   rk_ctx ctx;
   rk_u64 grid; /* address of the rk_abi_grid */
   rk_abi_block *shared;
+  rk_abi_door *door;
   rk_abi_actor *actors;
   rk_ring_rx rx; /* from the host */
   rk_ring_tx tx; /* to the host */
@@ -53,16 +54,22 @@ struct rk_block {
   rk_u32 dirty_count;
   rk_u32 index;
   rk_u32 notify;     /* 1: records for the host were written since the last flush */
-  rk_u32 notified;   /* value of host_waiting the host was last woken for */
+  rk_u32 notified;   /* value of rk_abi_host.waiting the host was last woken for */
   rk_u32 stepping;   /* 1: hand out only steps_left messages */
-  rk_u32 stop;       /* 1: leave the loop */
+  rk_u32 stop;       /* 1: leave the loop; RK_STOP_PARK: and come back later */
   rk_u64 stop_cmd;   /* command to answer then */
   rk_u32 slot_limit; /* one above the highest slot ever served */
   rk_u32 bell;       /* value of its bell when this round began */
   rk_u32 naps;       /* sleeps since it last made progress */
   rk_u32 idle_rounds;
   rk_u64 idle_since_us;
+  rk_u64 seen;   /* copy of its door's */
+  rk_u64 rounds; /* of its loop, in this generation */
+  rk_u64 ended;  /* rk_abi_grid.ended with the actor that ended last; for its response */
+  rk_u32 parked; /* 1: it left the loop to come back */
 };
+
+#define RK_STOP_PARK 2u
 
 RK_STATIC_ASSERT(sizeof(rk_block) <= RK_BLOCK_PRIVATE_BYTES, "rk_block has outgrown its place");
 
@@ -81,7 +88,7 @@ RK_FN rk_u64 rkd_stamp(rk_block *b)
 /* ---- actors ---------------------------------------------------------------------------------- */
 
 /* The living actor that a reference names, or 0. Its memory stays valid until this block's next
- * round (rk_abi_block.epoch), even if it ends meanwhile. */
+ * round (rkd_quiesce), even if it ends meanwhile. */
 RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference)
 {
   rk_u32 slot = reference & RK_ID_SLOT_MASK;
@@ -145,7 +152,7 @@ RK_FN void rkd_signal(rk_block *b, rk_abi_actor *to)
 }
 
 /* Signals receivers of routes used since the last flush, wakes their blocks, wakes the host. The
- * fence orders what was published before the look at `sleeping` and `host_waiting`; its partners
+ * fence orders what was published before the look at `sleeping` and `waiting`; its partners
  * are the fences in rkd_idle and in the host's wait. */
 RK_FN void rkd_flush(rk_block *b)
 {
@@ -161,7 +168,7 @@ RK_FN void rkd_flush(rk_block *b)
   if (b->wake_mask == 0u && b->notify == 0u) {
     return;
   }
-#if RK_CAN_SLEEP /* elsewhere blocks poll and the host is told by other means */
+#if RK_CAN_SLEEP /* elsewhere blocks poll, and a thread of the host's watches its rings */
   rk_fence_seq_cst();
   for (rk_u32 block = 0; b->wake_mask != 0u; ++block) {
     if ((b->wake_mask >> block & 1u) != 0u) {
@@ -170,7 +177,8 @@ RK_FN void rkd_flush(rk_block *b)
     }
   }
   if (b->notify != 0u) {
-    rk_u32 waiting = rk_ld_relaxed_sys_u32(&RK_PTR(rk_abi_grid, b->grid)->host_waiting);
+    const rk_abi_host *host = RK_PTR(const rk_abi_host, RK_PTR(rk_abi_grid, b->grid)->host);
+    rk_u32 waiting = rk_ld_relaxed_sys_u32(&host->waiting);
     if ((waiting & 1u) != 0u && waiting != b->notified) {
       b->notified = waiting;
       rkd_notify_host(b->grid);
@@ -250,6 +258,7 @@ RK_SLOW_FN void rkd_respond(rk_block *b, rk_u32 code, rk_u64 cmd_id, rk_u32 acto
   response.error_code = error;
   response.actor = actor;
   response.checksum = checksum;
+  response.ended = b->ended;
   header.id = ++b->next_id;
   header.hlc = rkd_stamp(b);
   header.source = actor;

@@ -110,6 +110,27 @@ RK_SLOW_FN void rkd_command_simulation(rk_block *b, rk_abi_actor *a, const rk_ab
   }
 }
 
+/* The actor ended, and every block has shown that it has let it go: nobody signals it any more. An
+ * entry of this block's ready ring may still name it; then the host asks again. */
+RK_SLOW_FN void rkd_command_free_slot(rk_block *b, const rk_abi_command *cmd)
+{
+  rk_u32 slot = (rk_u32)cmd->param1;
+  if (cmd->param1 >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_ENOT_FOUND);
+    return;
+  }
+  rk_abi_actor *a = b->actors + slot;
+  int busy = a->block != b->index || a->life != RK_STATE_TERMINATED || a->queued != 0u ||
+             rk_ld_acquire_gpu_u32(&a->signal) != 0u;
+  if (!busy) { /* all but `id`, which is 0 and which others may read */
+    rkd_zero(a, (rk_u32)RK_OFFSET(rk_abi_actor, id));
+    rkd_zero(&a->out_limit_msgs, (rk_u32)(sizeof(*a) - RK_OFFSET(rk_abi_actor, out_limit_msgs)));
+    rkd_zero(rkd_ctrl(b, slot), (rk_u32)sizeof(rk_abi_ctrl));
+  }
+  rkd_respond(b, RK_RSP_SLOT_FREED, cmd->cmd_id, 0u, busy ? RK_EINVALID_STATE : 0, slot, 0u,
+              RK_STATE_NONE, 0u);
+}
+
 RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
 {
   switch (cmd->code) {
@@ -135,6 +156,13 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
       b->stop = 1u;
       b->stop_cmd = cmd->cmd_id;
       break;
+    case RK_CMD_PARK:
+      b->stop = RK_STOP_PARK;
+      b->stop_cmd = cmd->cmd_id;
+      break;
+    case RK_CMD_FREE_SLOT:
+      rkd_command_free_slot(b, cmd);
+      break;
     case RK_CMD_GET_PROGRESS:
       rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0);
       break;
@@ -144,17 +172,53 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
   }
 }
 
-RK_SLOW_FN void rkd_command_create(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+/* Where the actor's queues lie, for whoever reads control blocks. */
+RK_SLOW_FN void rkd_describe(rk_block *b, const rk_abi_actor *a, rk_abi_ctrl *ctrl)
 {
-  rk_u32 slot = rkd_actor_slot(b, a);
+  rk_abi_ring *out = RK_PTR(rk_abi_ring, b->shared->k2h);
+  ctrl->input_queue_head_ptr = (rk_u64)(rk_uptr)&a->kernel_head;
+  ctrl->input_queue_tail_ptr = (rk_u64)(rk_uptr)&a->tail;
+  ctrl->input_queue_buffer_ptr = a->kernel_slots;
+  ctrl->input_queue_capacity = (rk_i32)a->limit_msgs;
+  ctrl->input_queue_message_size = (rk_i32)a->slot_bytes;
+  ctrl->output_queue_head_ptr = (rk_u64)(rk_uptr)&out->head;
+  ctrl->output_queue_tail_ptr = 0; /* readiness is in the slots: there is no tail to point to */
+  ctrl->output_queue_buffer_ptr = out->units;
+  ctrl->output_queue_capacity = (rk_i32)out->capacity_units;
+  ctrl->output_queue_message_size = (rk_i32)RK_UNIT_BYTES;
+}
+
+/* Line 0 of the actor comes behind the command in its record; its slot is zero and nobody's. */
+RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u32 reference)
+{
+  rk_u32 slot = (rk_u32)cmd->param1;
+  rk_u32 line = (rk_u32)sizeof(rk_abi_command);
+  rk_u32 tail = (rk_u32)RK_OFFSET(rk_abi_actor, out_limit_msgs);
   int error = 0;
-  if (a->life != RK_STATE_NONE) {
-    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
+  if (cmd->param1 >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_ENOT_FOUND);
     return;
   }
+  rk_abi_actor *a = b->actors + slot;
+  if (rk_ld_relaxed_gpu_u32(&a->id) != 0u || a->life != RK_STATE_NONE) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EINVALID_STATE);
+    return;
+  }
+  if (reference == RK_ID_HOST || (reference & RK_ID_SLOT_MASK) != slot) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_ENOT_FOUND);
+    return;
+  }
+  rkd_ring_get(&b->rx, line, a, (rk_u32)RK_OFFSET(rk_abi_actor, id));
+  rkd_ring_get(&b->rx, line + tail, &a->out_limit_msgs, (rk_u32)sizeof(a->out_limit_msgs));
+  a->room = (rk_i64)a->limit_msgs;
+  rk_abi_telemetry *t = rkd_telemetry(b, slot);
+  rkd_zero(t, (rk_u32)sizeof(*t));
+  t->min_latency_nanos = ~0ull;
+  rkd_describe(b, a, rkd_ctrl(b, slot));
   if (slot >= b->slot_limit) {
     b->slot_limit = slot + 1u;
   }
+  rk_st_release_gpu_u32(&a->id, reference); /* blocks may look it up from now on */
   rkd_set_life(b, a, RK_STATE_LAUNCHED);
   if ((cmd->flags & RK_CREATE_ACTIVATE) != 0u) {
     error = rkd_activate(b, a);
@@ -228,10 +292,6 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
   rk_u32 life = a->life;
   int alive = life == RK_STATE_LAUNCHED || life == RK_STATE_ACTIVE ||
               life == RK_STATE_DEACTIVATED || life == RK_STATE_FAILED;
-  if (cmd->code == RK_CMD_CREATE_ACTOR) {
-    rkd_command_create(b, a, cmd);
-    return;
-  }
   if (!alive) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, life == RK_STATE_NONE ? RK_ENOT_FOUND : RK_ETERMINATED);
     return;
@@ -247,6 +307,7 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
       rkd_command_restart(b, a, cmd);
       break;
     case RK_CMD_HEARTBEAT_REQUEST:
+      rkd_tell(b, rkd_actor_slot(b, a));
       rkd_answer(b, RK_RSP_HEARTBEAT, cmd, a, 0);
       break;
     case RK_CMD_SNAPSHOT_ACTOR:
@@ -286,9 +347,11 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
 RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 reference)
 {
   switch (cmd->code) {
+    case RK_CMD_CREATE_ACTOR:
+      rkd_command_create(b, cmd, reference);
+      return;
     case RK_CMD_INJECT_IMPULSE:
     case RK_CMD_SET_SOURCE:
-    case RK_CMD_CREATE_ACTOR:
     case RK_CMD_DESTROY_ACTOR:
     case RK_CMD_RESTART_ACTOR:
     case RK_CMD_HEARTBEAT_REQUEST:

@@ -111,9 +111,9 @@ RK_FN void rkd_pause(rk_u32 ns)
 }
 RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 index)
 {
-  rk_abi_block *block = RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index;
-  if (rk_ld_relaxed_gpu_u32(&block->sleeping) != 0u) {
-    rk_port_wake(&block->bell);
+  const rk_abi_grid *g = RK_PTR(const rk_abi_grid, grid);
+  if (rk_ld_relaxed_gpu_u32(&(RK_PTR(rk_abi_door, g->doors) + index)->sleeping) != 0u) {
+    rk_port_wake(&(RK_PTR(rk_abi_block, g->blocks) + index)->bell);
   }
 }
 /* The same whether it sleeps or not: a block that is about to sleep on its old bell then does not.

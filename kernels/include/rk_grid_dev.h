@@ -15,6 +15,7 @@
 #define RK_ROUND_RECORDS 64u
 #define RK_ROUND_TURNS 16u
 #define RK_SPIN_ROUNDS 64u /* idle rounds between two looks at the clock */
+#define RK_BEAT_ROUNDS 64u /* rounds between two signs of life */
 
 RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
 {
@@ -22,6 +23,7 @@ RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
   b->grid = grid_address;
   b->index = index;
   b->shared = RK_PTR(rk_abi_block, grid->blocks) + index;
+  b->door = RK_PTR(rk_abi_door, grid->doors) + index;
   b->actors = RK_PTR(rk_abi_actor, grid->actors);
   rkd_ring_rx_open(&b->rx, b->shared->h2k);
   rkd_ring_tx_open(&b->tx, b->shared->k2h);
@@ -109,7 +111,7 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
     rk_abi_actor *a = b->actors + slot;
     /* before: an ended actor's slot is the host's afterwards */
     rk_u32 life = a->life;
-    /* partners: rkd_signal; is_past of runtime/grid.c */
+    /* partners: rkd_signal; rkd_command_free_slot */
     (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
     if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) {
       rkd_run_push(b, a);
@@ -162,17 +164,17 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
     rk_port_yield();
     return;
   }
-  /* also for runtime/grid.c: nothing is in its hands now */
-  rk_st_release_gpu_u32(&b->shared->sleeping, 1u);
+  /* also for runtime/slots.c: nothing is in its hands now */
+  rk_st_release_sys_u32(&b->door->sleeping, 1u);
   rk_fence_seq_cst();
   if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->shared, b->ready_head) &&
-      rk_ld_relaxed_sys_u32(&grid->abort) == 0u) {
+      rk_ld_relaxed_sys_u32(&RK_PTR(const rk_abi_host, grid->host)->abort) == 0u) {
     rk_u64 nap_ns = b->run_head == b->run_tail ? ~0ull : b->naps < 64u ? 1000000u : 5000000u;
     b->naps += 1u;
     rk_port_sleep(&b->shared->bell, b->bell, nap_ns);
   }
-  rk_st_relaxed_gpu_u32(&b->shared->sleeping, 0u);
-  rk_fence_seq_cst(); /* before it looks an actor up again: runtime/grid.c */
+  rk_st_relaxed_sys_u32(&b->door->sleeping, 0u);
+  rk_fence_seq_cst(); /* before it looks an actor up again: runtime/slots.c */
 #else
   rkd_pause(b->idle_rounds < 64u ? 20u : b->idle_rounds < 1024u ? 100u : 1000u);
 #endif
@@ -200,21 +202,65 @@ RK_SLOW_FN void rkd_block_close(rk_block *b)
   rkd_flush(b);
 }
 
+/* Leaves the loop for a while: what the block keeps stays in its memory, its actors in theirs. */
+RK_SLOW_FN void rkd_block_park(rk_block *b)
+{
+  b->stop = 0u;
+  b->parked = 1u;
+  rkd_ring_give_back(&b->rx);
+  rkd_respond(b, RK_RSP_PARKED, b->stop_cmd, 0u, 0, b->handled, 0u, 0u, 0u);
+  rkd_flush(b);
+}
+
+/* Says that nothing this block looked up before `ended` actors had ended is in its hands.
+ *
+ * The end of an actor is told by its block in this order: its reference becomes 0, then `ended` is
+ * counted up (release). A block that reads the count (acquire) at the beginning of a round holds no
+ * address from earlier rounds and will look up only references that are 0 by then. So once every
+ * block has shown the count that came with an actor's end, its slot may be used again. */
+RK_FN void rkd_quiesce(rk_block *b)
+{
+  rk_u64 ended = rk_ld_acquire_gpu_u64(&RK_PTR(rk_abi_grid, b->grid)->ended);
+  if (ended != b->seen) {
+    b->seen = ended;
+    rk_st_release_sys_u64(&b->door->seen, ended); /* partner: is_past of runtime/slots.c */
+  }
+}
+
+/* Told now and then, so that a host can tell a busy block from a lost one. */
+RK_FN void rkd_beat(rk_block *b)
+{
+  b->rounds += 1u;
+  if (b->rounds % RK_BEAT_ROUNDS == 0u) {
+    rk_st_relaxed_sys_u64(&b->door->beats, b->rounds);
+  }
+}
+
 /* Serves block `index` of the grid until it is told to stop. Run by the block's leader lane. */
 RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
 {
-  rkd_block_open(b, grid_address, index);
-  rk_st_release_sys_u32(&b->shared->hello, RK_ABI_VERSION);
-  while (b->stop == 0u && rk_ld_relaxed_sys_u32(&RK_PTR(rk_abi_grid, b->grid)->abort) == 0u) {
+  if (b->parked != 0u) {
+    b->parked = 0u;
+  } else {
+    rkd_block_open(b, grid_address, index);
+  }
+  const rk_abi_host *host = RK_PTR(const rk_abi_host, RK_PTR(rk_abi_grid, b->grid)->host);
+  rk_u64 told = b->handled;
+  rk_st_release_sys_u32(&b->door->hello, RK_ABI_VERSION);
+  while (b->stop == 0u && rk_ld_relaxed_sys_u32(&host->abort) == 0u) {
+#if RK_CAN_SLEEP
     b->bell = rk_ld_acquire_gpu_u32(&b->shared->bell);
+#endif
+    rkd_quiesce(b);
     rk_u32 progress = rkd_poll_host(b);
     progress += rkd_poll_ready(b);
     progress += rkd_run_actors(b);
     rkd_flush(b);
-    rk_st_relaxed_sys_u64(&b->shared->handled, b->handled);
-    /* Partner: the host's deferred free (runtime/grid.c): what this block looked up in earlier
-     * rounds is no longer in its hands. */
-    rk_st_release_sys_u64(&b->shared->epoch, b->shared->epoch + 1u);
+    if (b->handled != told) {
+      told = b->handled;
+      rk_st_relaxed_sys_u64(&b->door->handled, told);
+    }
+    rkd_beat(b);
     if (progress == 0u) {
       rkd_idle(b);
     } else {
@@ -222,8 +268,12 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
       b->naps = 0u;
     }
   }
-  rkd_block_close(b);
-  rk_st_release_sys_u32(&b->shared->done, 1u);
+  if (b->stop == RK_STOP_PARK) {
+    rkd_block_park(b);
+  } else {
+    rkd_block_close(b);
+  }
+  rk_st_release_sys_u32(&b->door->done, 1u);
 }
 
 #endif

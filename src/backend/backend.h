@@ -2,9 +2,12 @@
 /*
  * A backend: where the resident grid runs. One table of functions for each kind of device.
  *
- * The runtime lays the grid's shared structs out (rk_abi.h) in memory that the backend maps, starts
- * the grid, and from then on speaks to it through rings alone. To add a backend: fill the table,
- * name it in backend.c, and make the whole spec suite pass on it.
+ * The runtime lays the grid's structs out (rk_abi.h) in memory that the backend maps, starts the
+ * grid, and from then on speaks to it through rings alone. To add a backend: fill the table, name
+ * it in backend.c, and make the whole spec suite pass on it.
+ *
+ * Memory is of two kinds. Shared memory has one address that host and grid use alike. Device memory
+ * is the grid's: the host holds only its addresses, as numbers, and copies through the table.
  *
  * Threads: a backend belongs to its runtime's thread; only `host_wake` is signalled from elsewhere.
  */
@@ -56,23 +59,47 @@ typedef struct rk_backend_info {
   uint64_t memory_bytes;
 } rk_backend_info;
 
+/* A grid that is to run, as the host sees it. All of it stays where it is until the grid was joined.
+ */
+typedef struct rk_backend_grid {
+  uint64_t address; /* of the rk_abi_grid, in device memory */
+  uint32_t block_count;
+  rk_abi_host *host;         /* shared */
+  rk_abi_door *doors;        /* shared, [block_count] */
+  const rk_wake *wake;       /* signalled when there are records for a host that waits */
+  const char *const *names;  /* one text an actor slot; only read to report a crash */
+  const uint64_t *k2h;       /* addresses of the rings to the host (rk_abi_ring), [block_count] */
+  const uint64_t *k2h_heads; /* where the host stood in them when it began to wait */
+} rk_backend_grid;
+
 struct rk_backend_ops {
   const char *name;
+  /* Device memory is host memory: the host may follow device addresses. */
+  bool is_unified;
+  /* Memory can only be mapped, and code only be loaded, while no grid runs. */
+  bool is_sealed;
 
   int (*open)(const rk_backend_options *options, rk_backend **out, rk_error *err);
   void (*close)(rk_backend *backend);
   void (*info)(const rk_backend *backend, rk_backend_info *out);
 
-  /* Zeroed memory that host and grid reach at the same address; costs memory only where touched.
-   * NULL when there is none. `release` makes a part of it zero and cheap again. */
-  void *(*memory_map)(rk_backend *backend, size_t bytes);
-  void (*memory_unmap)(rk_backend *backend, void *memory, size_t bytes);
-  void (*memory_release)(rk_backend *backend, void *memory, size_t bytes);
+  /* Zeroed memory that host and grid reach at the same address, aligned to 4096 bytes. NULL when
+   * there is none. */
+  void *(*shared_map)(rk_backend *backend, size_t bytes);
+  void (*shared_unmap)(rk_backend *backend, void *memory, size_t bytes);
+  /* The device's own memory, zeroed and aligned alike; 0 when there is none. */
+  uint64_t (*device_map)(rk_backend *backend, size_t bytes);
+  void (*device_unmap)(rk_backend *backend, uint64_t address, size_t bytes);
+  /* Copies that are complete when they return; nobody else touches the bytes meanwhile. `zero` may
+   * give memory back to the system. Errors: device_lost. */
+  int (*device_write)(rk_backend *backend, uint64_t to, const void *from, size_t bytes,
+                      rk_error *err);
+  int (*device_read)(rk_backend *backend, void *to, uint64_t from, size_t bytes, rk_error *err);
+  int (*device_zero)(rk_backend *backend, uint64_t address, size_t bytes, rk_error *err);
 
-  /* Starts the grid that `grid` describes and returns once every block has said hello. `names` (one
-   * text per actor slot, kept up to date by the runtime) is only read to report a crash. */
-  int (*grid_start)(rk_backend *backend, rk_abi_grid *grid, const rk_wake *host_wake,
-                    const char *const *names, rk_error *err);
+  /* Starts the grid and returns once every block has said hello. The host has cleared `hello` and
+   * `done` of the doors. */
+  int (*grid_start)(rk_backend *backend, const rk_backend_grid *grid, rk_error *err);
   /* Waits until every block has left its loop; the caller has asked them to. Returns false when one
    * does not within two seconds: then the grid and its memory must be left as they are. */
   bool (*grid_join)(rk_backend *backend);
@@ -81,6 +108,8 @@ struct rk_backend_ops {
   /* The same, and also keeps a block awake that is just about to sleep: for what it does not look
    * at once more before it sleeps (room for messages to the host). */
   void (*grid_poke)(rk_backend *backend, uint32_t block);
+  /* RK_OK, or the code and text of what ended the device. May be called at any time and often. */
+  int (*health)(const rk_backend *backend, rk_error *err);
 
   /* Compiles and loads a definition (`source`), or takes the stock one (`stock`, source NULL).
    * *log: see rk_kernel_compile. A loaded module stays loaded until module_unload or close. */

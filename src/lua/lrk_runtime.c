@@ -185,6 +185,7 @@ static int runtime_info(lua_State *L)
   set_u64(L, "processors", info.processors);
   set_u64(L, "max_actors", info.max_actors);
   set_u64(L, "abi", info.abi_version);
+  set_u64(L, "generation", info.generation);
   set_u64(L, "memory_bytes", info.memory_bytes);
   set_u64(L, "node", self->node);
   return 1;
@@ -350,6 +351,19 @@ static int runtime_drain(lua_State *L)
   return 2;
 }
 
+/* rt:renew() -> true | nil, message, code */
+static int runtime_renew(lua_State *L)
+{
+  lrk_runtime *self = lrk_open_runtime(L, 1);
+  rk_error err = RK_ERROR_INIT;
+  if (self == NULL) {
+    return 3;
+  }
+  int rc = rk_runtime_renew(self->rt, &err);
+  lrk_runtime_kick(L, self, 1); /* what came meanwhile was drained */
+  return lrk_result(L, rc, &err);
+}
+
 /* drain(rt) -> as rt:drain(), but does not tell the loop: for the loop itself */
 static int core_drain(lua_State *L)
 {
@@ -440,6 +454,7 @@ void lrk_runtime_register(lua_State *L)
       {"events", runtime_events},
       {"timeout", runtime_timeout},
       {"drain", runtime_drain},
+      {"renew", runtime_renew},
       {"publish", lrk_runtime_publish},
       {"subscribe", lrk_runtime_subscribe},
       {"buffer", lrk_runtime_buffer},

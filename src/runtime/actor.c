@@ -105,39 +105,26 @@ static pieces measure(const rk_loaded *loaded, uint32_t queue)
   return p;
 }
 
-static void describe(rk_runtime *rt, rk_actor *actor, const pieces *p, uint32_t block)
+/* What CREATE_ACTOR tells the block: line 0 of the actor. */
+static void describe(const rk_actor *actor, const pieces *p, rk_abi_actor *line)
 {
-  rk_abi_actor *shared = actor->shared;
-  rk_abi_ctrl *ctrl = &rt->ctrls[actor->slot];
-  const rk_abi_ring *out = RK_PTR(const rk_abi_ring, rt->blocks[block].shared->k2h);
-  uint64_t base = (uint64_t)(uintptr_t)actor->memory;
-  shared->def = (uint64_t)(uintptr_t)actor->loaded->abi;
-  shared->state = base + p->state;
-  shared->routes = base + p->routes;
-  shared->kernel_slots = base + p->kernel_slots;
-  shared->host_slots = base + p->host_slots;
-  shared->urgent_slots = base + p->urgent_slots;
-  shared->slot_bytes = actor->loaded->slot_bytes;
-  shared->kernel_mask = p->slots - 1;
-  shared->host_mask = p->slots - 1;
-  shared->urgent_mask = p->urgent - 1;
-  shared->limit_msgs = actor->queue;
-  shared->out_limit_msgs = actor->mailbox_limit;
-  shared->room = actor->queue;
-  shared->block = block;
-  ctrl->input_queue_head_ptr = (uint64_t)(uintptr_t)&shared->kernel_head;
-  ctrl->input_queue_tail_ptr = (uint64_t)(uintptr_t)&shared->tail;
-  ctrl->input_queue_buffer_ptr = shared->kernel_slots;
-  ctrl->input_queue_capacity = (int32_t)actor->queue;
-  ctrl->input_queue_message_size = (int32_t)shared->slot_bytes;
-  ctrl->output_queue_head_ptr = (uint64_t)(uintptr_t)&out->head;
-  ctrl->output_queue_tail_ptr = 0; /* readiness is in the slots: there is no tail to point to */
-  ctrl->output_queue_buffer_ptr = out->units;
-  ctrl->output_queue_capacity = (int32_t)out->capacity_units;
-  ctrl->output_queue_message_size = (int32_t)RK_UNIT_BYTES;
-  rt->telemetry[actor->slot] = (rk_abi_telemetry){.min_latency_nanos = UINT64_MAX};
-  /* blocks may look it up by an old reference just now */
-  rk_st_release_sys_u32(&shared->id, actor->id);
+  uint64_t base = actor->memory;
+  *line = (rk_abi_actor){
+      .def = actor->loaded->abi,
+      .state = base + p->state,
+      .routes = base + p->routes,
+      .kernel_slots = base + p->kernel_slots,
+      .host_slots = base + p->host_slots,
+      .urgent_slots = base + p->urgent_slots,
+      .slot_bytes = actor->loaded->slot_bytes,
+      .kernel_mask = p->slots - 1,
+      .host_mask = p->slots - 1,
+      .urgent_mask = p->urgent - 1,
+      .limit_msgs = actor->queue,
+      .block = actor->block,
+      .id = actor->id,
+      .out_limit_msgs = actor->mailbox_limit,
+  };
 }
 
 static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
@@ -186,7 +173,7 @@ static char *make_name(rk_runtime *rt, rk_kernel *kernel, const char *wanted)
 static void undo_create(rk_actor *actor)
 {
   rk_abi_command destroy = {.code = RK_CMD_DESTROY_ACTOR, .param1 = actor->slot};
-  (void)rk__command(actor->rt, actor->shared->block, actor->id, &destroy, NULL, NULL);
+  (void)rk__command(actor->rt, actor->block, actor->id, &destroy, NULL, NULL);
 }
 
 int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *options,
@@ -230,7 +217,7 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
       goto no_memory;
     }
   }
-  rc = rk__grid_slot_take(rt, &slot, err);
+  rc = rk__slot_take(rt, &slot, err);
   if (rc != RK_OK) {
     goto fail;
   }
@@ -238,21 +225,21 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   pieces p = measure(loaded, actor->queue);
   actor->slot = slot;
   actor->id = (uint32_t)rt->generation[slot] << RK_ID_SLOT_BITS | slot;
-  actor->shared = &rt->actors[slot];
   actor->link = &rt->links[slot];
   actor->memory_bytes = p.bytes;
   actor->memory = rk_arena_take(&rt->arena, p.bytes);
-  if (actor->memory == NULL) {
+  if (actor->memory == 0) {
     goto no_memory;
   }
-  uint32_t block = use->block >= 0 ? (uint32_t)use->block : rt->next_block;
-  describe(rt, actor, &p, block);
+  actor->block = use->block >= 0 ? (uint32_t)use->block : rt->next_block;
+  rk_abi_actor line;
+  describe(actor, &p, &line);
   actor->life = RK_STATE_LAUNCHED;
   rc = rk__registry_add(rt, actor, err);
   if (rc != RK_OK) {
     goto fail;
   }
-  rt->next_block = (block + 1u) % rt->block_count;
+  rt->next_block = (actor->block + 1u) % rt->block_count;
   rk_actor_retain(actor); /* the registry's */
   rt->stats.launched += 1;
   rt->stats.actors += 1;
@@ -262,7 +249,8 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
       .param1 = slot,
   };
   rk_abi_response answer = {0};
-  rc = rk__command(rt, block, actor->id, &create, &answer, err);
+  rc = rk__command_with(rt, actor->block, actor->id, &create, &line, offsetof(rk_abi_actor, tail),
+                        &answer, err);
   if (rc != RK_OK && answer.cmd_id == 0) {
     goto abandon;
   }
@@ -291,7 +279,7 @@ fail:
   if (actor != NULL) {
     rk_arena_give(&rt->arena, actor->memory, actor->memory_bytes);
     if (has_slot) {
-      rk__grid_slot_give(rt, slot);
+      rk__slot_give(rt, slot);
     }
     rk__actor_unref(actor);
   }
@@ -318,7 +306,7 @@ static int transition(rk_actor *actor, uint32_t code, const char *verb, rk_error
   }
   const char *was = rk__life_name(actor->life);
   rk_abi_command command = {.code = code, .param1 = actor->slot};
-  rc = rk__command(actor->rt, actor->shared->block, actor->id, &command, NULL, &detail);
+  rc = rk__command(actor->rt, actor->block, actor->id, &command, NULL, &detail);
   if (rc == RK_OK) {
     return RK_OK;
   }
@@ -347,19 +335,16 @@ int rk_actor_restart(rk_actor *actor, rk_error *err)
 }
 int rk_actor_terminate(rk_actor *actor, rk_error *err)
 {
-  if (!actor->rt->closing && actor->life != RK_STATE_TERMINATED) {
-    rk_st_relaxed_sys_u32((rk_u32 *)&actor->rt->ctrls[actor->slot].should_terminate, 1u);
-  }
   return transition(actor, RK_CMD_DESTROY_ACTOR, "terminate", err);
 }
 
-void rk__actor_ended(rk_actor *actor)
+void rk__actor_ended(rk_actor *actor, uint64_t ended)
 {
   rk_runtime *rt = actor->rt;
   actor->life = RK_STATE_TERMINATED;
   rk__routes_forget(actor);
   rk__registry_remove(rt, actor);
-  rk__grid_retire(rt, actor->slot, actor->memory, actor->memory_bytes);
+  rk__slot_retire(rt, actor, ended);
   rt->stats.actors -= 1;
   rk__actor_unref(actor);
 }
@@ -396,6 +381,10 @@ int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *err)
     (void)rk__drain(actor->rt);
   }
   int rc = rk__actor_check(actor, err);
+  if (rc == RK_OK && !actor->rt->ops->is_unified) { /* the block keeps them to itself until asked */
+    rk_abi_command ask = {.code = RK_CMD_HEARTBEAT_REQUEST, .param1 = actor->slot};
+    rc = rk__command(actor->rt, actor->block, actor->id, &ask, NULL, err);
+  }
   if (rc != RK_OK) {
     return rc;
   }
@@ -416,7 +405,7 @@ int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *err)
       .latency_min_ns = min == UINT64_MAX ? 0 : min,
       .latency_max_ns = rk_ld_relaxed_sys_u64(&t->max_latency_nanos),
       .last_error = (int32_t)rk_ld_relaxed_sys_u32((const rk_u32 *)&t->error_code),
-      .block = actor->shared->block,
+      .block = actor->block,
   };
   return RK_OK;
 }
@@ -436,17 +425,18 @@ int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *er
     return rk_error_set(err, RK_ETOO_LARGE, "actor '%s': its state has %zu bytes, room for %zu",
                         actor->name, size, *bytes);
   }
-  void *copy = rk_arena_take(&actor->rt->arena, size); /* the grid writes only to device memory */
-  if (copy == NULL) {
-    return rk_error_set(err, RK_EOUT_OF_MEMORY, "actor '%s': out of device memory", actor->name);
+  uint64_t place = rk_arena_take(&actor->rt->shared_arena, size);
+  const void *copy = RK_PTR(const void, place);
+  if (place == 0) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "actor '%s': out of shared memory", actor->name);
   }
   rk_abi_command command = {
       .code = RK_CMD_SNAPSHOT_ACTOR,
       .param1 = actor->slot,
-      .address = (uint64_t)(uintptr_t)copy,
+      .address = place,
       .bytes = size,
   };
-  rc = rk__command(actor->rt, actor->shared->block, actor->id, &command, &answer, err);
+  rc = rk__command(actor->rt, actor->block, actor->id, &command, &answer, err);
   /* the block may still write there: leave it */
   if (rc == RK_ETIMEOUT || rc == RK_EFULL) {
     return rc;
@@ -462,6 +452,6 @@ int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *er
   } else if (rc == RK_ENOT_FOUND || rc == RK_ETERMINATED) {
     rc = rk_error_set(err, RK_ETERMINATED, "actor '%s' has terminated", actor->name);
   }
-  rk_arena_give(&actor->rt->arena, copy, size);
+  rk_arena_give(&actor->rt->shared_arena, place, size);
   return rc;
 }

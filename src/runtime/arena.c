@@ -4,25 +4,21 @@
  */
 #include "runtime/arena.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/base.h"
 
 #define ALIGN_BYTES ((size_t)256)
-#define CHUNK_BYTES ((size_t)256 << 20)
 #define PIECE_BYTES_MAX ((size_t)1 << 45) /* the classes end a little above */
-#define BY_PAGES_BYTES ((size_t)64 << 10) /* from here on zeroing hands pages back */
 
-/* a free piece; what lies in device memory is never read by the host for this */
+/* a free piece; the host does not look into the memory itself for this */
 struct rk_arena_piece {
   rk_arena_piece *next;
-  void *memory;
+  uint64_t memory;
 };
 
 struct rk_arena_chunk {
   rk_arena_chunk *next;
-  void *memory;
+  uint64_t memory;
   size_t bytes;
 };
 
@@ -49,9 +45,9 @@ static size_t class_bytes(size_t bytes, size_t *class_index)
   return rounded;
 }
 
-void rk_arena_open(rk_arena *arena, const rk_backend_ops *ops, rk_backend *backend)
+void rk_arena_open(rk_arena *arena, const rk_arena_source *source, void *owner)
 {
-  *arena = (rk_arena){.ops = ops, .backend = backend};
+  *arena = (rk_arena){.source = source, .owner = owner};
 }
 
 static void free_list(rk_arena_piece *piece)
@@ -67,7 +63,7 @@ void rk_arena_close(rk_arena *arena)
 {
   for (rk_arena_chunk *chunk = arena->chunks; chunk != NULL;) {
     rk_arena_chunk *next = chunk->next;
-    arena->ops->memory_unmap(arena->backend, chunk->memory, chunk->bytes);
+    arena->source->unmap(arena->owner, chunk->memory, chunk->bytes);
     rk_free(chunk);
     chunk = next;
   }
@@ -80,13 +76,14 @@ void rk_arena_close(rk_arena *arena)
 
 static bool add_chunk(rk_arena *arena, size_t bytes)
 {
-  size_t chunk_bytes = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+  size_t least = arena->source->chunk_bytes;
+  size_t chunk_bytes = bytes > least ? bytes : least;
   rk_arena_chunk *chunk = rk_alloc(sizeof(*chunk));
   if (chunk == NULL) {
     return false;
   }
-  chunk->memory = arena->ops->memory_map(arena->backend, chunk_bytes);
-  if (chunk->memory == NULL) {
+  chunk->memory = arena->source->map(arena->owner, chunk_bytes);
+  if (chunk->memory == 0) {
     rk_free(chunk);
     return false;
   }
@@ -98,15 +95,15 @@ static bool add_chunk(rk_arena *arena, size_t bytes)
   return true;
 }
 
-void *rk_arena_take(rk_arena *arena, size_t bytes)
+uint64_t rk_arena_take(rk_arena *arena, size_t bytes)
 {
   size_t index = 0;
-  if (bytes > PIECE_BYTES_MAX) {
-    return NULL;
+  if (bytes > PIECE_BYTES_MAX || arena->source == NULL) {
+    return 0;
   }
   size_t rounded = class_bytes(bytes == 0 ? 1 : bytes, &index);
   rk_arena_piece *piece = arena->free[index];
-  void *memory = NULL;
+  uint64_t memory = 0;
   if (piece != NULL) {
     arena->free[index] = piece->next;
     memory = piece->memory;
@@ -114,7 +111,7 @@ void *rk_arena_take(rk_arena *arena, size_t bytes)
     arena->spare = piece;
   } else {
     if (arena->left < rounded && !add_chunk(arena, rounded)) {
-      return NULL;
+      return 0;
     }
     memory = arena->next;
     arena->next += rounded;
@@ -124,18 +121,16 @@ void *rk_arena_take(rk_arena *arena, size_t bytes)
   return memory;
 }
 
-void rk_arena_give(rk_arena *arena, void *memory, size_t bytes)
+void rk_arena_give(rk_arena *arena, uint64_t memory, size_t bytes)
 {
   size_t index = 0;
-  if (memory == NULL) {
+  if (memory == 0) {
     return;
   }
   size_t rounded = class_bytes(bytes == 0 ? 1 : bytes, &index);
   arena->taken_bytes -= rounded;
-  if (rounded >= BY_PAGES_BYTES) {
-    arena->ops->memory_release(arena->backend, memory, rounded);
-  } else {
-    memset(memory, 0, rounded);
+  if (!arena->source->zero(arena->owner, memory, rounded)) {
+    return; /* the device is lost, and the piece with it */
   }
   rk_arena_piece *piece = arena->spare;
   if (piece != NULL) {

@@ -9,10 +9,12 @@
 #include "base/alloc.h"
 #include "base/base.h"
 
+#define FILL_BYTES ((size_t)64 << 10) /* copied to the device at a time */
+
 struct rk_device_buffer {
   rk_device_buffer *next, *previous;
   rk_runtime *rt; /* NULL once closed */
-  unsigned char *memory;
+  uint64_t memory;
   size_t element_bytes, count;
 };
 
@@ -35,7 +37,7 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
   if (buffer != NULL) {
     buffer->memory = rk_arena_take(&rt->arena, bytes);
   }
-  if (buffer == NULL || buffer->memory == NULL) {
+  if (buffer == NULL || buffer->memory == 0) {
     rk_free(buffer);
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "buffer of %zu bytes: out of device memory", bytes);
   }
@@ -68,7 +70,7 @@ static void detach(rk_device_buffer *buffer)
   }
   rk_arena_give(&rt->arena, buffer->memory, buffer->element_bytes * buffer->count);
   buffer->rt = NULL;
-  buffer->memory = NULL;
+  buffer->memory = 0;
 }
 
 void rk_device_buffer_close(rk_device_buffer *buffer)
@@ -105,7 +107,9 @@ int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *
 {
   int rc = check_range(buffer, offset, count, err);
   if (rc == RK_OK && count != 0) {
-    memcpy(buffer->memory + offset * buffer->element_bytes, data, count * buffer->element_bytes);
+    rc = buffer->rt->ops->device_write(buffer->rt->backend,
+                                       buffer->memory + offset * buffer->element_bytes, data,
+                                       count * buffer->element_bytes, err);
   }
   return rc;
 }
@@ -115,7 +119,9 @@ int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, s
 {
   int rc = check_range(buffer, offset, count, err);
   if (rc == RK_OK && count != 0) {
-    memcpy(data, buffer->memory + offset * buffer->element_bytes, count * buffer->element_bytes);
+    rc = buffer->rt->ops->device_read(buffer->rt->backend, data,
+                                      buffer->memory + offset * buffer->element_bytes,
+                                      count * buffer->element_bytes, err);
   }
   return rc;
 }
@@ -123,9 +129,25 @@ int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *data, s
 int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_error *err)
 {
   int rc = check_range(buffer, 0, 0, err);
-  for (size_t i = 0; rc == RK_OK && i < buffer->count; ++i) {
-    memcpy(buffer->memory + i * buffer->element_bytes, element, buffer->element_bytes);
+  if (rc != RK_OK) {
+    return rc;
   }
+  size_t per_piece = buffer->element_bytes < FILL_BYTES ? FILL_BYTES / buffer->element_bytes : 1u;
+  if (per_piece > buffer->count) {
+    per_piece = buffer->count;
+  }
+  unsigned char *piece = rk_alloc(per_piece * buffer->element_bytes);
+  if (piece == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "fill: out of memory");
+  }
+  for (size_t i = 0; i < per_piece; ++i) {
+    memcpy(piece + i * buffer->element_bytes, element, buffer->element_bytes);
+  }
+  for (size_t at = 0; rc == RK_OK && at < buffer->count; at += per_piece) {
+    size_t n = buffer->count - at < per_piece ? buffer->count - at : per_piece;
+    rc = rk_device_buffer_write(buffer, at, piece, n, err);
+  }
+  rk_free(piece);
   return rc;
 }
 
@@ -139,5 +161,5 @@ size_t rk_device_buffer_element_bytes(const rk_device_buffer *buffer)
 }
 uint64_t rk_device_buffer_address(const rk_device_buffer *buffer)
 {
-  return (uint64_t)(uintptr_t)buffer->memory;
+  return buffer->memory;
 }

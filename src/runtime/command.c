@@ -13,28 +13,67 @@
 
 #define ANSWER_WAIT_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 
-int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
-                rk_abi_response *answer, rk_error *err)
+/* The caller made sure of the room. */
+static uint64_t write_record(rk_runtime *rt, uint32_t block, uint32_t to,
+                             const rk_abi_command *command, const void *data, uint32_t bytes)
 {
   rk_ring_tx *tx = &rt->blocks[block].tx;
   rk_abi_command cmd = *command;
-  rk_pending pending = {.cmd_id = ++rt->next_cmd};
-  rk_abi_msg header = {.dest = to, .flags = RK_MSG_COMMAND, .size_bytes = sizeof(cmd)};
-  cmd.cmd_id = pending.cmd_id;
+  rk_abi_msg header = {
+      .id = ++rt->next_id,
+      .hlc = rk_hlc_tick(&rt->clock),
+      .dest = to,
+      .size_bytes = (uint32_t)sizeof(cmd) + bytes,
+      .flags = RK_MSG_COMMAND,
+  };
+  cmd.cmd_id = ++rt->next_cmd;
+  rkd_ring_put(tx, 0u, &cmd, sizeof(cmd));
+  if (bytes != 0) {
+    rkd_ring_put(tx, sizeof(cmd), data, bytes);
+  }
+  rkd_ring_commit(tx, &header);
+  rt->ops->grid_bell(rt->backend, block);
+  return cmd.cmd_id;
+}
+
+bool rk__command_post(rk_runtime *rt, uint32_t block, const rk_abi_command *command)
+{
+  if (rkd_ring_free(&rt->blocks[block].tx, 1u) < 1u) {
+    return false;
+  }
+  (void)write_record(rt, block, 0u, command, NULL, 0);
+  return true;
+}
+
+int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                rk_abi_response *answer, rk_error *err)
+{
+  return rk__command_with(rt, block, to, command, NULL, 0, answer, err);
+}
+
+int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                     const void *data, uint32_t bytes, rk_abi_response *answer, rk_error *err)
+{
+  uint32_t units = rkd_units((uint32_t)sizeof(*command) + bytes);
+  rk_pending pending = {0};
+  int started = rk__grid_run(rt, err);
+  if (started != RK_OK) {
+    return started;
+  }
   rk__reservation_drop(rt);
-  if (rkd_ring_free(tx, 1u) < 1u && !rk__grid_room(rt, block, 1u)) {
+  if (rkd_ring_free(&rt->blocks[block].tx, units) < units && !rk__grid_room(rt, block, units)) {
     return rk_error_set(err, RK_EFULL,
                         "block %u takes no command: a handler of its actors keeps it busy", block);
   }
-  header.id = ++rt->next_id;
-  header.hlc = rk_hlc_tick(&rt->clock);
+  pending.cmd_id = write_record(rt, block, to, command, data, bytes);
   rt->pending = &pending;
-  rkd_ring_put(tx, 0u, &cmd, sizeof(cmd));
-  rkd_ring_commit(tx, &header);
-  rt->ops->grid_bell(rt->backend, block);
   uint64_t deadline = rk_clock_deadline(ANSWER_WAIT_NS);
   while (!pending.done) {
     int rc = rk__wait(rt, deadline);
+    if (rc == RK_EDEVICE_LOST) {
+      rt->pending = NULL;
+      return rk__runtime_check(rt, err);
+    }
     if (rc == RK_ETIMEOUT && !pending.done) {
       rt->pending = NULL;
       return rk_error_set(
@@ -71,6 +110,9 @@ int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t p
   }
   if (code == RK_CMD_TERMINATE) {
     return rk_error_set(err, RK_EDENIED, "a block ends with its runtime: close that");
+  }
+  if (code == RK_CMD_PARK || code == RK_CMD_FREE_SLOT) {
+    return rk_error_set(err, RK_EDENIED, "this command is the runtime's own");
   }
   if (code == RK_CMD_CREATE_ACTOR || code == RK_CMD_CONNECT_PORT ||
       code == RK_CMD_DISCONNECT_PORT || code == RK_CMD_RESTORE_STATE) {

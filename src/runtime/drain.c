@@ -25,9 +25,11 @@ static const unsigned char *payload_of(rk_runtime *rt, const rk_ring_rx *rx,
 static void take_response(rk_runtime *rt, const rk_abi_response *response)
 {
   rk_actor *actor = rk__registry_by_reference(rt, response->actor);
-  if (actor != NULL) {
+  if (response->code == RK_RSP_SLOT_FREED) {
+    rk__slot_freed(rt, response->step, response->error_code);
+  } else if (actor != NULL) {
     if (response->code == RK_RSP_ACTOR_DESTROYED || response->code == RK_RSP_MIGRATION_COMPLETE) {
-      rk__actor_ended(actor);
+      rk__actor_ended(actor, response->ended);
     } else if (response->code == RK_RSP_ACTOR_FAILED) {
       rk__actor_failed(actor, response->error_code);
     } else if (response->flags != RK_STATE_NONE && response->cmd_id != 0) {
@@ -105,7 +107,7 @@ size_t rk__drain(rk_runtime *rt)
   }
   rt->draining = false;
   if (rt->retired != NULL && !rt->stopping) { /* ending blocks look at all their slots */
-    rk__grid_reap(rt);
+    rk__slots_reap(rt);
   }
   return moved;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of the grid: every shared struct in one mapping, laid out once before the grid starts, and
- * the actor slots in it.
+ * The grid as the host sees it: memory of every struct that both know, laid out once, the rings to
+ * and from each block, and its generations.
  *
- * A slot whose actor has ended is not used again at once: another block may have looked its address
- * up in the round that is under way. It is retired with the round number of every block and given
- * back when each of them has begun two more rounds or sleeps (a sleeping block holds nothing), and
- * no entry of a ready ring names it.
+ * What host and grid both write or read while it runs lies in shared memory. The grid's own structs
+ * lie in device memory; the host makes them in memory of its own and copies them there before the
+ * grid starts for the first time.
+ *
+ * A generation is one life of the grid. Between two of them every block has left its loop at a
+ * message boundary and kept everything: only then can memory be mapped and code be loaded where the
+ * device is sealed while a grid runs. The first generation starts when something is to be run.
  */
 #include "runtime/internal.h"
 
@@ -18,102 +21,208 @@
 #include "base/thread.h"
 
 #define ROOM_WAIT_NS (UINT64_C(100) * 1000 * 1000)
-#define GENERATIONS (1u << (32u - RK_ID_SLOT_BITS))
 
-/* Hands out aligned pieces of one mapping; with base NULL it only counts. */
+/* Hands out aligned pieces of one mapping from an address on; from 0 on it only counts. */
 typedef struct layout {
-  unsigned char *base;
+  uint64_t base;
   size_t used;
 } layout;
 
-static void *place(layout *at, size_t bytes)
+static uint64_t place(layout *at, size_t bytes)
 {
   size_t offset = rk_align_up(at->used, 256);
   at->used = offset + bytes;
-  return at->base != NULL ? at->base + offset : NULL;
+  return at->base + offset;
 }
 
-static uint64_t address(const void *pointer)
-{
-  return (uint64_t)(uintptr_t)pointer;
-}
+/* Where everything lies. The same walk counts and assigns. */
+typedef struct plan {
+  rk_abi_grid grid;
+  uint64_t grid_address;
+  rk_abi_block *blocks;
+  uint64_t *h2k, *k2h, *h2k_units, *k2h_units;
+} plan;
 
-static rk_abi_ring *place_ring(layout *at, uint32_t units)
+static void place_shared(const rk_runtime *rt, layout *at, plan *p)
 {
-  rk_abi_ring *ring = place(at, sizeof(*ring));
-  void *memory = place(at, (size_t)units * RK_UNIT_BYTES);
-  if (ring != NULL) {
-    ring->units = address(memory);
-    ring->capacity_units = units;
-    ring->mask = units - 1;
+  p->grid.host = place(at, sizeof(rk_abi_host));
+  p->grid.doors = place(at, sizeof(rk_abi_door) * rt->block_count);
+  p->grid.links = place(at, sizeof(rk_abi_link) * rt->actor_capacity);
+  if (!rt->ops->is_unified) {
+    p->grid.told_ctrls = place(at, sizeof(rk_abi_ctrl) * rt->actor_capacity);
+    p->grid.told_telemetry = place(at, sizeof(rk_abi_telemetry) * rt->actor_capacity);
   }
-  return ring;
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    p->h2k[i] = place(at, sizeof(rk_abi_ring));
+    p->h2k_units[i] = place(at, (size_t)rt->ring_units * RK_UNIT_BYTES);
+    p->k2h[i] = place(at, sizeof(rk_abi_ring));
+    p->k2h_units[i] = place(at, (size_t)rt->ring_units * RK_UNIT_BYTES);
+  }
 }
 
-static void lay_out(rk_runtime *rt, layout *at)
+static void place_device(const rk_runtime *rt, layout *at, plan *p)
 {
   /* Twice as many entries as actors: a slot used again may still have its old entry in the ring. */
   uint32_t entries = (uint32_t)rk_u64_next_pow2(rt->actor_capacity) * 2u;
-  rk_abi_grid *grid = place(at, sizeof(*grid));
-  rk_abi_block *blocks = place(at, sizeof(*blocks) * rt->block_count);
-  rt->actors = place(at, sizeof(*rt->actors) * rt->actor_capacity);
-  rt->ctrls = place(at, sizeof(*rt->ctrls) * rt->actor_capacity);
-  rt->telemetry = place(at, sizeof(*rt->telemetry) * rt->actor_capacity);
-  rt->links = place(at, sizeof(*rt->links) * rt->actor_capacity);
-  rt->grid = grid;
-  for (uint32_t i = 0; i < rt->block_count; ++i) {
-    rk_abi_ring *h2k = place_ring(at, rt->ring_units);
-    rk_abi_ring *k2h = place_ring(at, rt->ring_units);
-    void *ready = place(at, sizeof(rk_abi_ready) * entries);
-    void *run_queue = place(at, sizeof(uint32_t) * entries);
-    void *scratch = place(at, RK_BLOCK_PRIVATE_BYTES);
-    if (grid != NULL) {
-      blocks[i].h2k = address(h2k);
-      blocks[i].k2h = address(k2h);
-      blocks[i].ready = address(ready);
-      blocks[i].run_queue = address(run_queue);
-      blocks[i].scratch = address(scratch);
-      blocks[i].ready_mask = entries - 1;
-      blocks[i].index = i;
-    }
+  p->grid_address = place(at, sizeof(rk_abi_grid));
+  p->grid.blocks = place(at, sizeof(rk_abi_block) * rt->block_count);
+  p->grid.actors = place(at, sizeof(rk_abi_actor) * rt->actor_capacity);
+  p->grid.ctrls = place(at, sizeof(rk_abi_ctrl) * rt->actor_capacity);
+  p->grid.telemetry = place(at, sizeof(rk_abi_telemetry) * rt->actor_capacity);
+  if (rt->ops->is_unified) {
+    p->grid.told_ctrls = p->grid.ctrls;
+    p->grid.told_telemetry = p->grid.telemetry;
   }
-  if (grid != NULL) {
-    grid->blocks = address(blocks);
-    grid->actors = address(rt->actors);
-    grid->ctrls = address(rt->ctrls);
-    grid->telemetry = address(rt->telemetry);
-    grid->links = address(rt->links);
-    grid->block_count = rt->block_count;
-    grid->actor_capacity = rt->actor_capacity;
-    grid->abi_version = RK_ABI_VERSION;
-    grid->spin_us = (uint32_t)rt->spin_us;
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    p->blocks[i] = (rk_abi_block){
+        .h2k = p->h2k[i],
+        .k2h = p->k2h[i],
+        .door = p->grid.doors + sizeof(rk_abi_door) * i,
+        .ready = place(at, sizeof(rk_abi_ready) * entries),
+        .run_queue = place(at, sizeof(uint32_t) * entries),
+        .scratch = place(at, RK_BLOCK_PRIVATE_BYTES),
+        .ready_mask = entries - 1,
+        .index = i,
+    };
   }
 }
 
-/* Tables by slot, in host memory that costs nothing until used. */
-static bool map_slot_tables(rk_runtime *rt)
+/* ---- memory for the arenas ------------------------------------------------------------------- */
+
+/* A sealed grid lives through a new mapping as one generation before it and one after it. */
+static uint64_t map_between(rk_runtime *rt, size_t bytes, uint64_t (*map)(rk_runtime *, size_t))
 {
-  layout count = {NULL, 0};
-  for (int pass = 0; pass < 2; ++pass) {
-    rt->names = place(&count, sizeof(*rt->names) * rt->actor_capacity);
-    rt->by_slot = place(&count, sizeof(rk_actor *) * rt->actor_capacity);
-    rt->generation = place(&count, sizeof(*rt->generation) * rt->actor_capacity);
-    rt->free_slots = place(&count, sizeof(*rt->free_slots) * rt->actor_capacity);
-    if (pass == 0) {
-      rt->slot_bytes = count.used;
-      rt->slot_memory = rk_pages_map(rt->slot_bytes);
-      if (rt->slot_memory == NULL) {
-        return false;
-      }
-      count = (layout){rt->slot_memory, 0};
-    }
+  bool is_between = rt->ops->is_sealed && rt->running;
+  if (is_between && rk__grid_park(rt, NULL) != RK_OK) {
+    return 0;
   }
+  uint64_t address = map(rt, bytes);
+  if (is_between && rk__grid_run(rt, NULL) != RK_OK) {
+    rt->poisoned = RK_EDEVICE_LOST;
+  }
+  return address;
+}
+static uint64_t map_device_now(rk_runtime *rt, size_t bytes)
+{
+  return rt->ops->device_map(rt->backend, bytes);
+}
+static uint64_t map_device(void *owner, size_t bytes)
+{
+  return map_between(owner, bytes, map_device_now);
+}
+static void unmap_device(void *owner, uint64_t address, size_t bytes)
+{
+  rk_runtime *rt = owner;
+  rt->ops->device_unmap(rt->backend, address, bytes);
+}
+static bool zero_device(void *owner, uint64_t address, size_t bytes)
+{
+  rk_runtime *rt = owner;
+  return rt->ops->device_zero(rt->backend, address, bytes, NULL) == RK_OK;
+}
+static uint64_t map_shared_now(rk_runtime *rt, size_t bytes)
+{
+  return (uint64_t)(uintptr_t)rt->ops->shared_map(rt->backend, bytes);
+}
+static uint64_t map_shared(void *owner, size_t bytes)
+{
+  return map_between(owner, bytes, map_shared_now);
+}
+static void unmap_shared(void *owner, uint64_t address, size_t bytes)
+{
+  rk_runtime *rt = owner;
+  rt->ops->shared_unmap(rt->backend, RK_PTR(void, address), bytes);
+}
+static bool zero_shared(void *owner, uint64_t address, size_t bytes)
+{
+  (void)owner;
+  memset(RK_PTR(void, address), 0, bytes);
   return true;
+}
+
+static const rk_arena_source device_source = {map_device, unmap_device, zero_device,
+                                              (size_t)256 << 20};
+static const rk_arena_source shared_source = {map_shared, unmap_shared, zero_shared,
+                                              (size_t)1 << 20};
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static void make_ring(uint64_t ring, uint64_t units, uint32_t count)
+{
+  rk_abi_ring *r = RK_PTR(rk_abi_ring, ring);
+  r->units = units;
+  r->capacity_units = count;
+  r->mask = count - 1;
+}
+
+/* Writes the structs that tell the grid where everything lies. */
+static int fill(rk_runtime *rt, plan *p, rk_error *err)
+{
+  p->grid.block_count = rt->block_count;
+  p->grid.actor_capacity = rt->actor_capacity;
+  p->grid.abi_version = RK_ABI_VERSION;
+  p->grid.spin_us = (uint32_t)rt->spin_us;
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    make_ring(p->h2k[i], p->h2k_units[i], rt->ring_units);
+    make_ring(p->k2h[i], p->k2h_units[i], rt->ring_units);
+    rkd_ring_tx_open(&rt->blocks[i].tx, p->h2k[i]);
+    rkd_ring_rx_open(&rt->blocks[i].rx, p->k2h[i]);
+    rt->blocks[i].door = RK_PTR(rk_abi_door, p->grid.doors) + i;
+    rt->k2h[i] = p->k2h[i];
+  }
+  rt->grid = p->grid_address;
+  rt->actors = p->grid.actors;
+  rt->host = RK_PTR(rk_abi_host, p->grid.host);
+  rt->ctrls = RK_PTR(rk_abi_ctrl, p->grid.told_ctrls);
+  rt->telemetry = RK_PTR(rk_abi_telemetry, p->grid.told_telemetry);
+  rt->links = RK_PTR(rk_abi_link, p->grid.links);
+  int rc = rt->ops->device_write(rt->backend, rt->grid, &p->grid, sizeof(p->grid), err);
+  return rc != RK_OK ? rc
+                     : rt->ops->device_write(rt->backend, p->grid.blocks, p->blocks,
+                                             sizeof(*p->blocks) * rt->block_count, err);
+}
+
+static int map_grid(rk_runtime *rt, rk_error *err)
+{
+  const uint32_t n = rt->block_count;
+  plan p = {0};
+  uint64_t *tables = rk_calloc(n, sizeof(uint64_t) * 4u);
+  int rc = RK_OK;
+  p.blocks = rk_alloc_aligned(128, sizeof(*p.blocks) * n);
+  if (tables == NULL || p.blocks == NULL) {
+    rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "grid of %u blocks: out of memory", n);
+    goto done;
+  }
+  p.h2k = tables;
+  p.k2h = tables + n;
+  p.h2k_units = tables + 2u * n;
+  p.k2h_units = tables + 3u * n;
+  layout shared = {0}, device = {0};
+  place_shared(rt, &shared, &p);
+  place_device(rt, &device, &p);
+  rt->shared_bytes = shared.used;
+  rt->device_bytes = device.used;
+  rt->shared_memory = rt->ops->shared_map(rt->backend, shared.used);
+  rt->device_memory = rt->ops->device_map(rt->backend, device.used);
+  if (rt->shared_memory == NULL || rt->device_memory == 0) {
+    rc = rk_error_set(err, RK_EOUT_OF_MEMORY,
+                      "grid for %u actors: out of memory; open with a smaller max_actors",
+                      rt->actor_capacity);
+    goto done;
+  }
+  shared = (layout){(uint64_t)(uintptr_t)rt->shared_memory, 0};
+  device = (layout){rt->device_memory, 0};
+  place_shared(rt, &shared, &p);
+  place_device(rt, &device, &p);
+  rc = fill(rt, &p, err);
+done:
+  rk_free(p.blocks);
+  rk_free(tables);
+  return rc;
 }
 
 int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks, rk_error *err)
 {
-  layout at = {NULL, 0};
   rt->block_count = blocks;
   rt->actor_capacity = options->max_actors == 0 ? 131072u : options->max_actors;
   rt->ring_units = options->ring_units == 0 ? 4096u
@@ -125,154 +234,119 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
   if (rt->ring_units < 64u || rt->ring_units > (1u << 22)) {
     return rk_error_set(err, RK_EINVAL, "ring_units: 64..4194304, got %u", options->ring_units);
   }
-  lay_out(rt, &at);
-  rt->grid_bytes = at.used;
-  rt->grid_memory = rt->ops->memory_map(rt->backend, at.used);
   rt->blocks = rk_calloc(blocks, sizeof(*rt->blocks));
-  if (rt->grid_memory == NULL || rt->blocks == NULL || !map_slot_tables(rt)) {
-    rt->grid = NULL;
-    return rk_error_set(err, RK_EOUT_OF_MEMORY,
-                        "grid for %u actors: out of memory; open with a smaller max_actors",
-                        rt->actor_capacity);
+  rt->k2h = rk_calloc(blocks, sizeof(*rt->k2h));
+  rt->k2h_heads = rk_calloc(blocks, sizeof(*rt->k2h_heads));
+  if (rt->blocks == NULL || rt->k2h == NULL || rt->k2h_heads == NULL || !rk__slots_open(rt)) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "grid of %u blocks: out of memory", blocks);
   }
-  at = (layout){rt->grid_memory, 0};
-  lay_out(rt, &at);
-  for (uint32_t i = 0; i < blocks; ++i) {
-    rk_abi_block *shared = RK_PTR(rk_abi_block, rt->grid->blocks) + i;
-    rt->blocks[i].shared = shared;
-    rkd_ring_tx_open(&rt->blocks[i].tx, shared->h2k);
-    rkd_ring_rx_open(&rt->blocks[i].rx, shared->k2h);
-  }
-  rk_arena_open(&rt->arena, rt->ops, rt->backend);
-  rt->retired_tail = &rt->retired;
-  int rc = rt->ops->grid_start(rt->backend, rt->grid, &rt->wake, rt->names, err);
-  if (rc != RK_OK) {
-    rt->grid = NULL;
+  rk_arena_open(&rt->arena, &device_source, rt);
+  rk_arena_open(&rt->shared_arena, &shared_source, rt);
+  int rc = map_grid(rt, err);
+  if (rc == RK_OK && !rt->ops->is_sealed) {
+    rc = rk__grid_run(rt, err);
   }
   return rc;
 }
+
+/* ---- generations ----------------------------------------------------------------------------- */
+
+int rk__grid_run(rk_runtime *rt, rk_error *err)
+{
+  if (rt->running) {
+    return RK_OK;
+  }
+  const rk_backend_grid grid = {
+      .address = rt->grid,
+      .block_count = rt->block_count,
+      .host = rt->host,
+      .doors = rt->blocks[0].door,
+      .wake = &rt->wake,
+      .names = rt->names,
+      .k2h = rt->k2h,
+      .k2h_heads = rt->k2h_heads,
+  };
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    rt->blocks[i].door->hello = 0;
+    rt->blocks[i].door->done = 0;
+  }
+  int rc = rt->ops->grid_start(rt->backend, &grid, err);
+  if (rc == RK_OK) {
+    rt->running = true;
+    rt->generation_count += 1;
+  }
+  return rc;
+}
+
+int rk__grid_park(rk_runtime *rt, rk_error *err)
+{
+  rk_abi_command command = {.code = RK_CMD_PARK};
+  if (!rt->running) {
+    return RK_OK;
+  }
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    int rc = rk__command(rt, i, 0u, &command, NULL, err);
+    if (rc != RK_OK) { /* blocks that have parked stay so: there is no way on */
+      rt->poisoned = rc;
+      return rc;
+    }
+  }
+  if (!rt->ops->grid_join(rt->backend)) {
+    rt->poisoned = RK_EDEVICE_LOST;
+    return rk_error_set(err, RK_EDEVICE_LOST, "the grid has parked but does not end");
+  }
+  rt->running = false;
+  return RK_OK;
+}
+
+int rk_runtime_renew(rk_runtime *rt, rk_error *err)
+{
+  int rc = rk__runtime_check(rt, err);
+  if (rc == RK_OK) {
+    rc = rk__grid_park(rt, err);
+  }
+  return rc != RK_OK ? rc : rk__grid_run(rt, err);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
 
 /* Ends the loops: each block is told by a word it always looks at; stop handlers were run by
  * Terminate. */
 bool rk__grid_stop(rk_runtime *rt)
 {
-  if (rt->grid == NULL) {
+  if (!rt->running) {
     return true;
   }
-  rk_st_release_sys_u32(&rt->grid->abort, 1u);
+  rk_st_release_sys_u32(&rt->host->abort, 1u);
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     rt->ops->grid_bell(rt->backend, i);
   }
-  return rt->ops->grid_join(rt->backend);
+  if (!rt->ops->grid_join(rt->backend)) {
+    return false;
+  }
+  rt->running = false;
+  return true;
 }
 
 void rk__grid_close(rk_runtime *rt)
 {
-  while (rt->retired != NULL) {
-    rk_retired *next = rt->retired->next;
-    rk_free(rt->retired);
-    rt->retired = next;
-  }
   rk_arena_close(&rt->arena);
-  if (rt->grid_memory != NULL) {
-    rt->ops->memory_unmap(rt->backend, rt->grid_memory, rt->grid_bytes);
+  rk_arena_close(&rt->shared_arena);
+  if (rt->shared_memory != NULL) {
+    rt->ops->shared_unmap(rt->backend, rt->shared_memory, rt->shared_bytes);
   }
-  rk_pages_unmap(rt->slot_memory, rt->slot_bytes);
+  if (rt->device_memory != 0) {
+    rt->ops->device_unmap(rt->backend, rt->device_memory, rt->device_bytes);
+  }
+  rk__slots_close(rt);
   rk_free(rt->blocks);
-  rt->grid_memory = NULL;
-  rt->slot_memory = NULL;
+  rk_free(rt->k2h);
+  rk_free(rt->k2h_heads);
+  rt->shared_memory = NULL;
+  rt->device_memory = 0;
   rt->blocks = NULL;
-  rt->grid = NULL;
-}
-
-int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err)
-{
-  rk__grid_reap(rt);
-  if (rt->slot_high < rt->actor_capacity) {
-    *slot = rt->slot_high++;
-  } else {
-    uint64_t deadline = rk_clock_deadline(ROOM_WAIT_NS);
-    while (rt->free_count == 0 && rt->retired != NULL && rk_clock_mono_ns() < deadline) {
-      rk_thread_yield();
-      rk__grid_reap(rt);
-    }
-    if (rt->free_count == 0) {
-      return rk_error_set(err, RK_EOUT_OF_MEMORY,
-                          "all %u actor slots are taken; open with a larger max_actors",
-                          rt->actor_capacity);
-    }
-    *slot = rt->free_slots[rt->free_head];
-    rt->free_head = (rt->free_head + 1u) % rt->actor_capacity;
-    rt->free_count -= 1;
-  }
-  rt->generation[*slot] = (uint16_t)(rt->generation[*slot] + 1u);
-  if (rt->generation[*slot] >= GENERATIONS) {
-    rt->generation[*slot] = 1;
-  }
-  return RK_OK;
-}
-
-/* Blocks may look at its reference all the while. */
-static void clear_actor(rk_abi_actor *actor)
-{
-  const size_t behind = offsetof(rk_abi_actor, id) + sizeof(actor->id);
-  rk_st_relaxed_sys_u32(&actor->id, 0u);
-  memset(actor, 0, offsetof(rk_abi_actor, id));
-  memset((unsigned char *)actor + behind, 0, sizeof(*actor) - behind);
-}
-
-void rk__grid_slot_give(rk_runtime *rt, uint32_t slot)
-{
-  clear_actor(&rt->actors[slot]);
-  memset(&rt->ctrls[slot], 0, sizeof(rk_abi_ctrl));
-  memset(&rt->links[slot], 0, sizeof(rk_abi_link));
-  rt->free_slots[(rt->free_head + rt->free_count) % rt->actor_capacity] = slot;
-  rt->free_count += 1;
-}
-
-void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes)
-{
-  rk_st_relaxed_sys_u32(&rt->actors[slot].id, 0u); /* from now on nobody finds it */
-  /* partner: rkd_idle; a block that sleeps when we look below has not found it since */
-  rk_fence_seq_cst();
-  rk_retired *retired = rk_alloc(sizeof(*retired) + sizeof(uint64_t) * rt->block_count);
-  /* the slot is lost to this runtime; safer than giving it out too early */
-  if (retired == NULL) {
-    return;
-  }
-  *retired = (rk_retired){.slot = slot, .memory = memory, .memory_bytes = bytes};
-  for (uint32_t i = 0; i < rt->block_count; ++i) {
-    retired->epochs[i] = rk_ld_acquire_sys_u64(&rt->blocks[i].shared->epoch);
-  }
-  *rt->retired_tail = retired;
-  rt->retired_tail = &retired->next;
-}
-
-static bool is_past(const rk_runtime *rt, const rk_retired *retired)
-{
-  for (uint32_t i = 0; i < rt->block_count; ++i) {
-    const rk_abi_block *block = rt->blocks[i].shared;
-    if (rk_ld_acquire_sys_u64(&block->epoch) < retired->epochs[i] + 2u &&
-        rk_ld_acquire_sys_u32(&block->sleeping) == 0u) {
-      return false;
-    }
-  }
-  /* Nobody signals it any more; an entry in its block's ready ring must be gone. */
-  return rk_ld_acquire_sys_u32(&rt->actors[retired->slot].signal) == 0u;
-}
-
-void rk__grid_reap(rk_runtime *rt)
-{
-  while (rt->retired != NULL && is_past(rt, rt->retired)) {
-    rk_retired *retired = rt->retired;
-    rt->retired = retired->next;
-    if (rt->retired == NULL) {
-      rt->retired_tail = &rt->retired;
-    }
-    rk_arena_give(&rt->arena, retired->memory, retired->memory_bytes);
-    rk__grid_slot_give(rt, retired->slot);
-    rk_free(retired);
-  }
+  rt->k2h = NULL;
+  rt->k2h_heads = NULL;
 }
 
 bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units)

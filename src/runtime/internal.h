@@ -3,8 +3,9 @@
  * What the files of the runtime share.
  *
  *   runtime.c     open, close, information, statistics
- *   grid.c        memory of the grid, its start and end, rings to and from each block
- *   arena.c       device memory for actors and buffers
+ *   grid.c        memory of the grid, its generations, rings to and from each block
+ *   slots.c       actor slots and their reuse
+ *   arena.c       memory for actors and buffers
  *   kernel.c      definitions and their loading
  *   actor.c       launch and life of actors;  registry.c  names, ids, patterns
  *   command.c     a command and its answer
@@ -44,10 +45,10 @@ struct rk_kernel {
 /* A definition as one runtime has loaded it. */
 typedef struct rk_loaded {
   rk_backend_def def;
-  rk_abi_def *abi;          /* in device memory */
-  rk_abi_handler *handlers; /* in device memory */
-  uint32_t slot_bytes;      /* of its actors' rings */
-  uint32_t in_max_bytes;    /* largest accepted payload */
+  uint64_t abi;          /* its rk_abi_def, in device memory */
+  uint64_t handlers;     /* its rk_abi_handler[type_count], in device memory */
+  uint32_t slot_bytes;   /* of its actors' rings */
+  uint32_t in_max_bytes; /* largest accepted payload */
 } rk_loaded;
 
 /* ---- actors ---------------------------------------------------------------------------------- */
@@ -72,9 +73,9 @@ struct rk_actor {
   char *name;
   rk_kernel *kernel;
   const rk_loaded *loaded;
-  rk_abi_actor *shared;
+  uint32_t block; /* that serves it */
   rk_abi_link *link;
-  void *memory; /* rings, routes and state: one piece of the arena */
+  uint64_t memory; /* rings, routes and state: one piece of the arena */
   size_t memory_bytes;
   uint32_t queue;
   uint32_t urgent_limit;
@@ -107,10 +108,10 @@ struct rk_call {
 /* A slot whose actor has ended waits here until no block can still hold its address. */
 typedef struct rk_retired {
   struct rk_retired *next;
-  uint32_t slot;
-  void *memory;
+  uint32_t slot, block;
+  uint64_t memory;
   size_t memory_bytes;
-  uint64_t epochs[]; /* one a block */
+  uint64_t ended; /* rk_abi_grid.ended with it */
 } rk_retired;
 
 /* ---- one block, seen from the host ----------------------------------------------------------- */
@@ -118,7 +119,7 @@ typedef struct rk_retired {
 typedef struct rk_host_block {
   rk_ring_tx tx;
   rk_ring_rx rx;
-  rk_abi_block *shared;
+  rk_abi_door *door;
   bool rung_later; /* commits without a bell since the last flush */
 } rk_host_block;
 
@@ -149,28 +150,34 @@ struct rk_runtime {
   uint64_t pid;
   bool closing;
   bool stopping; /* blocks run the stop handlers of their actors */
+  int poisoned;  /* code of what ended the grid for good; every call answers with it */
   bool checksum;
   int64_t spin_us;
 
   /* grid */
-  void *grid_memory;
-  size_t grid_bytes;
-  rk_abi_grid *grid;
-  rk_abi_actor *actors;
-  rk_abi_ctrl *ctrls;
+  bool running;              /* a generation runs */
+  uint64_t generation_count; /* generations begun */
+  void *shared_memory;
+  uint64_t device_memory;
+  size_t shared_bytes, device_bytes;
+  uint64_t grid, actors; /* in device memory */
+  rk_abi_host *host;
+  rk_abi_ctrl *ctrls; /* as told by the blocks */
   rk_abi_telemetry *telemetry;
   rk_abi_link *links;
+  uint64_t *k2h, *k2h_heads; /* [block_count]; see rk_backend_grid */
   uint32_t block_count;
   uint32_t actor_capacity;
   uint32_t ring_units;
   rk_host_block *blocks;
   rk_wake wake;
-  uint32_t waiting; /* mirror of grid->host_waiting */
-  bool watched;     /* somebody has asked for the descriptor: it must tell of everything */
-  rk_arena arena;
+  uint32_t waiting;      /* mirror of host->waiting */
+  bool watched;          /* somebody has asked for the descriptor: it must tell of everything */
+  rk_arena arena;        /* of device memory */
+  rk_arena shared_arena; /* for copies of state */
 
   /* slots */
-  void *slot_memory; /* the four tables below */
+  void *slot_memory; /* the tables below */
   size_t slot_bytes;
   const char **names; /* by slot, for crash reports */
   rk_actor **by_slot;
@@ -179,6 +186,7 @@ struct rk_runtime {
   uint32_t *free_slots; /* oldest first: a circular list */
   uint32_t free_head, free_count;
   rk_retired *retired, **retired_tail;
+  rk_retired **retired_slot; /* by slot: its block has been asked to clear it */
   uint32_t next_block;
 
   /* registry */
@@ -228,15 +236,26 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
 bool rk__grid_stop(rk_runtime *rt);
 /* Gives the memory of a stopped grid back. */
 void rk__grid_close(rk_runtime *rt);
-/* A free slot, or RK_EOUT_OF_MEMORY. */
-int rk__grid_slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err);
-void rk__grid_slot_give(rk_runtime *rt, uint32_t slot);
-/* Gives a slot and its memory back once every block has passed the round it may have been seen in.
- */
-void rk__grid_retire(rk_runtime *rt, uint32_t slot, void *memory, size_t bytes);
-void rk__grid_reap(rk_runtime *rt);
+/* Starts a generation unless one runs. */
+int rk__grid_run(rk_runtime *rt, rk_error *err);
+/* Ends the generation at message boundaries; actors, queues and routes stay as they are. */
+int rk__grid_park(rk_runtime *rt, rk_error *err);
 /* Waits (a little) for room in the ring to a block; false when there is none. */
 bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units);
+
+/* ---- slots.c ---- */
+bool rk__slots_open(rk_runtime *rt);
+void rk__slots_close(rk_runtime *rt);
+/* A free slot, or RK_EOUT_OF_MEMORY. */
+int rk__slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err);
+/* Gives back a slot that no block has heard of, or that its block has cleared. */
+void rk__slot_give(rk_runtime *rt, uint32_t slot);
+/* Gives the slot and memory of an ended actor back once no block can hold its address. `ended`: see
+ * rk_abi_response. */
+void rk__slot_retire(rk_runtime *rt, const rk_actor *actor, uint64_t ended);
+void rk__slots_reap(rk_runtime *rt);
+/* A block's answer about a slot. Called by drain. */
+void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error);
 
 /* ---- kernel.c ---- */
 int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,
@@ -247,7 +266,7 @@ bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size);
 /* ---- actor.c ---- */
 void rk__actor_unref(rk_actor *actor);
 /* The actor ended: forget its name, free its slot. Called by drain. */
-void rk__actor_ended(rk_actor *actor);
+void rk__actor_ended(rk_actor *actor, uint64_t ended);
 void rk__actor_failed(rk_actor *actor, int code);
 int rk__actor_check(const rk_actor *actor, rk_error *err);
 const char *rk__life_name(uint32_t life);
@@ -262,6 +281,11 @@ rk_actor *rk__registry_by_reference(rk_runtime *rt, uint32_t reference);
  */
 int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
                 rk_abi_response *answer, rk_error *err);
+/* The same with bytes behind the command: line 0 of an actor for CREATE_ACTOR. */
+int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                     const void *data, uint32_t bytes, rk_abi_response *answer, rk_error *err);
+/* Sends and does not wait; false when there is no room now. */
+bool rk__command_post(rk_runtime *rt, uint32_t block, const rk_abi_command *command);
 
 /* ---- drain.c ---- */
 size_t rk__drain(rk_runtime *rt);
@@ -299,7 +323,7 @@ void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data,
 void rk__buffers_close(rk_runtime *rt);
 
 void rk__runtime_unref(rk_runtime *rt);
-/* Refuses calls on a closed runtime, in a forked child, after a lost device. */
+/* Refuses calls on a closed runtime, in a forked child, on a lost device. */
 int rk__runtime_check(const rk_runtime *rt, rk_error *err);
 
 #endif

@@ -144,13 +144,15 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err)
         def->name, (unsigned long long)reserve, rt->ring_units,
         (unsigned long long)rk_u64_next_pow2(reserve * 2u));
   }
-  loaded->abi = rk_arena_take(&rt->arena, sizeof(*loaded->abi));
-  loaded->handlers = rk_arena_take(&rt->arena, sizeof(*loaded->handlers) * (def->type_count + 1u));
-  if (loaded->abi == NULL || loaded->handlers == NULL) {
+  loaded->abi = rk_arena_take(&rt->arena, sizeof(rk_abi_def));
+  loaded->handlers = rk_arena_take(&rt->arena, sizeof(rk_abi_handler) * (def->type_count + 1u));
+  rk_abi_handler *handlers = rk_calloc(def->type_count + 1u, sizeof(*handlers));
+  if (loaded->abi == 0 || loaded->handlers == 0 || handlers == NULL) {
+    rk_free(handlers);
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of device memory", def->name);
   }
-  *loaded->abi = (rk_abi_def){
-      .handlers = (uint64_t)(uintptr_t)loaded->handlers,
+  rk_abi_def abi = {
+      .handlers = loaded->handlers,
       .handler_count = def->type_count,
       .lanes = def->lanes,
       .state_bytes = def->state_bytes,
@@ -162,8 +164,14 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err)
       .index = rt->def_count++,
       .reserve_units = (uint32_t)reserve,
   };
-  rt->ops->module_bind(rt->backend, def->module, loaded->handlers, loaded->abi);
-  return RK_OK;
+  rt->ops->module_bind(rt->backend, def->module, handlers, &abi);
+  int rc = rt->ops->device_write(rt->backend, loaded->handlers, handlers,
+                                 sizeof(*handlers) * def->type_count, err);
+  if (rc == RK_OK) {
+    rc = rt->ops->device_write(rt->backend, loaded->abi, &abi, sizeof(abi), err);
+  }
+  rk_free(handlers);
+  return rc;
 }
 
 int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,

@@ -22,7 +22,7 @@ void rk__actor_took(rk_actor *actor, uint64_t messages)
   /* partner: rkd_host_takes; either it sees the count or we see that it waits */
   rk_fence_seq_cst();
   if (rk_ld_relaxed_sys_u32(&actor->link->out_wanted) != 0u) {
-    actor->rt->ops->grid_poke(actor->rt->backend, actor->shared->block);
+    actor->rt->ops->grid_poke(actor->rt->backend, actor->block);
   }
 }
 

@@ -67,7 +67,7 @@ static int tie_port(rk_actor *from, uint32_t index, rk_actor *to, uint32_t chunk
       .param3 = to->id,
       .bytes = chunk,
   };
-  int rc = rk__command(from->rt, from->shared->block, from->id, &command, NULL, err);
+  int rc = rk__command(from->rt, from->block, from->id, &command, NULL, err);
   if (rc == RK_OK) {
     forget(from, port);
     *port = (rk_port){to->id, chunk};
@@ -177,7 +177,7 @@ int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_e
     return rk_error_set(err, RK_ENOT_FOUND, "port '%s.%s' is not connected", from->name, port);
   }
   rk_abi_command command = {.code = RK_CMD_DISCONNECT_PORT, .param1 = from->slot, .param2 = index};
-  rc = rk__command(rt, from->shared->block, from->id, &command, NULL, err);
+  rc = rk__command(rt, from->block, from->id, &command, NULL, err);
   if (rc == RK_OK) {
     forget(from, &from->ports[index]);
   }

@@ -22,7 +22,11 @@ int rk__runtime_check(const rk_runtime *rt, rk_error *err)
     return rk_error_set(err, RK_EFORKED,
                         "the runtime belongs to the parent process; open one in the child");
   }
-  return RK_OK;
+  int rc = rt->ops->health(rt->backend, err);
+  if (rc == RK_OK && rt->poisoned != RK_OK) {
+    rc = rk_error_set(err, RK_EDEVICE_LOST, "the grid is lost; close the runtime");
+  }
+  return rc;
 }
 
 static void free_loaded(rk_runtime *rt)
@@ -95,7 +99,6 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->refs = 1;
   rt->wake = (rk_wake)RK_WAKE_INIT;
   rt->ready_tail = &rt->ready;
-  rt->retired_tail = &rt->retired;
   rt->pid = rk_platform_current()->pid();
   rt->checksum = use->checksum;
   rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
@@ -130,6 +133,9 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
 static void stop_actors(rk_runtime *rt)
 {
   rk_abi_command command = {.code = RK_CMD_TERMINATE};
+  if (!rt->running || rk__runtime_check(rt, NULL) != RK_OK) {
+    return;
+  }
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     (void)rk__command(rt, i, 0u, &command, NULL, NULL);
   }
@@ -172,6 +178,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
                            .processors = info.processors,
                            .max_actors = rt->actor_capacity,
                            .abi_version = RK_ABI_VERSION,
+                           .generation = rt->generation_count,
                            .memory_bytes = info.memory_bytes};
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", info.device_name);
 }
@@ -184,7 +191,7 @@ void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
   *out = rt->stats;
   out->handled = 0;
   for (uint32_t i = 0; i < rt->block_count; ++i) {
-    out->handled += rk_ld_relaxed_sys_u64(&rt->blocks[i].shared->handled);
+    out->handled += rk_ld_relaxed_sys_u64(&rt->blocks[i].door->handled);
   }
   out->subscriptions = rt->subscription_count;
   out->device_bytes = rt->arena.taken_bytes;

@@ -83,7 +83,7 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
     return refuse_full(actor, err);
   }
   uint32_t units = rkd_units((uint32_t)size);
-  uint32_t block = actor->shared->block;
+  uint32_t block = actor->block;
   rk_ring_tx *tx = &rt->blocks[block].tx;
   if (rkd_ring_free(tx, units) < units) {
     if (!rk__grid_room(rt, block, units)) {
@@ -163,14 +163,14 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
 uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options)
 {
   uint64_t id = commit(actor, options, false);
-  actor->rt->ops->grid_bell(actor->rt->backend, actor->shared->block);
+  actor->rt->ops->grid_bell(actor->rt->backend, actor->block);
   return id;
 }
 
 uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options)
 {
   uint64_t id = commit(actor, options, true);
-  actor->rt->blocks[actor->shared->block].rung_later = true;
+  actor->rt->blocks[actor->block].rung_later = true;
   return id;
 }
 
@@ -196,7 +196,7 @@ int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
 int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
 {
   rk_runtime *rt = actor->rt;
-  rk_ring_tx *tx = &rt->blocks[actor->shared->block].tx;
+  rk_ring_tx *tx = &rt->blocks[actor->block].tx;
   uint32_t units = rkd_units(header->size_bytes);
   rk_abi_msg h = *header;
   h.dest = actor->id;
@@ -212,6 +212,6 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
   rkd_ring_commit(tx, &h);
   actor->host_sent += 1;
   rt->stats.sent += 1;
-  rt->blocks[actor->shared->block].rung_later = true;
+  rt->blocks[actor->block].rung_later = true;
   return RK_OK;
 }

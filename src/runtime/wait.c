@@ -2,9 +2,11 @@
 /*
  * Waiting for the grid: spin, then sleep on the runtime's event.
  *
- * Before it sleeps the host stores a new odd number into host_waiting, then looks at the rings once
- * more; a block that writes a record looks at host_waiting afterwards (rkd_flush). Both sides have
- * a seq_cst fence between their store and their look, so at least one of them sees the other.
+ * Before it sleeps the host stores a new odd number into rk_abi_host.waiting, then looks at the
+ * rings once more; a block that writes a record looks at `waiting` afterwards (rkd_flush). Both
+ * sides have a seq_cst fence between their store and their look, so at least one of them sees the
+ * other. Where blocks do not look, a thread of the backend watches the rings from where the host
+ * left them (k2h_heads).
  */
 #include "runtime/internal.h"
 
@@ -30,7 +32,10 @@ static bool has_record(const rk_runtime *rt)
 static bool arm(rk_runtime *rt)
 {
   rt->waiting = (rt->waiting | 1u) + 2u;
-  rk_st_relaxed_sys_u32(&rt->grid->host_waiting, rt->waiting);
+  for (uint32_t i = 0; i < rt->block_count; ++i) {
+    rk_st_relaxed_sys_u64(&rt->k2h_heads[i], rt->blocks[i].rx.head);
+  }
+  rk_st_release_sys_u32(&rt->host->waiting, rt->waiting); /* partner: the watching thread */
   rk_fence_seq_cst();
   return has_record(rt);
 }
@@ -38,7 +43,7 @@ static bool arm(rk_runtime *rt)
 static void disarm(rk_runtime *rt)
 {
   rt->waiting &= ~1u;
-  rk_st_relaxed_sys_u32(&rt->grid->host_waiting, rt->waiting);
+  rk_st_relaxed_sys_u32(&rt->host->waiting, rt->waiting);
   (void)rk_wake_drain(&rt->wake);
 }
 
@@ -106,7 +111,10 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns)
   int rc = RK_OK;
   do {
     rc = wait_once(rt, deadline_ns);
-  } while (rc == RK_EEMPTY);
+  } while (rc == RK_EEMPTY && rt->ops->health(rt->backend, NULL) == RK_OK);
+  if (rc != RK_OK && rt->ops->health(rt->backend, NULL) != RK_OK) {
+    return RK_EDEVICE_LOST;
+  }
   return rc;
 }
 

@@ -133,6 +133,13 @@ function runtime:poll(timeout) end
 ---@return ringkernel.code? code closed
 function runtime:drain() end
 
+---Ends the running generation of the grid at a message boundary and begins the next. Actors, their
+---queues, state and routes stay. Happens by itself where new code or memory needs it.
+---@return true? ok
+---@return string? message
+---@return "timeout"|"device_lost"|"closed"? code
+function runtime:renew() end
+
 ---A descriptor that is readable when something arrived since the last drain. For event loops.
 ---@return integer?
 function runtime:fd() end
@@ -148,7 +155,7 @@ function runtime:events() end
 ---@return integer?
 function runtime:timeout() end
 
----backend, device_name, blocks, processors, max_actors, abi, memory_bytes, node.
+---backend, device_name, blocks, processors, max_actors, abi, generation, memory_bytes, node.
 ---@return table?
 function runtime:info() end
 

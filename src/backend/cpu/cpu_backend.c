@@ -8,11 +8,17 @@
 #include "backend/cpu/cpu_backend.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/cpu/cpu_crash.h"
 #include "backend/cpu/cpu_internal.h"
 #include "base/alloc.h"
 #include "base/params.h"
+
+#include "rk_dev.h"
+
+/* From here on zeroing hands pages back. */
+#define BY_PAGES_BYTES ((size_t)64 << 10)
 
 static int open_backend(const rk_backend_options *options, rk_backend **out, rk_error *err)
 {
@@ -74,34 +80,83 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
                  out->processors, out->processors == 1 ? "" : "s");
 }
 
-static void *map_memory(rk_backend *backend, size_t bytes)
+static void *map_shared(rk_backend *backend, size_t bytes)
 {
   (void)backend;
   return rk_pages_map(bytes);
 }
-static void unmap_memory(rk_backend *backend, void *memory, size_t bytes)
+static void unmap_shared(rk_backend *backend, void *memory, size_t bytes)
 {
   (void)backend;
   rk_pages_unmap(memory, bytes);
 }
-static void release_memory(rk_backend *backend, void *memory, size_t bytes)
+static uint64_t map_device(rk_backend *backend, size_t bytes)
 {
   (void)backend;
-  rk_pages_release(memory, bytes);
+  return (uint64_t)(uintptr_t)rk_pages_map(bytes);
+}
+static void unmap_device(rk_backend *backend, uint64_t address, size_t bytes)
+{
+  (void)backend;
+  rk_pages_unmap(RK_PTR(void, address), bytes);
+}
+static int write_device(rk_backend *backend, uint64_t to, const void *from, size_t bytes,
+                        rk_error *err)
+{
+  (void)backend;
+  (void)err;
+  if (bytes != 0) {
+    memcpy(RK_PTR(void, to), from, bytes);
+  }
+  return RK_OK;
+}
+static int read_device(rk_backend *backend, void *to, uint64_t from, size_t bytes, rk_error *err)
+{
+  (void)backend;
+  (void)err;
+  if (bytes != 0) {
+    memcpy(to, RK_PTR(const void, from), bytes);
+  }
+  return RK_OK;
+}
+static int zero_device(rk_backend *backend, uint64_t address, size_t bytes, rk_error *err)
+{
+  (void)backend;
+  (void)err;
+  if (bytes >= BY_PAGES_BYTES) {
+    rk_pages_release(RK_PTR(void, address), bytes);
+  } else {
+    memset(RK_PTR(void, address), 0, bytes);
+  }
+  return RK_OK;
+}
+
+/* The processor does not get lost; a crash of a handler ends the process (cpu_crash.c). */
+static int get_health(const rk_backend *backend, rk_error *err)
+{
+  (void)backend;
+  (void)err;
+  return RK_OK;
 }
 
 const rk_backend_ops rk_cpu_backend_ops = {
     .name = "cpu",
+    .is_unified = true,
     .open = open_backend,
     .close = close_backend,
     .info = get_info,
-    .memory_map = map_memory,
-    .memory_unmap = unmap_memory,
-    .memory_release = release_memory,
+    .shared_map = map_shared,
+    .shared_unmap = unmap_shared,
+    .device_map = map_device,
+    .device_unmap = unmap_device,
+    .device_write = write_device,
+    .device_read = read_device,
+    .device_zero = zero_device,
     .grid_start = rk__cpu_grid_start,
     .grid_join = rk__cpu_grid_join,
     .grid_bell = rk__cpu_grid_bell,
     .grid_poke = rk__cpu_grid_poke,
+    .health = get_health,
     .module_load = rk__cpu_module_load,
     .module_unload = rk__cpu_module_unload,
     .module_bind = rk__cpu_module_bind,

@@ -34,7 +34,7 @@ static const rk_ctx_api ctx_api = {
 static void run_block(void *arg)
 {
   rk_cpu_worker *worker = arg;
-  rk_abi_grid *grid = worker->backend->grid;
+  const rk_abi_grid *grid = worker->backend->grid;
   rk_abi_block *shared = RK_PTR(rk_abi_block, grid->blocks) + worker->index;
   rk_block *block = RK_PTR(rk_block, shared->scratch);
   rk__cpu_worker = worker;
@@ -47,8 +47,7 @@ static void run_block(void *arg)
   rk_crash_thread_end();
 }
 
-int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *host_wake,
-                       const char *const *names, rk_error *err)
+int rk__cpu_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_error *err)
 {
   int rc = RK_OK;
   uint32_t started = 0;
@@ -57,10 +56,9 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "grid of %u blocks: out of memory",
                         grid->block_count);
   }
-  backend->grid = grid;
+  backend->grid = RK_PTR(const rk_abi_grid, grid->address);
+  backend->use = *grid;
   backend->blocks = grid->block_count;
-  backend->host_wake = host_wake;
-  backend->names = names;
   for (; started < grid->block_count; ++started) {
     rk_cpu_worker *worker = &backend->workers[started];
     char name[16];
@@ -73,7 +71,7 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
     }
   }
   if (rc != RK_OK) {
-    rk_st_release_sys_u32(&grid->abort, 1u);
+    rk_st_release_sys_u32(&grid->host->abort, 1u);
     for (uint32_t i = 0; i < started; ++i) {
       rk__cpu_grid_bell(backend, i);
     }
@@ -82,8 +80,7 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
   }
   /* A thread that was created runs sooner or later: no deadline is needed to wait for its hello. */
   for (uint32_t i = 0; i < grid->block_count; ++i) {
-    rk_abi_block *block = RK_PTR(rk_abi_block, grid->blocks) + i;
-    while (rk_ld_acquire_sys_u32(&block->hello) != RK_ABI_VERSION) {
+    while (rk_ld_acquire_sys_u32(&grid->doors[i].hello) != RK_ABI_VERSION) {
       rk_thread_yield();
     }
   }
@@ -93,8 +90,7 @@ int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *ho
 /* Whether block `index` has left its loop before the deadline. */
 static bool has_left(const rk_backend *backend, uint32_t index, uint64_t deadline_ns)
 {
-  const rk_abi_block *block = RK_PTR(const rk_abi_block, backend->grid->blocks) + index;
-  while (rk_ld_acquire_sys_u32(&block->done) == 0u) {
+  while (rk_ld_acquire_sys_u32(&backend->use.doors[index].done) == 0u) {
     if (rk_clock_mono_ns() >= deadline_ns) {
       return false;
     }

@@ -42,9 +42,8 @@ struct rk_backend {
   char *cache_dir; /* NULL = default */
   rk_backend_module *modules;
 
-  rk_abi_grid *grid; /* NULL while no grid runs */
-  const rk_wake *host_wake;
-  const char *const *names;
+  const rk_abi_grid *grid; /* NULL while no grid runs */
+  rk_backend_grid use;     /* as the runtime gave it */
   rk_cpu_worker *workers;
   rk_team *team; /* lanes of ordinary launches, on the caller's thread */
 };
@@ -61,8 +60,7 @@ uint64_t rk__cpu_handler_address(const rk_module *module, uint32_t index);
 /* The table that loaded modules reach lanes through. */
 extern const rk_port_api rk__cpu_port_api;
 
-int rk__cpu_grid_start(rk_backend *backend, rk_abi_grid *grid, const rk_wake *host_wake,
-                       const char *const *names, rk_error *err);
+int rk__cpu_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_error *err);
 bool rk__cpu_grid_join(rk_backend *backend);
 void rk__cpu_grid_bell(rk_backend *backend, uint32_t block);
 void rk__cpu_grid_poke(rk_backend *backend, uint32_t block);

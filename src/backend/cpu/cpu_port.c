@@ -49,7 +49,7 @@ void rk_port_wake(rk_u32 *word)
 void rk_port_notify_host(rk_u64 grid)
 {
   (void)grid;
-  rk_wake_signal(rk__cpu_worker->backend->host_wake);
+  rk_wake_signal(rk__cpu_worker->backend->use.wake);
 }
 
 int rk_port_team_run(rk_u32 lanes, void (*run)(void *arg, rk_u32 lane), void *arg)
@@ -71,7 +71,7 @@ static void resolve_scope(rk_crash_scope *scope)
 {
   const rk_backend *backend = rk__cpu_worker->backend;
   const rk_abi_actor *actors = RK_PTR(const rk_abi_actor, backend->grid->actors);
-  const char *name = backend->names[running_actor - actors];
+  const char *name = backend->use.names[running_actor - actors];
   for (const rk_backend_module *m = backend->modules; m != NULL; m = m->next) {
     for (rk_u32 i = 0; m->module != NULL && i < m->module->type_count + 2u; ++i) {
       if (rk__cpu_handler_address(m->module, i) == running_handler) {
