@@ -26,6 +26,8 @@
   X(BLOCKS, INT, "0", "", 0, 65536, "blocks of the CPU backend; 0: one for each processor")      \
   X(SPIN_US, INT, "50", "", 0, 1000000,                                                          \
     "microseconds that an idle block or a waiting host spins before it sleeps")                  \
+  X(LIBCUDA, TEXT, "", "", 0, 0,                                                                 \
+    "library of the CUDA driver; empty: libcuda.so.1 where the loader finds it")                 \
   X(LUA, TEXT, "", "", 0, 0, "folder of the Lua modules; empty: those built in")                 \
   X(ALLOC_FAIL, TEXT, "", "", 0, 0,                                                              \
     "for tests: number of the host allocation that fails; with a + all later ones fail too")

@@ -95,6 +95,10 @@ typedef struct rk_platform {
   uint64_t (*pid)(void);
   /* The value of an environment variable or NULL. Valid until somebody changes the environment. */
   const char *(*env_get)(const char *name);
+  /* Gives an environment variable a value if it has none (not even an empty one), for libraries
+   * that read theirs from there. RK_EOUT_OF_MEMORY. Threads: only where no other thread may be
+   * reading the environment outside of env_get. */
+  int (*env_default)(const char *name, const char *value, rk_error *err);
   /* The user's home folder (HOME, else the password file) into `path`. RK_ENOT_FOUND,
    * RK_ETOO_LARGE. */
   int (*home_dir)(char *path, size_t path_bytes, rk_error *err);

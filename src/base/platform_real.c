@@ -109,6 +109,15 @@ static const char *env_get(const char *name)
   return getenv(name);
 }
 
+static int env_default(const char *name, const char *value, rk_error *err)
+{
+  if (setenv(name, value, 0) != 0) {
+    return rk_error_set(err, errno == ENOMEM ? RK_EOUT_OF_MEMORY : RK_EINVAL,
+                        "cannot set %.100s in the environment: %s", name, strerror(errno));
+  }
+  return RK_OK;
+}
+
 static int home_dir(char *path, size_t path_bytes, rk_error *err)
 {
   const char *home = getenv("HOME");
@@ -187,6 +196,7 @@ static const rk_platform real_platform = {
     .cpu_count = rk__os_cpu_count,
     .pid = pid,
     .env_get = env_get,
+    .env_default = env_default,
     .home_dir = home_dir,
     .stderr_write = stderr_write,
     .file_read = rk__os_file_read,

@@ -60,6 +60,7 @@
   X(CUDA_ERROR_INVALID_PC, 718)                     \
   X(CUDA_ERROR_LAUNCH_FAILED, 719)                  \
   X(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE, 720)   \
+  X(CUDA_ERROR_TENSOR_MEMORY_LEAK, 721)             \
   X(CUDA_ERROR_NOT_PERMITTED, 800)                  \
   X(CUDA_ERROR_NOT_SUPPORTED, 801)                  \
   X(CUDA_ERROR_SYSTEM_NOT_READY, 802)               \
