@@ -87,6 +87,8 @@ RKL_OBJ  := $(call obj_of,$(RKL_SRC)) $(OBJ)/gen/embed_lua.o
 AUX_OBJ  := $(call obj_of,$(TEST_AUX))
 TEST_OBJ := $(call obj_of,$(TEST_SRC))
 TESTS    := $(patsubst spec/c/%.c,$(BUILD)/test/%,$(TEST_SRC))
+# Libraries that play a CUDA driver, for what only looks at the driver: a new one and an old one.
+TINY     := $(BUILD)/test/tiny_driver.so $(BUILD)/test/tiny_driver_old.so
 
 LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
@@ -104,6 +106,9 @@ $(MOD_OBJ): obj_flags += $(LUA_CFLAGS)
 $(RKL_OBJ): obj_flags += -fvisibility=hidden $(LUA_CFLAGS) $(LINE_CFLAGS)
 $(OBJ)/gen/%.o: obj_flags += -Wno-overlength-strings
 $(TEST_OBJ) $(AUX_OBJ): obj_flags += -Ispec/c
+# The one object that may see a CUDA toolkit: it compares our declarations with the real ones.
+cuda_h := $(firstword $(wildcard $(addsuffix /include/cuda.h,$(CUDA_HOME) /usr/local/cuda)))
+$(OBJ)/spec/c/cuda_decl_test.o: obj_flags += $(if $(cuda_h),-isystem $(dir $(cuda_h)))
 ifneq ($(call on,$(TSAN)),)
 $(NO_TSAN_OBJS): obj_flags := $(BASE_FLAGS) $(filter-out -fsanitize=thread,$(sanitizers)) \
                               -fvisibility=hidden -DRK_TSAN=1
@@ -137,7 +142,10 @@ build: $(LIB) $(CORE) $(RKL) ## compile the library, the Lua module and rkl
 objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ)
 	@:
 
-test-programs: $(TESTS)
+test-programs: $(TESTS) tiny-drivers
+	@:
+
+tiny-drivers: $(TINY)
 	@:
 
 $(OBJ)/%.o: %.c $(BUILD)/flags
@@ -176,6 +184,12 @@ $(BUILD)/test/%: $(OBJ)/spec/c/%.o $(AUX_OBJ) $(LIB)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(sanitizers) $(LDFLAGS) -o $@ $< $(AUX_OBJ) $(LIB) -lcmocka $(LIBS)
+
+tiny_src := $(wildcard spec/c/driver/*.c)
+$(TINY): $(tiny_src) $(wildcard src/backend/cuda/*.h) $(BUILD)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_FLAGS) $(if $(findstring _old,$@),-DTINY_OLD) -shared -o $@ $(tiny_src)
 
 # ---- generated sources --------------------------------------------------------------------------
 
@@ -300,7 +314,7 @@ test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
 
 test-lua: ## run the Lua specs, under lua5.4 and under rkl
-	$(call suite,test-lua,,build,lua rkl)
+	$(call suite,test-lua,,build tiny-drivers,lua rkl)
 
 test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1,build test-programs,c rkl)
@@ -382,8 +396,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
-.PHONY: FORCE build objects test-programs bootstrap demo bench docs run-suites test test-c test-lua \
-  test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check \
+.PHONY: FORCE build objects test-programs tiny-drivers bootstrap demo bench docs run-suites test \
+  test-c test-lua test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check \
   check-kernels install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

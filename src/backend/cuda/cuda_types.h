@@ -225,6 +225,8 @@
 
 /* SIZE(type, bytes) and FIELD(type, field, offset) of every struct that we hand over. */
 #define RK_CUDA_LAYOUTS(SIZE, FIELD)                        \
+  SIZE(CUdevice, 4)                                         \
+  SIZE(CUdeviceptr, 8)                                      \
   SIZE(CUuuid, 16)                                          \
   SIZE(CUlaunchAttributeValue, 64)                          \
   FIELD(CUlaunchAttributeValue, clusterDim.y, 4)            \
