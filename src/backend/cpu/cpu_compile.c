@@ -14,6 +14,7 @@
 #include "backend/cpu/cpu_toolchain.h"
 #include "base/alloc.h"
 #include "base/base.h"
+#include "base/hash.h"
 #include "base/params.h"
 #include "base/platform.h"
 
@@ -71,31 +72,6 @@ static const char *const base_flags[] = {
 #endif
 };
 
-/* ---- hash ---------------------------------------------------------------------------------- */
-
-__extension__ typedef unsigned __int128 hash128;
-
-static hash128 hash_start(void)
-{
-  return ((hash128)UINT64_C(0x6c62272e07bb0142) << 64) | UINT64_C(0x62b821756295c58d);
-}
-
-static hash128 hash_bytes(hash128 hash, const void *data, size_t size)
-{
-  const hash128 prime = ((hash128)1 << 88) | 0x13b;
-  const unsigned char *bytes = data;
-  for (size_t i = 0; i < size; i++) {
-    hash = (hash ^ bytes[i]) * prime;
-  }
-  return hash;
-}
-
-/* With its terminator, so that "ab" "c" and "a" "bc" differ. */
-static hash128 hash_text(hash128 hash, const char *text)
-{
-  return hash_bytes(hash, text, strlen(text) + 1);
-}
-
 /* ---- paths --------------------------------------------------------------------------------- */
 
 static int join_path(char *path, size_t path_bytes, rk_error *err, const char *folder,
@@ -112,7 +88,7 @@ static int join_path(char *path, size_t path_bytes, rk_error *err, const char *f
 
 typedef struct job {
   const rk_cpu_compile_request *request;
-  hash128 key;
+  rk_hash128 key;
   char key_hex[33];
   char compiler[RK_PATH_BYTES];
   char env[RK_PATH_BYTES];                           /* the env program, "" if there is none */
@@ -161,29 +137,29 @@ static int prepare_job(job *j, rk_error *err)
   if (status != RK_OK) {
     return status;
   }
-  hash128 key = hash_text(hash_start(), "ringkernel cpu 1");
-  key = hash_text(key, j->request->source);
+  rk_hash128 key = rk_hash_text(rk_hash_start(), "ringkernel cpu 1");
+  key = rk_hash_text(key, j->request->source);
   for (size_t i = 0; i < RK_ARRAY_LEN(base_flags); i++) {
-    key = hash_text(key, base_flags[i]);
+    key = rk_hash_text(key, base_flags[i]);
   }
   for (const char *const *flag = j->request->flags; flag != NULL && *flag != NULL; flag++) {
-    key = hash_text(key, *flag);
+    key = rk_hash_text(key, *flag);
   }
-  key = hash_text(key, j->compiler);
+  key = rk_hash_text(key, j->compiler);
   const uint64_t numbers[] = {info.size_bytes, info.mtime_ns, j->request->abi_version};
-  j->key = hash_bytes(key, numbers, sizeof(numbers));
+  j->key = rk_hash_bytes(key, numbers, sizeof(numbers));
   snprintf(j->key_hex, sizeof(j->key_hex), "%016" PRIx64 "%016" PRIx64, (uint64_t)(j->key >> 64),
            (uint64_t)j->key);
   return RK_OK;
 }
 
-static trailer make_trailer(hash128 key, const char *object, size_t object_bytes, const char *log,
-                            size_t log_bytes)
+static trailer make_trailer(rk_hash128 key, const char *object, size_t object_bytes,
+                            const char *log, size_t log_bytes)
 {
   trailer t = {.object_bytes = object_bytes, .log_bytes = log_bytes};
   memcpy(t.magic, trailer_magic, sizeof(t.magic));
-  hash128 hash = hash_bytes(hash_start(), &key, sizeof(key));
-  hash = hash_bytes(hash_bytes(hash, object, object_bytes), log, log_bytes);
+  rk_hash128 hash = rk_hash_bytes(rk_hash_start(), &key, sizeof(key));
+  hash = rk_hash_bytes(rk_hash_bytes(hash, object, object_bytes), log, log_bytes);
   t.hash[0] = (uint64_t)(hash >> 64);
   t.hash[1] = (uint64_t)hash;
   return t;

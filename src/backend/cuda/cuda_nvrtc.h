@@ -97,7 +97,7 @@ int rk_nvrtc_target(const rk_nvrtc *nvrtc, uint32_t arch, rk_nvrtc_form form, ui
  *
  * Errors: RK_ECOMPILE (text: the first error as "file:line: message"), RK_ENO_COMPILER,
  * RK_EUNSUPPORTED (as rk_nvrtc_target), RK_EINVAL (an option NVRTC does not know),
- * RK_EOUT_OF_MEMORY. Threads: any. */
+ * RK_EOUT_OF_MEMORY, RK_EIO (NVRTC itself fails). Threads: any. */
 int rk_nvrtc_compile(const rk_nvrtc_request *request, rk_nvrtc_result *out, char **log,
                      rk_error *err);
 
