@@ -18,7 +18,8 @@
  *   sent".
  *
  * Verification builds may replace all of it: define RK_ATOMIC_OVERRIDE as the header to use
- * instead. RK_PLANT_RELAXED_PUBLISH takes the release out of the stores that publish data, for a
+ * instead. Where RK_PTX_OVERRIDE stands in for the machine (rk_ptx_dev.h), device code gets what the
+ * host uses. RK_PLANT_RELAXED_PUBLISH takes the release out of the stores that publish data, for a
  * test that the tools see what is missing then (spec/c/planted/relaxed_publish.c).
  */
 #ifndef RK_ATOMIC_H
@@ -29,7 +30,7 @@
 #if defined(RK_ATOMIC_OVERRIDE)
 #include RK_ATOMIC_OVERRIDE
 
-#elif defined(__CUDACC__)
+#elif defined(__CUDACC__) && !defined(RK_PTX_OVERRIDE)
 
 #define RK_ATOMIC_FN static __device__ __forceinline__
 
@@ -98,7 +99,7 @@ RK_ATOMIC_FN void rk_fence_seq_cst(void)
   asm volatile("fence.sc.sys;" ::: "memory");
 }
 
-#else /* gcc or clang on the host */
+#else /* gcc or clang */
 
 #define RK_ATOMIC_FN static inline
 

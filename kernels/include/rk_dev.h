@@ -3,7 +3,8 @@
  * The portability layer of the resident grid: qualifiers, clock, pauses, sleeping, copies, and how
  * one lane leads a block.
  *
- * With rk_atomic.h and rk_abi.h this is the only device header that asks which compiler is running.
+ * With rk_abi.h, rk_atomic.h and rk_ptx_dev.h, which holds what only the machine can tell, this is
+ * the only device header that asks which compiler is running.
  * The grid's loop itself runs on one lane of each block, its leader. When a message needs more
  * lanes the leader hands the handler to the whole block with rkd_team_run and waits for all of
  * them. On the device the other lanes stand in rkd_team_follow meanwhile; on the CPU the lanes are
@@ -14,8 +15,10 @@
 
 #include "rk_abi.h"
 #include "rk_atomic.h"
+#include "rk_ptx_dev.h"
 
-#define RK_PTR(type, address) ((type *)(rk_uptr)(address))
+/* The way from a number to memory; there is no other (RK_ADDRESS is this one). */
+#define RK_PTR(type, address) ((type *)RK_TRANSLATE((rk_uptr)(address)))
 
 struct rk_block; /* rk_block_dev.h */
 
@@ -28,13 +31,11 @@ struct rk_block; /* rk_block_dev.h */
 
 RK_FN rk_u64 rkd_clock_us(void)
 {
-  rk_u64 ns;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
-  return ns / 1000u;
+  return rk_ptx_time_ns() / 1000u;
 }
 RK_FN void rkd_pause(rk_u32 ns)
 {
-  asm volatile("nanosleep.u32 %0;" ::"r"(ns));
+  rk_ptx_pause(ns);
 }
 /* Nothing to wake: blocks on the device poll, and the host has its own way to be woken. */
 RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 block)

@@ -38,7 +38,13 @@
 
 #include "rk_kernel.h"
 
-#if defined(__CUDACC__)
+#if defined(__CUDACC__) && !defined(RK_PTX_OVERRIDE)
+#define RK_HELPER_BUILTINS 1 /* those of CUDA's compilers are there, not those of gcc */
+#else
+#define RK_HELPER_BUILTINS 0
+#endif
+
+#if RK_HELPER_BUILTINS
 #define RK_HELPER static __device__ __forceinline__
 #else
 #define RK_HELPER static inline
@@ -46,7 +52,7 @@
 
 /* ---- bits of a float ------------------------------------------------------------------------- */
 
-#if defined(__CUDACC__)
+#if RK_HELPER_BUILTINS
 RK_HELPER rk_u32 rk_bits_f32(rk_f32 v)
 {
   return __float_as_uint(v);
@@ -92,7 +98,7 @@ RK_HELPER rk_f64 rk_from_bits_f64(rk_u64 bits)
 
 /* ---- atomics --------------------------------------------------------------------------------- */
 
-#if defined(__CUDACC__)
+#if RK_HELPER_BUILTINS
 
 /* `native` is the type of that size that the builtin functions take; `unative` its unsigned one,
  * which add, exchange and compare-and-swap exist for. */
@@ -255,7 +261,7 @@ RK_HELPER rk_u32 rk_warp_mask(void)
   return 0xffffffffu >> (RK_WARP_LANES - rk_warp_lanes());
 }
 
-#if defined(__CUDACC__) && !defined(RK_WARP_DEFINED)
+#if RK_HELPER_BUILTINS && !defined(RK_WARP_DEFINED)
 #define RK_WARP_DEFINED 1
 RK_HELPER rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
 {
@@ -311,7 +317,7 @@ RK_HELPER int rk_warp_all(int predicate)
 
 /* Additions that compilers cannot merge with the multiplication a term comes from, which would make
  * the result depend on the machine. */
-#if defined(__CUDACC__)
+#if RK_HELPER_BUILTINS
 RK_HELPER rk_f32 rk_plain_add_f32(rk_f32 a, rk_f32 b)
 {
   return __fadd_rn(a, b);

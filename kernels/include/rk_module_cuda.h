@@ -26,7 +26,7 @@
 
 /* Shared by the lanes of the handler that is running. Its value at the start of a handling is not
  * defined. What all definitions of a grid declare adds up, within 48 KiB. */
-#define RK_SHARED __shared__
+#define RK_SHARED RK_PTX_SHARED
 
 #define rk_sync(ctx) ((void)(ctx), rk_lane_sync())
 
@@ -50,7 +50,7 @@
 #define rk_stop(ctx) rkd_ctx_stop(ctx)
 
 /* An address that a message or buffer carries, as a pointer to its elements. */
-#define RK_ADDRESS(type, address) ((type *)(rk_uptr)(address))
+#define RK_ADDRESS(type, address) RK_PTR(type, address)
 #define rk_buffer_at(type, buffer) RK_ADDRESS(type, (buffer).address)
 
 #define RK_WARP_DEFINED 1 /* tells rk_helpers.h that the warp's primitives come from here */
@@ -71,7 +71,7 @@ RK_FN rk_u32 rk_lane(void)
 #else
 RK_FN rk_u32 rk_lane(void)
 {
-  return threadIdx.x;
+  return rk_ptx_thread();
 }
 #endif
 RK_FN rk_u32 rk_lanes(void)
@@ -87,7 +87,7 @@ RK_FN rk_u32 rkd_warp_mask(void)
 #elif RK_LANES < 32
   return 0xffffffffu >> (32 - RK_LANES);
 #else
-  return threadIdx.x < RK_LANES / 32 * 32 ? 0xffffffffu : 0xffffffffu >> (32 - RK_LANES % 32);
+  return rk_ptx_thread() < RK_LANES / 32 * 32 ? 0xffffffffu : 0xffffffffu >> (32 - RK_LANES % 32);
 #endif
 }
 
@@ -107,19 +107,19 @@ RK_FN rk_u32 rk_ballot(int predicate)
 #else
 RK_FN void rk_warp_sync(void)
 {
-  __syncwarp(rkd_warp_mask());
+  rk_ptx_warp_meet(rkd_warp_mask());
 }
 /* The caller's own value where the warp has no lane of that number. */
 RK_FN rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
 {
   rk_u32 mask = rkd_warp_mask();
   source %= 32u;
-  source = (mask >> source & 1u) != 0u ? source : threadIdx.x % 32u;
-  return __shfl_sync(mask, v, (int)source);
+  source = (mask >> source & 1u) != 0u ? source : rk_ptx_thread() % 32u;
+  return rk_ptx_warp_shuffle(mask, v, source);
 }
 RK_FN rk_u32 rk_ballot(int predicate)
 {
-  return __ballot_sync(rkd_warp_mask(), predicate);
+  return rk_ptx_warp_ballot(rkd_warp_mask(), predicate);
 }
 #endif
 
@@ -131,12 +131,12 @@ RK_FN void rk_lane_sync(void)
 #elif RK_LANES <= 32
 RK_FN void rk_lane_sync(void)
 {
-  __syncwarp(rkd_warp_mask());
+  rk_ptx_warp_meet(rkd_warp_mask());
 }
 #elif RK_LANES % 32 == 0
 RK_FN void rk_lane_sync(void)
 {
-  asm volatile("barrier.sync 1, %0;" ::"n"(RK_LANES) : "memory");
+  rk_ptx_meet(1, RK_LANES);
 }
 #else
 RK_FN void rk_lane_sync(void)

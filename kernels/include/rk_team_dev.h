@@ -56,33 +56,9 @@ typedef struct rk_team {
   rk_u32 generation; /* of rkd_team_sync: barriers completed */
 } rk_team;
 
-static __shared__ rk_team rkd_team;
-
-/* All threads of the block. */
-RK_FN void rkd_team_meet(void)
-{
-  asm volatile("barrier.sync 0;" ::: "memory");
-}
+RK_PTX_STATIC_SHARED rk_team rkd_team;
 
 /* ---- a barrier for lanes that are no whole number of warps ---- */
-
-/* Words of shared memory, by their address there; scope cta. */
-RK_FN rk_u32 rkd_shared_add_acqrel(rk_u32 *word, rk_u32 d)
-{
-  rk_u32 v;
-  asm volatile("atom.acq_rel.cta.add.u32 %0, [%1], %2;" : "=r"(v) : "l"(word), "r"(d) : "memory");
-  return v;
-}
-RK_FN rk_u32 rkd_shared_load_acquire(const rk_u32 *word)
-{
-  rk_u32 v;
-  asm volatile("ld.acquire.cta.u32 %0, [%1];" : "=r"(v) : "l"(word) : "memory");
-  return v;
-}
-RK_FN void rkd_shared_store_release(rk_u32 *word, rk_u32 v)
-{
-  asm volatile("st.release.cta.u32 [%0], %1;" ::"l"(word), "r"(v) : "memory");
-}
 
 /* Barrier among lanes 0..lanes-1, for numbers the hardware's named barriers do not take: those
  * count whole warps. The lanes of a warp (`warp_mask`) meet first, then one of them meets the
@@ -94,20 +70,20 @@ RK_FN void rkd_shared_store_release(rk_u32 *word, rk_u32 v)
  * all by the release of `generation`. */
 RK_SLOW_FN void rkd_team_sync(rk_u32 lanes, rk_u32 warp_mask)
 {
-  __syncwarp(warp_mask);
-  if (threadIdx.x % 32u == 0u) {
+  rk_ptx_warp_meet(warp_mask);
+  if (rk_ptx_thread() % 32u == 0u) {
     rk_u32 warps = (lanes + 31u) / 32u;
-    rk_u32 generation = rkd_shared_load_acquire(&rkd_team.generation);
-    if (rkd_shared_add_acqrel(&rkd_team.arrived, 1u) == warps - 1u) {
+    rk_u32 generation = rk_ptx_shared_load_acquire(&rkd_team.generation);
+    if (rk_ptx_shared_add_acqrel(&rkd_team.arrived, 1u) == warps - 1u) {
       rkd_team.arrived = 0u;
-      rkd_shared_store_release(&rkd_team.generation, generation + 1u);
+      rk_ptx_shared_store_release(&rkd_team.generation, generation + 1u);
     } else {
-      while (rkd_shared_load_acquire(&rkd_team.generation) == generation) {
+      while (rk_ptx_shared_load_acquire(&rkd_team.generation) == generation) {
         rkd_pause(20u);
       }
     }
   }
-  __syncwarp(warp_mask);
+  rk_ptx_warp_meet(warp_mask);
 }
 
 /* ---- leader and followers ---- */
@@ -123,31 +99,31 @@ RK_SLOW_FN void rkd_team_run(rk_u32 lanes, rk_ctx *ctx, rk_u32 def, rk_u32 handl
   rkd_team.def = def;
   rkd_team.handler = handler;
   rkd_team.lanes = lanes;
-  rkd_team_meet(); /* partner: rkd_team_follow */
+  rk_ptx_block_meet(); /* partner: rkd_team_follow */
   rk_call_handler(ctx, def, handler, msg, state);
-  rkd_team_meet();
+  rk_ptx_block_meet();
 }
 
 /* Sends the followers home. */
 RK_FN void rkd_team_dismiss(void)
 {
   rkd_team.lanes = 0u;
-  rkd_team_meet();
+  rk_ptx_block_meet();
 }
 
 /* What every thread but the leader does from launch to dismissal. */
 RK_FN void rkd_team_follow(void)
 {
   for (;;) {
-    rkd_team_meet(); /* partners: rkd_team_run, rkd_team_dismiss */
+    rk_ptx_block_meet(); /* partners: rkd_team_run, rkd_team_dismiss */
     rk_u32 lanes = rkd_team.lanes;
     if (lanes == 0u) {
       return;
     }
-    if (threadIdx.x < lanes) {
+    if (rk_ptx_thread() < lanes) {
       rk_call_handler(rkd_team.ctx, rkd_team.def, rkd_team.handler, rkd_team.msg, rkd_team.state);
     }
-    rkd_team_meet();
+    rk_ptx_block_meet();
   }
 }
 
@@ -159,7 +135,7 @@ static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 i
   rk_u32 lanes = def->lanes;
   if (lanes == 1u) {
     rk_call_handler(ctx, def->index, index, msg, state);
-  } else if (lanes == 0u || lanes > blockDim.x) {
+  } else if (lanes == 0u || lanes > rk_ptx_threads()) {
     rkd_ctx_fail(ctx, RK_EINVAL);
   } else {
     rkd_team_run(lanes, ctx, def->index, index, msg, state);
@@ -173,14 +149,14 @@ static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 i
 extern "C" __global__ void __launch_bounds__(RK_BLOCK_THREADS, 1) rk_grid(rk_u64 grid)
 {
   const rk_abi_grid *shared = RK_PTR(const rk_abi_grid, grid);
-  if (blockIdx.x >= shared->block_count) {
+  if (rk_ptx_block() >= shared->block_count) {
     return;
   }
-  if (threadIdx.x == 0u) {
+  if (rk_ptx_thread() == 0u) {
     rkd_team.arrived = 0u; /* shared memory starts with whatever was there */
     rkd_team.generation = 0u;
-    rk_abi_block *block = RK_PTR(rk_abi_block, shared->blocks) + blockIdx.x;
-    rkd_block_serve(RK_PTR(rk_block, block->scratch), grid, blockIdx.x);
+    rk_abi_block *block = RK_PTR(rk_abi_block, shared->blocks) + rk_ptx_block();
+    rkd_block_serve(RK_PTR(rk_block, block->scratch), grid, rk_ptx_block());
     rkd_team_dismiss();
   } else {
     rkd_team_follow();

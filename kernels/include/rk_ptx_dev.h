@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What device code asks of the machine: who am I, what time is it, meet the others.
+ *
+ * This is the only device header with PTX in it beside rk_atomic.h, and the only one that uses the
+ * compiler's builtins for threads and warps. Everything is a thin function or macro with a name, so
+ * that one other header can stand in for all of it: define RK_PTX_OVERRIDE as the header to include
+ * instead. The fake driver of the tests does so and runs the very source of a device unit on the
+ * CPU, with __CUDACC__ defined; rk_atomic.h and rk_helpers.h then use what they use on the host.
+ *
+ *   rk_ptx_thread()  rk_ptx_threads()       number of this thread in its block, threads of a block
+ *   rk_ptx_block()                          number of this block in the grid
+ *   rk_ptx_time_ns()                        nanoseconds since 1970, the same in all blocks
+ *   rk_ptx_pause(ns)                        lets about that much time pass, at most a millisecond
+ *   rk_ptx_block_meet()                     barrier 0, of all threads of the block
+ *   rk_ptx_meet(barrier, threads)           a barrier of whole warps; both numbers are constants
+ *   rk_ptx_warp_meet(mask)                  barrier of the warp's threads in mask; orders memory
+ *   rk_ptx_warp_shuffle(mask, v, source)    the 64-bit v of thread `source` of the warp
+ *   rk_ptx_warp_ballot(mask, predicate)     bit i is set where thread i of the warp says true
+ *   rk_ptx_shared_add_acqrel(word, d)       words of shared memory, by their address; scope cta
+ *   rk_ptx_shared_load_acquire(word)
+ *   rk_ptx_shared_store_release(word, v)
+ *   RK_PTX_SHARED                           a variable that the threads of a block share
+ *   RK_PTX_STATIC_SHARED                    the same, outside of functions
+ *   RK_TRANSLATE(address)                   an address as it is stored (rk_uptr) -> as it is used
+ *
+ * Used by rk_dev.h, rk_team_dev.h and rk_module_cuda.h; rk_abi.h comes first.
+ */
+#ifndef RK_PTX_DEV_H
+#define RK_PTX_DEV_H
+
+#include "rk_abi.h"
+
+#if defined(RK_PTX_OVERRIDE)
+#include RK_PTX_OVERRIDE
+
+#elif defined(__CUDACC__)
+
+#define RK_PTX_FN static __device__ __forceinline__
+#define RK_PTX_SHARED __shared__
+#define RK_PTX_STATIC_SHARED static __shared__
+
+/* ---- who and when ---- */
+
+RK_PTX_FN rk_u32 rk_ptx_thread(void)
+{
+  return threadIdx.x;
+}
+RK_PTX_FN rk_u32 rk_ptx_threads(void)
+{
+  return blockDim.x;
+}
+RK_PTX_FN rk_u32 rk_ptx_block(void)
+{
+  return blockIdx.x;
+}
+RK_PTX_FN rk_u64 rk_ptx_time_ns(void)
+{
+  rk_u64 ns;
+  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
+  return ns;
+}
+RK_PTX_FN void rk_ptx_pause(rk_u32 ns)
+{
+  asm volatile("nanosleep.u32 %0;" ::"r"(ns));
+}
+
+/* ---- meeting; all without .aligned, see rk_team_dev.h ---- */
+
+RK_PTX_FN void rk_ptx_block_meet(void)
+{
+  asm volatile("barrier.sync 0;" ::: "memory");
+}
+#define rk_ptx_meet(barrier, threads) \
+  asm volatile("barrier.sync %0, %1;" ::"n"(barrier), "n"(threads) : "memory")
+RK_PTX_FN void rk_ptx_warp_meet(rk_u32 mask)
+{
+  __syncwarp(mask);
+}
+RK_PTX_FN rk_u64 rk_ptx_warp_shuffle(rk_u32 mask, rk_u64 v, rk_u32 source)
+{
+  return __shfl_sync(mask, (unsigned long long)v, (int)source);
+}
+RK_PTX_FN rk_u32 rk_ptx_warp_ballot(rk_u32 mask, int predicate)
+{
+  return __ballot_sync(mask, predicate);
+}
+
+/* ---- words of shared memory ---- */
+
+RK_PTX_FN rk_u32 rk_ptx_shared_add_acqrel(rk_u32 *word, rk_u32 d)
+{
+  rk_u32 v;
+  asm volatile("atom.acq_rel.cta.add.u32 %0, [%1], %2;" : "=r"(v) : "l"(word), "r"(d) : "memory");
+  return v;
+}
+RK_PTX_FN rk_u32 rk_ptx_shared_load_acquire(const rk_u32 *word)
+{
+  rk_u32 v;
+  asm volatile("ld.acquire.cta.u32 %0, [%1];" : "=r"(v) : "l"(word) : "memory");
+  return v;
+}
+RK_PTX_FN void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
+{
+  asm volatile("st.release.cta.u32 [%0], %1;" ::"l"(word), "r"(v) : "memory");
+}
+
+#endif
+
+#if !defined(RK_TRANSLATE)
+#define RK_TRANSLATE(address) (address)
+#endif
+
+#endif
