@@ -486,9 +486,17 @@ typedef struct RK_ALIGN(128) rk_abi_host {
   rk_u32 pad0[31];
   rk_u32 waiting; /* H: odd while the host sleeps; a new odd number each time */
   rk_u32 pad1[31];
+  rk_u64 alive; /* H, where blocks never sleep: moves while the host's process lives */
+  rk_u64 pad2[15];
 } rk_abi_host;
-RK_CHECK_SIZE(rk_abi_host, 256);
+RK_CHECK_SIZE(rk_abi_host, 384);
 RK_CHECK_OFFSET(rk_abi_host, waiting, 128);
+RK_CHECK_OFFSET(rk_abi_host, alive, 256);
+
+/* How blocks that never sleep wait for work. */
+#define RK_POLICY_BALANCED 0u /* poll, then at most a microsecond apart */
+#define RK_POLICY_LATENCY 1u  /* poll without pause */
+#define RK_POLICY_ECO 2u      /* up to 20 us apart */
 
 /* Three kinds of memory: `host`, `doors`, `links`, the rings and the two `told` tables are shared
  * with the host; the rest is the device's own, which the host writes before the grid starts. Where
@@ -507,13 +515,16 @@ typedef struct RK_ALIGN(128) rk_abi_grid {
   rk_u32 actor_capacity;
   rk_u32 abi_version;
   rk_u32 spin_us; /* an idle block spins this long before it sleeps */
-  rk_u64 pad0[5];
+  rk_u32 policy;  /* RK_POLICY_* */
+  rk_u32 grace_s; /* blocks leave when `alive` does not move for so long; 0 = they never do */
+  rk_u64 pad0[4];
   rk_u64 ended; /* P: actors that have ended; see rkd_quiesce */
   rk_u64 pad1[15];
 } rk_abi_grid;
 RK_CHECK_SIZE(rk_abi_grid, 256);
 RK_CHECK_OFFSET(rk_abi_grid, told_ctrls, 56);
 RK_CHECK_OFFSET(rk_abi_grid, block_count, 72);
+RK_CHECK_OFFSET(rk_abi_grid, policy, 88);
 RK_CHECK_OFFSET(rk_abi_grid, ended, 128);
 
 /* ---- built-in message types ------------------------------------------------------------------ */

@@ -56,7 +56,7 @@ struct rk_block {
   rk_u32 notify;     /* 1: records for the host were written since the last flush */
   rk_u32 notified;   /* value of rk_abi_host.waiting the host was last woken for */
   rk_u32 stepping;   /* 1: hand out only steps_left messages */
-  rk_u32 stop;       /* 1: leave the loop; RK_STOP_PARK: and come back later */
+  rk_u32 stop;       /* RK_STOP_*; 0: go on */
   rk_u64 stop_cmd;   /* command to answer then */
   rk_u32 slot_limit; /* one above the highest slot ever served */
   rk_u32 bell;       /* value of its bell when this round began */
@@ -67,9 +67,13 @@ struct rk_block {
   rk_u64 rounds; /* of its loop, in this generation */
   rk_u64 ended;  /* rk_abi_grid.ended with the actor that ended last; for its response */
   rk_u32 parked; /* 1: it left the loop to come back */
+  rk_u64 alive;  /* copy of rk_abi_host.alive, and when it last moved */
+  rk_u64 alive_us;
 };
 
-#define RK_STOP_PARK 2u
+#define RK_STOP_END 1u  /* leave the loop for good */
+#define RK_STOP_PARK 2u /* leave it at a message boundary and come back later */
+#define RK_STOP_LOST 3u /* the host is gone: leave at once */
 
 RK_STATIC_ASSERT(sizeof(rk_block) <= RK_BLOCK_PRIVATE_BYTES, "rk_block has outgrown its place");
 

@@ -153,7 +153,7 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
       rkd_answer(b, RK_RSP_ACK, cmd, 0, 0);
       break;
     case RK_CMD_TERMINATE:
-      b->stop = 1u;
+      b->stop = RK_STOP_END;
       b->stop_cmd = cmd->cmd_id;
       break;
     case RK_CMD_PARK:

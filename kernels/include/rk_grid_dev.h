@@ -142,6 +142,35 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b)
   return progress;
 }
 
+#if !RK_CAN_SLEEP
+#define RK_WATCH_ROUNDS 1024u /* idle rounds between two looks at the host's sign of life */
+
+/* A host that is gone cannot ask anybody to end, and its device must not spin for ever. */
+RK_SLOW_FN void rkd_watch_host(rk_block *b)
+{
+  const rk_abi_grid *grid = RK_PTR(const rk_abi_grid, b->grid);
+  rk_u64 alive = rk_ld_relaxed_sys_u64(&RK_PTR(const rk_abi_host, grid->host)->alive);
+  rk_u64 now = rkd_clock_us();
+  if (alive != b->alive || b->alive_us == 0u) {
+    b->alive = alive;
+    b->alive_us = now;
+  } else if (grid->grace_s != 0u && now - b->alive_us > grid->grace_s * 1000000ull) {
+    b->stop = RK_STOP_LOST;
+  }
+}
+
+RK_FN rk_u32 rkd_pause_ns(rk_u32 policy, rk_u32 idle_rounds)
+{
+  if (policy == RK_POLICY_LATENCY) {
+    return 0u;
+  }
+  if (policy == RK_POLICY_ECO) {
+    return idle_rounds < 16u ? 100u : idle_rounds < 256u ? 2000u : 20000u;
+  }
+  return idle_rounds < 64u ? 20u : idle_rounds < 1024u ? 100u : 1000u;
+}
+#endif
+
 /* Nothing to do: spin for spin_us, then sleep until woken. With stalled actors it naps: the room
  * they wait for rings the bell, but a paused block or a full ring to the host gets none. The bell's
  * value is that of the beginning of the round, so whatever rang since keeps it awake. `sleeping`
@@ -176,7 +205,10 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   rk_st_relaxed_sys_u32(&b->door->sleeping, 0u);
   rk_fence_seq_cst(); /* before it looks an actor up again: runtime/slots.c */
 #else
-  rkd_pause(b->idle_rounds < 64u ? 20u : b->idle_rounds < 1024u ? 100u : 1000u);
+  if (b->idle_rounds % RK_WATCH_ROUNDS == 0u) {
+    rkd_watch_host(b);
+  }
+  rkd_pause(rkd_pause_ns(RK_PTR(const rk_abi_grid, b->grid)->policy, b->idle_rounds));
 #endif
 }
 
@@ -246,13 +278,19 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   }
   const rk_abi_host *host = RK_PTR(const rk_abi_host, RK_PTR(rk_abi_grid, b->grid)->host);
   rk_u64 told = b->handled;
+  rk_u32 progress = 0u;
+  b->alive_us = 0u; /* time passed while it was parked */
   rk_st_release_sys_u32(&b->door->hello, RK_ABI_VERSION);
-  while (b->stop == 0u && rk_ld_relaxed_sys_u32(&host->abort) == 0u) {
+  while (b->stop == 0u) {
+    /* a word of the host's: far away for a device */
+    if ((progress == 0u || b->rounds % 16u == 0u) && rk_ld_relaxed_sys_u32(&host->abort) != 0u) {
+      break;
+    }
 #if RK_CAN_SLEEP
     b->bell = rk_ld_acquire_gpu_u32(&b->shared->bell);
 #endif
     rkd_quiesce(b);
-    rk_u32 progress = rkd_poll_host(b);
+    progress = rkd_poll_host(b);
     progress += rkd_poll_ready(b);
     progress += rkd_run_actors(b);
     rkd_flush(b);
@@ -270,7 +308,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   }
   if (b->stop == RK_STOP_PARK) {
     rkd_block_park(b);
-  } else {
+  } else if (b->stop != RK_STOP_LOST) {
     rkd_block_close(b);
   }
   rk_st_release_sys_u32(&b->door->done, 1u);

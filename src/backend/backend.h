@@ -108,6 +108,8 @@ struct rk_backend_ops {
   /* The same, and also keeps a block awake that is just about to sleep: for what it does not look
    * at once more before it sleeps (room for messages to the host). */
   void (*grid_poke)(rk_backend *backend, uint32_t block);
+  /* The host is about to sleep: watch the rings for it. NULL where blocks signal by themselves. */
+  void (*host_waits)(rk_backend *backend);
   /* RK_OK, or the code and text of what ended the device. May be called at any time and often. */
   int (*health)(const rk_backend *backend, rk_error *err);
 

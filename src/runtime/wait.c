@@ -37,6 +37,9 @@ static bool arm(rk_runtime *rt)
   }
   rk_st_release_sys_u32(&rt->host->waiting, rt->waiting); /* partner: the watching thread */
   rk_fence_seq_cst();
+  if (rt->ops->host_waits != NULL) {
+    rt->ops->host_waits(rt->backend);
+  }
   return has_record(rt);
 }
 
