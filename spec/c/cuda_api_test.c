@@ -100,6 +100,12 @@ static void a_stub_is_called_one(void **state)
   set("TINY_LACK", "*");
   assert_int_equal(RK_ENO_DEVICE, open_at(driver_path));
   expect_text("is the stub library of a CUDA toolkit, not a driver");
+  /* The real one, where a toolkit is installed. */
+  static const char real[] = "/usr/local/cuda/lib64/stubs/libcuda.so";
+  if (access(real, R_OK) == 0) {
+    assert_int_equal(RK_ENO_DEVICE, open_at(real));
+    expect_text("is the stub library of a CUDA toolkit, not a driver");
+  }
 }
 
 static void refusals_of_init_say_what_to_do(void **state)

@@ -5,7 +5,8 @@
  * One file for each class: lrk_runtime.c (with lrk_registry.c for what a runtime launches, finds
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
- * lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c; lrk_module.c opens them, lrk_aux.c has the common checks.
+ * lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c; lrk_module.c opens them, lrk_aux.c has the common checks,
+ * lrk_device.c says what devices there are.
  *
  * Rules of this folder
  * - A class is a full userdata of one struct; a child keeps its runtime's userdata in user value 1,
@@ -250,6 +251,10 @@ lrk_schema *lrk_check_message(lua_State *L, int index);
 void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node);
 void lrk_message_register(lua_State *L);
 extern const luaL_Reg lrk_message_functions[];
+
+/* ---- lrk_device.c ---------------------------------------------------------------------------- */
+
+extern const luaL_Reg lrk_device_functions[];
 
 /* ---- lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c --------------------------------------------------- */
 

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <string.h>
 
-#include "backend/backend.h"
 #include "backend/cpu/cpu_toolchain.h"
 #include "base/alloc.h"
 #include "base/base.h"
@@ -92,53 +91,6 @@ static int core_cache_dir(lua_State *L)
   return 1;
 }
 
-/* Adds a line for one backend to the list on top of the stack. */
-static void add_device(lua_State *L, const char *backend)
-{
-  const rk_backend_ops *ops = NULL;
-  rk_backend *device = NULL;
-  rk_error err = RK_ERROR_INIT;
-  rk_backend_options options = {0};
-  int status = rk_backend_select(backend, &ops, &err);
-  if (status == RK_OK) {
-    status = ops->open(&options, &device, &err);
-  }
-  lua_createtable(L, 0, 7);
-  lua_pushstring(L, backend);
-  lua_setfield(L, -2, "backend");
-  lua_pushinteger(L, 0);
-  lua_setfield(L, -2, "index");
-  lua_pushboolean(L, status == RK_OK);
-  lua_setfield(L, -2, "is_usable");
-  if (status == RK_OK) {
-    rk_backend_info info = {0};
-    ops->info(device, &info);
-    ops->close(device);
-    lua_pushstring(L, info.device_name);
-    lua_setfield(L, -2, "name");
-    lua_pushinteger(L, info.processors);
-    lua_setfield(L, -2, "processors");
-    lua_pushinteger(L, info.blocks);
-    lua_setfield(L, -2, "blocks");
-    lua_pushinteger(L, (lua_Integer)info.memory_bytes);
-    lua_setfield(L, -2, "memory_bytes");
-  } else {
-    lua_pushstring(L, err.text);
-    lua_setfield(L, -2, "reason");
-  }
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-}
-
-/* devices() -> list of { backend, index, is_usable, name, processors, blocks, memory_bytes |
- * reason } */
-static int core_devices(lua_State *L)
-{
-  lua_newtable(L);
-  add_device(L, "cpu");
-  add_device(L, "cuda");
-  return 1;
-}
-
 /* clock() -> seconds of a clock that never steps back */
 static int core_clock(lua_State *L)
 {
@@ -208,9 +160,10 @@ static void push_limits(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"params", core_params},       {"param_check", core_param_check}, {"compiler", core_compiler},
-    {"cache_dir", core_cache_dir}, {"devices", core_devices},         {"clock", core_clock},
-    {"poll", core_poll},           {"methods", core_methods},         {NULL, NULL},
+    {"params", core_params},     {"param_check", core_param_check},
+    {"compiler", core_compiler}, {"cache_dir", core_cache_dir},
+    {"clock", core_clock},       {"poll", core_poll},
+    {"methods", core_methods},   {NULL, NULL},
 };
 
 LUAMOD_API int luaopen_ringkernel_core(lua_State *L);
@@ -227,6 +180,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   lrk_pubsub_register(L);
   lrk_buffer_register(L);
   luaL_newlib(L, functions);
+  luaL_setfuncs(L, lrk_device_functions, 0);
   luaL_setfuncs(L, lrk_message_functions, 0);
   luaL_setfuncs(L, lrk_state_functions, 0);
   luaL_setfuncs(L, lrk_hlc_functions, 0);

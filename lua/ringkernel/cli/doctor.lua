@@ -79,7 +79,8 @@ end
 
 local FIRST_COLUMNS = { "index", "id", "backend", "name" }
 
---- The columns of a list of tables: the usual ones first, the others sorted.
+--- The columns of a list of tables: the usual ones first, then the others sorted, the reason, which
+-- is long, last. Fields that are tables themselves have no column; --doctor shows them.
 local function column_names(devices)
   local names, seen = {}, {}
   local function add(name)
@@ -90,9 +91,11 @@ local function column_names(devices)
   end
   local present, others = {}, {}
   for _, device in ipairs(devices) do
-    for name in pairs(device) do
-      present[name] = true
-      others[#others + 1] = tostring(name)
+    for name, value in pairs(device) do
+      if type(value) ~= "table" then
+        present[name] = true
+        others[#others + 1] = name ~= "reason" and tostring(name) or nil
+      end
     end
   end
   for _, name in ipairs(FIRST_COLUMNS) do
@@ -103,6 +106,9 @@ local function column_names(devices)
   table.sort(others)
   for _, name in ipairs(others) do
     add(name)
+  end
+  if present.reason then
+    add("reason")
   end
   return names
 end
@@ -190,8 +196,66 @@ local function check_backends(core)
   else
     good = finding("ok", "backend cpu", cores)
   end
-  finding("note", "backend cuda", "this version has no CUDA backend yet; kernels run on the cpu")
   return good
+end
+
+--- The names of the fields of `flags` that are `value`, sorted, as readable text.
+local function flag_names(flags, value)
+  local names = {}
+  for name, flag in pairs(flags or {}) do
+    if flag == value then
+      names[#names + 1] = (name:gsub("_", " "))
+    end
+  end
+  table.sort(names)
+  return #names > 0 and table.concat(names, ", ") or "none"
+end
+
+local function report_cuda_device(device)
+  local what = ("CUDA device %d"):format(device.index)
+  if not device.name then
+    finding("note", what, "not usable: " .. show(device.reason))
+    return
+  end
+  local facts = ("%s, compute capability %s, %d multiprocessors, %.1f GiB, %s"):format(device.name,
+    device.compute_capability, device.processors, device.memory_bytes / 2 ^ 30, device.pci_bus)
+  finding(device.is_capable and "ok" or "note", what, facts,
+    not device.is_capable and "not usable: " .. show(device.reason) or nil)
+  finding("", "", "uuid " .. device.uuid)
+  finding("", "", "has: " .. flag_names(device.capabilities, true))
+  finding("", "", "has not: " .. flag_names(device.capabilities, false))
+end
+
+--- The driver, each of its devices, and whether kernels can run there. Nothing here is needed: the
+-- cpu is always there.
+local function check_cuda(core)
+  local driver = core.cuda_driver()
+  local where = driver.library .. (driver.is_chosen and " (RINGKERNEL_LIBCUDA)" or "")
+  if not driver.is_usable then
+    local version = driver.version and (", CUDA " .. driver.version) or ""
+    finding("note", "CUDA driver", driver.is_loaded and where .. version
+      or "not found; looked for " .. where, driver.reason)
+    finding("note", "backend cuda", "no usable driver", "kernels run on the cpu")
+    return
+  end
+  finding("ok", "CUDA driver", ("%s, CUDA %s"):format(where, driver.version or "unknown"))
+  local usable, reason
+  for _, device in ipairs(core.devices() or {}) do
+    if device.backend == "cuda" then
+      report_cuda_device(device)
+      usable = usable or device.is_usable
+      reason = reason or device.is_capable and device.reason
+    end
+  end
+  if driver.environment then
+    finding("note", "environment", driver.environment)
+  end
+  if usable then
+    finding("ok", "backend cuda", "ready")
+  else
+    finding("note", "backend cuda", reason or "no device can run a resident grid",
+      "kernels run on the cpu")
+  end
 end
 
 local function check_module(name, version)
@@ -220,6 +284,9 @@ function M.doctor()
     good = check_cache(core) and good
   end
   good = check_backends(core) and good
+  if core then
+    check_cuda(core)
+  end
   check_module("luv", function(luv)
     return type(luv.version_string) == "function" and luv.version_string() or nil
   end)

@@ -104,9 +104,28 @@ function ringkernel.hlc_unpack(text) end
 ---@return ringkernel.code? code unsupported: the module is not installed
 function ringkernel.loop(name, option) end
 
----The devices: { backend, index, is_usable, name, processors, blocks, memory_bytes } or, where it
----is not usable, `reason`.
----@return table[]
+---What rk.devices() says of one device. The fields from `is_capable` on are those of CUDA devices.
+---@class ringkernel.device
+---@field backend "cpu" | "cuda"
+---@field index integer from 0, within its backend
+---@field is_usable boolean whether rk.open can use it now
+---@field reason? string why not
+---@field name? string nil where there is no device behind the entry
+---@field processors? integer processors, or multiprocessors
+---@field blocks? integer cpu: blocks of a grid unless told otherwise
+---@field memory_bytes? integer
+---@field is_capable? boolean whether it could run a resident grid, whatever the rest allows
+---@field compute_capability? string "9.0"
+---@field uuid? string "GPU-..."
+---@field pci_bus? string "0000:3b:00.0"
+---@field numa_node? integer node of the host next to it, where known
+---@field compute_mode? "default" | "prohibited" | "exclusive_process" | "unknown"
+---@field capabilities? table<string, boolean> cooperative_launch, mapped_memory, clusters, ...
+---@field limits? table<string, integer> block_lanes, block_shared_bytes, clock_khz, ...
+
+---The devices of this machine, usable or not. Where there is no CUDA driver or device, one entry
+---for the backend says why.
+---@return ringkernel.device[]
 function ringkernel.devices() end
 
 return ringkernel
