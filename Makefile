@@ -81,7 +81,8 @@ STOCK_SRC := $(if $(STOCK_GEN),$(KERNELS:kernels/%.cu=$(GEN)/stock_%.c))
 
 obj_of    = $(patsubst %.c,$(OBJ)/%.o,$(1))
 gen_obj   = $(patsubst $(GEN)/%.c,$(OBJ)/gen/%.o,$(1))
-LIB_OBJ  := $(call obj_of,$(LIB_SRC)) $(OBJ)/gen/embed_kernels.o $(call gen_obj,$(STOCK_SRC))
+LIB_OBJ  := $(call obj_of,$(LIB_SRC)) $(OBJ)/gen/embed_kernels.o $(call gen_obj,$(STOCK_SRC)) \
+            $(OBJ)/gen/prebuilt_stock.o
 MOD_OBJ  := $(call obj_of,$(MOD_SRC))
 RKL_OBJ  := $(call obj_of,$(RKL_SRC)) $(OBJ)/gen/embed_lua.o
 AUX_OBJ  := $(call obj_of,$(TEST_AUX))
@@ -212,6 +213,15 @@ $(STOCK_SRC) &: $(STOCK_GEN) $(KERNELS) $(KERNEL_H) $(LUA_SRC) $(BUILD)/embedded
 	$(Q)$(LUA) $(STOCK_GEN) $(GEN)
 	@touch $(STOCK_SRC)
 endif
+
+# The stock kernels as PTX, for machines without NVRTC.
+PREBUILT := kernels/prebuilt/stock.ptx
+
+$(GEN)/prebuilt_stock.c: scripts/prebuilt.lua $(PREBUILT) $(KERNELS) $(KERNEL_H) $(LUA_SRC) \
+                         $(BUILD)/embedded
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LUA) scripts/prebuilt.lua c $@
 
 # ---- using it -----------------------------------------------------------------------------------
 
@@ -348,9 +358,22 @@ check-kernels: $(BUILD)/nvrtc_compile ## compile the device code for every GPU a
 	@$(LUA) scripts/check_kernels.lua --tool $< --work $(BUILD)/check-kernels \
 	  --log build/results/check-kernels/kernels.log $(if $(PART),--part check-kernels)
 
-$(BUILD)/nvrtc_compile: scripts/nvrtc_compile.c $(BUILD)/flags
+# Only what looks for NVRTC and what that stands on: `make prebuilt` runs before there is a library.
+nvrtc_tool_objs := $(call obj_of,src/backend/cuda/cuda_nvrtc_load.c $(wildcard src/base/*.c))
+
+$(BUILD)/nvrtc_compile: scripts/nvrtc_compile.c $(nvrtc_tool_objs) $(BUILD)/flags
 	$(call say,CC,$<)
-	$(Q)$(CC) $(filter-out -fPIC $(INCLUDES),$(BASE_FLAGS)) $(CPPFLAGS) $(CFLAGS) -o $@ $< -ldl
+	$(Q)$(CC) $(filter-out -fPIC,$(BASE_FLAGS)) $(sanitizers) $(CPPFLAGS) $(CFLAGS) -o $@ $< \
+	  $(nvrtc_tool_objs) $(LIBS)
+
+prebuilt: $(BUILD)/nvrtc_compile ## compile the stock kernels to kernels/prebuilt (needs NVRTC)
+	@mkdir -p $(BUILD)/prebuilt $(dir $(PREBUILT))
+	$(call say,NVRTC,$(PREBUILT))
+	$(Q)$(LUA) scripts/prebuilt.lua unit $(BUILD)/prebuilt/stock.cu
+	$(Q)$< --headers kernels/include --arch 75 --out $(BUILD)/prebuilt/stock \
+	  $(BUILD)/prebuilt/stock.cu -- --std=c++17 --device-as-default-execution-space --no-cache
+	$(Q)$(LUA) scripts/prebuilt.lua pack $(BUILD)/prebuilt/stock.sm_75.ptx
+	$(Q)if command -v ptxas >/dev/null; then ptxas -arch=sm_75 -o /dev/null $(PREBUILT); fi
 
 syntax_flags = $(filter-out -g -O2,$(BASE_FLAGS)) $(LUA_CFLAGS) $(LINE_CFLAGS) -Ispec/c -Werror
 LINT := $(BUILD)/lint
@@ -398,6 +421,6 @@ help: ## this list
 
 .PHONY: FORCE build objects test-programs tiny-drivers bootstrap demo bench docs run-suites test \
   test-c test-lua test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check \
-  check-kernels install clean help
+  check-kernels prebuilt install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

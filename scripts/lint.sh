@@ -47,6 +47,7 @@ shell_syntax() {
   check layers "$lua" scripts/check_layers.lua
   check size "$lua" scripts/check_size.lua
   check platform "$lua" scripts/check_platform.lua
+  check prebuilt "$lua" scripts/prebuilt.lua check
   check headers "$make" --no-print-directory -k ${JOBS:-} lint-headers
   check gcc "$make" --no-print-directory -k ${JOBS:-} lint-gcc
   check clang "$make" --no-print-directory -k ${JOBS:-} lint-clang

@@ -10,23 +10,19 @@
  * and PREFIX.sm_N.log; a line "sm_N ok" or "sm_N failed: why" goes to standard output. Every *.h
  * of DIR can be included by its name. Options after -- are NVRTC's. N may carry a letter: 90a.
  *
- * NVRTC is looked for in RINGKERNEL_NVRTC, by its name in the loader's path (13, then 12), in
- * lib64 of CUDA_HOME and of /usr/local/cuda, and in the wheels of VIRTUAL_ENV and of the system's
- * Python. It opens its builtins by bare name, which fails outside the loader's path even for a
- * file beside it: they are opened first, by full path.
+ * NVRTC is looked for as the library does (src/backend/cuda/cuda_nvrtc.h).
  *
  * Exit status: 0 all compiled, 1 some did not, 2 misuse or a file could not be read or written,
  * 3 there is no NVRTC.
  *
- * Used by scripts/check_kernels.lua.
+ * Used by scripts/check_kernels.lua and by `make prebuilt`.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "backend/cuda/cuda_nvrtc_internal.h"
+
 #include <dirent.h>
-#include <dlfcn.h>
-#include <glob.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -36,45 +32,7 @@
 
 enum { MAX_ARCHS = 64, MAX_HEADERS = 256, MAX_OPTIONS = 64 };
 
-/* ---- the part of nvrtc.h that is used ---- */
-
-typedef struct nvrtc_program nvrtc_program;
-
-static struct {
-  int (*version)(int *major, int *minor);
-  int (*arch_count)(int *count);
-  int (*archs)(int *list);
-  int (*create)(nvrtc_program **program, const char *source, const char *name, int header_count,
-                const char *const *texts, const char *const *names);
-  int (*destroy)(nvrtc_program **program);
-  int (*compile)(nvrtc_program *program, int option_count, const char *const *options);
-  int (*log_size)(nvrtc_program *program, size_t *size);
-  int (*log)(nvrtc_program *program, char *text);
-  int (*ptx_size)(nvrtc_program *program, size_t *size);
-  int (*ptx)(nvrtc_program *program, char *text);
-  int (*cubin_size)(nvrtc_program *program, size_t *size);
-  int (*cubin)(nvrtc_program *program, char *image);
-  const char *(*error_text)(int code);
-} nvrtc;
-
-static const struct {
-  const char *name;
-  void *slot;
-} symbols[] = {
-  { "nvrtcVersion", &nvrtc.version },
-  { "nvrtcGetNumSupportedArchs", &nvrtc.arch_count },
-  { "nvrtcGetSupportedArchs", &nvrtc.archs },
-  { "nvrtcCreateProgram", &nvrtc.create },
-  { "nvrtcDestroyProgram", &nvrtc.destroy },
-  { "nvrtcCompileProgram", &nvrtc.compile },
-  { "nvrtcGetProgramLogSize", &nvrtc.log_size },
-  { "nvrtcGetProgramLog", &nvrtc.log },
-  { "nvrtcGetPTXSize", &nvrtc.ptx_size },
-  { "nvrtcGetPTX", &nvrtc.ptx },
-  { "nvrtcGetCUBINSize", &nvrtc.cubin_size },
-  { "nvrtcGetCUBIN", &nvrtc.cubin },
-  { "nvrtcGetErrorString", &nvrtc.error_text },
-};
+static rk_nvrtc nvrtc;
 
 /* ---- small things ---- */
 
@@ -133,127 +91,21 @@ static void write_file(const char *prefix, const char *arch, const char *suffix,
   }
 }
 
-/* ---- finding NVRTC ---- */
-
-/* Opens libnvrtc-builtins.so.* in the folder of `path`; not having any is no failure yet. */
-static void open_builtins(const char *path)
+static void load_nvrtc(void)
 {
-  char real[PATH_MAX];
-  char pattern[PATH_MAX + 32];
-  glob_t found;
-  if (realpath(path, real) == NULL) {
-    return;
-  }
-  (void)snprintf(pattern, sizeof(pattern), "%s/libnvrtc-builtins.so.*", dirname(real));
-  if (glob(pattern, 0, NULL, &found) == 0) {
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-      (void)dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
-    }
-    globfree(&found);
-  }
-}
-
-static void *open_path(const char *path, char *where)
-{
-  if (strchr(path, '/') != NULL) {
-    open_builtins(path);
-  }
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (library != NULL) {
-    (void)snprintf(where, PATH_MAX, "%s", path);
-  }
-  return library;
-}
-
-/* Opens the last file that matches `pattern`, which is the newest version. */
-static void *open_pattern(const char *folder, const char *pattern, char *where)
-{
-  char full[PATH_MAX];
-  glob_t found;
-  void *library = NULL;
-  int length = snprintf(full, sizeof(full), "%s/%s", folder, pattern);
-  if (length < 0 || (size_t)length >= sizeof(full) || glob(full, 0, NULL, &found) != 0) {
-    return NULL;
-  }
-  for (size_t i = found.gl_pathc; i > 0 && library == NULL; i--) {
-    library = open_path(found.gl_pathv[i - 1], where);
-  }
-  globfree(&found);
-  return library;
-}
-
-static void *open_nvrtc(char *where)
-{
-  static const char *const names[] = { "libnvrtc.so.13", "libnvrtc.so.12" };
-  static const char *const wheels[] = {
-    "nvidia/cu13/lib/libnvrtc.so.1[0-9]",
-    "nvidia/cuda_nvrtc/lib/libnvrtc.so.1[0-9]",
-  };
-  static const char *const sites[] = {
-    "/usr/local/lib/python3*/site-packages",
-    "/usr/local/lib/python3*/dist-packages",
-    "/usr/lib/python3/dist-packages",
-  };
-  const char *named = getenv("RINGKERNEL_NVRTC");
-  const char *home = getenv("CUDA_HOME");
-  const char *virtual_env = getenv("VIRTUAL_ENV");
-  char folder[PATH_MAX - 64];
-  void *library = NULL;
-  if (named != NULL && named[0] != '\0') {
-    return open_path(named, where); /* what was asked for, or nothing */
-  }
-  for (size_t i = 0; i < 2 && library == NULL; i++) {
-    library = open_path(names[i], where);
-  }
-  if (library == NULL && home != NULL && home[0] == '/') {
-    library = open_pattern(home, "lib64/libnvrtc.so.1[0-9]", where);
-  }
-  if (library == NULL) {
-    library = open_pattern("/usr/local/cuda", "lib64/libnvrtc.so.1[0-9]", where);
-  }
-  for (size_t i = 0; i < 2 && library == NULL; i++) {
-    if (virtual_env != NULL && virtual_env[0] == '/') {
-      (void)snprintf(folder, sizeof(folder), "%s/lib/python3*/site-packages", virtual_env);
-      library = open_pattern(folder, wheels[i], where);
-    }
-    for (size_t site = 0; site < 3 && library == NULL; site++) {
-      library = open_pattern(sites[site], wheels[i], where);
-    }
-  }
-  return library;
-}
-
-static void load_nvrtc(char *where)
-{
-  void *library = open_nvrtc(where);
-  if (library == NULL) {
-    quit(3, "no NVRTC found (%s); set RINGKERNEL_NVRTC to the path of libnvrtc.so.13 or .12",
-         dlerror());
-  }
-  for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-    void *address = dlsym(library, symbols[i].name);
-    if (address == NULL) {
-      quit(3, "%s lacks %s", where, symbols[i].name);
-    }
-    memcpy(symbols[i].slot, &address, sizeof(address));
+  rk_error err = RK_ERROR_INIT;
+  if (rk__nvrtc_load(&nvrtc, &err) != RK_OK) {
+    quit(3, "%s", err.text);
   }
 }
 
 /* ---- what it does ---- */
 
-static int list_archs(const char *where)
+static int list_archs(void)
 {
-  int major = 0;
-  int minor = 0;
-  int count = 0;
-  int list[MAX_ARCHS];
-  if (nvrtc.version(&major, &minor) != 0 || nvrtc.arch_count(&count) != 0 || count > MAX_ARCHS ||
-      nvrtc.archs(list) != 0) {
-    quit(3, "%s does not tell its architectures", where);
-  }
-  printf("library %s\nversion %d.%d\n", where, major, minor);
-  for (int i = 0; i < count; i++) {
-    printf("arch %d\n", list[i]);
+  printf("library %s\nversion %d.%d\n", nvrtc.path, nvrtc.info.major, nvrtc.info.minor);
+  for (size_t i = 0; i < nvrtc.info.arch_count; i++) {
+    printf("arch %u\n", (unsigned)nvrtc.info.archs[i]);
   }
   return 0;
 }
@@ -290,11 +142,11 @@ static void read_headers(const char *folder)
   closedir(open);
 }
 
-typedef int size_fn(nvrtc_program *program, size_t *size);
-typedef int get_fn(nvrtc_program *program, char *data);
+typedef int size_fn(rk_nvrtc_program *program, size_t *size);
+typedef int get_fn(rk_nvrtc_program *program, char *data);
 
 /* Writes one product of a compilation; `text`: it ends with a zero byte that is not written. */
-static void save(nvrtc_program *program, size_fn *get_size, get_fn *get, const char *prefix,
+static void save(rk_nvrtc_program *program, size_fn *get_size, get_fn *get, const char *prefix,
                  const char *arch, const char *suffix, bool text)
 {
   size_t size = 0;
@@ -312,7 +164,7 @@ static void save(nvrtc_program *program, size_fn *get_size, get_fn *get, const c
 static bool compile(const char *source, const char *name, const char *arch, const char *prefix,
                     int option_count, const char **options)
 {
-  nvrtc_program *program = NULL;
+  rk_nvrtc_program *program = NULL;
   char arch_option[64];
   (void)snprintf(arch_option, sizeof(arch_option), "--gpu-architecture=sm_%s", arch);
   options[option_count] = arch_option;
@@ -341,14 +193,13 @@ int main(int argc, char **argv)
   const char *options[MAX_OPTIONS + 1];
   const char *prefix = NULL;
   const char *path = NULL;
-  char where[PATH_MAX];
   int arch_count = 0;
   int option_count = 0;
   int i = 1;
   bool all_compiled = true;
   if (argc == 2 && strcmp(argv[1], "--archs") == 0) {
-    load_nvrtc(where);
-    return list_archs(where);
+    load_nvrtc();
+    return list_archs();
   }
   for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
     bool has_value = i + 1 < argc;
@@ -374,7 +225,7 @@ int main(int argc, char **argv)
     quit(2, "usage: nvrtc_compile --archs | [--headers DIR] --arch N... --out PREFIX SOURCE "
             "[-- OPTION...]");
   }
-  load_nvrtc(where);
+  load_nvrtc();
   char *source = read_file(path);
   for (int a = 0; a < arch_count; a++) {
     all_compiled = compile(source, path, archs[a], prefix, option_count, options) && all_compiled;

@@ -255,8 +255,9 @@ int rk__nvrtc_log_first_error(const char *text, rk_error *err)
     }
   }
   if (best == NULL) {
+    const char *why = text[0] != '\0' ? text : "it does not say why";
     return rk_error_set(err, RK_ECOMPILE, "NVRTC did not compile the source: %.*s",
-                        (int)strcspn(text, "\n"), text[0] != '\0' ? text : "it does not say why");
+                        (int)strcspn(why, "\n"), why);
   }
   const char *line = best;
   while (line > text && line[-1] != '\n') {
