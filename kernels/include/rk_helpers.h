@@ -261,21 +261,21 @@ RK_HELPER rk_u32 rk_warp_mask(void)
   return 0xffffffffu >> (RK_WARP_LANES - rk_warp_lanes());
 }
 
-#if RK_HELPER_BUILTINS && !defined(RK_WARP_DEFINED)
+#if defined(__CUDACC__) && !defined(RK_WARP_DEFINED)
 #define RK_WARP_DEFINED 1
 RK_HELPER rk_u64 rk_shuffle_u64(rk_u64 v, rk_u32 source)
 {
   source %= RK_WARP_LANES;
   source = source < rk_warp_lanes() ? source : rk_warp_lane();
-  return __shfl_sync(rk_warp_mask(), (unsigned long long)v, (int)source);
+  return rk_ptx_warp_shuffle(rk_warp_mask(), v, source);
 }
 RK_HELPER rk_u32 rk_ballot(int predicate)
 {
-  return __ballot_sync(rk_warp_mask(), predicate);
+  return rk_ptx_warp_ballot(rk_warp_mask(), predicate);
 }
 RK_HELPER void rk_warp_sync(void)
 {
-  __syncwarp(rk_warp_mask());
+  rk_ptx_warp_meet(rk_warp_mask());
 }
 #endif
 

@@ -9,7 +9,7 @@
  * CPU, with __CUDACC__ defined; rk_atomic.h and rk_helpers.h then use what they use on the host.
  *
  *   rk_ptx_thread()  rk_ptx_threads()       number of this thread in its block, threads of a block
- *   rk_ptx_block()                          number of this block in the grid
+ *   rk_ptx_block()  rk_ptx_blocks()         number of this block in the grid, blocks of the grid
  *   rk_ptx_time_ns()                        nanoseconds since 1970, the same in all blocks
  *   rk_ptx_pause(ns)                        lets about that much time pass, at most a millisecond
  *   rk_ptx_block_meet()                     barrier 0, of all threads of the block
@@ -24,7 +24,7 @@
  *   RK_PTX_STATIC_SHARED                    the same, outside of functions
  *   RK_TRANSLATE(address)                   an address as it is stored (rk_uptr) -> as it is used
  *
- * Used by rk_dev.h, rk_team_dev.h and rk_module_cuda.h; rk_abi.h comes first.
+ * Used by rk_dev.h, rk_team_dev.h, rk_module_cuda.h and rk_global_cuda.h; rk_abi.h comes first.
  */
 #ifndef RK_PTX_DEV_H
 #define RK_PTX_DEV_H
@@ -53,6 +53,10 @@ RK_PTX_FN rk_u32 rk_ptx_threads(void)
 RK_PTX_FN rk_u32 rk_ptx_block(void)
 {
   return blockIdx.x;
+}
+RK_PTX_FN rk_u32 rk_ptx_blocks(void)
+{
+  return gridDim.x;
 }
 RK_PTX_FN rk_u64 rk_ptx_time_ns(void)
 {
