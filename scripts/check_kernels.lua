@@ -3,10 +3,11 @@
 --   lua5.4 scripts/check_kernels.lua --tool FILE --work DIR [--log FILE] [--part NAME]
 --
 -- FILE is scripts/nvrtc_compile.c, built; DIR is where products go (made if it is missing). Checks:
---   a. every stock kernel and test definition compiles as C11 (gcc, clang) and C++17 (g++)
+--   a. every stock kernel, test definition and ordinary kernel compiles as C11 (gcc, clang) and as
+--      C++17 (g++)
 --   b. the grid with all stock kernels, and one with all test definitions, compiles with NVRTC for
 --      every architecture it offers, our headers in memory; registers and spills are told, and the
---      stock grid may spill nothing
+--      stock grid may spill nothing; so do ordinary kernels, each by itself
 --   c. in the PTX of the marker kernels every access to a word that carries a memory order is of
 --      the right kind, and the stock grid has the accesses it needs and none of a wrong kind
 --   d. each planted mistake is found by c
@@ -321,6 +322,9 @@ for _, definitions in ipairs { stock_definitions, cases.definitions() } do
     add_host(def.name, codegen.kernel(def))
   end
 end
+for _, def in ipairs(cases.globals()) do
+  add_host(def.name, codegen.global(def))
+end
 add_host("grid", '#include "rk_grid_dev.h"\nvoid rk_serve(rk_block *b, rk_u64 grid);\n'
   .. "void rk_serve(rk_block *b, rk_u64 grid) { rkd_block_serve(b, grid, 0u); }\n")
 check_host(host_sources)
@@ -352,6 +356,11 @@ else
 
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
   check_grid("grid of the test definitions", cases_source, archs, true)
+  for _, def in ipairs(cases.globals()) do
+    local source = ("%s/global_%s.cu"):format(options.work, def.name)
+    write(source, device.global(def))
+    check_grid("ordinary kernel " .. def.name, source, archs, false)
+  end
   for _, arch in ipairs(PTX_ARCHS) do
     local text = grids[arch] and grids[arch].ptx
     result(("PTX of the grid for sm_%d"):format(arch),

@@ -1,8 +1,9 @@
--- What scripts/check_kernels.lua compiles beside the stock kernels: test definitions, marker
--- kernels and planted mistakes.
+-- What scripts/check_kernels.lua compiles beside the stock kernels: test definitions, ordinary
+-- kernels, marker kernels and planted mistakes.
 --
 -- `cases.definitions()` are handlers of 1, 32, 33, 128 and 256 lanes; together they use all that a
--- handler may call. `cases.markers` are kernels that hold one function of the queues each, with the
+-- handler may call. `cases.globals()` are ordinary kernels, which share the helpers but not the
+-- number of lanes. `cases.markers` are kernels that hold one function of the queues each, with the
 -- word that carries its memory order and the accesses to it that there must be. `cases.plants` are
 -- mistakes in the headers that the check of a marker must find.
 
@@ -149,6 +150,68 @@ function M.definitions()
     }
   end
   return out
+end
+
+-- ---- ordinary kernels ----
+
+local SAXPY = [[
+RK_GLOBAL() {
+  RK_FOR_GRID(i, n) {
+    y[i] = a * x[i] + y[i];
+  }
+}
+]]
+
+-- Sums of blocks and their neighbours' elements: shared memory, barriers, warps, atomics.
+local BLOCK_SUMS = [[
+#define SHIFT 1u
+
+static rk_u64 twice(rk_u64 v) {
+  return v << SHIFT;
+}
+
+RK_GLOBAL() {
+  RK_SHARED rk_f64 tile[RK_LANES_MAX];
+  const rk_u32 lane = rk_lane();
+  rk_f64 part = 0.0;
+  RK_FOR_GRID(i, n) {
+    part += (rk_f64)data[i];
+  }
+  tile[lane] = part;
+  rk_block_sync();
+  part += tile[(lane + 1u) % rk_lanes()];
+  rk_sync(0);
+  RK_FOR_LANES(k, rk_lanes()) {
+    part += tile[k];
+  }
+  part = rk_block_sum_f64(0, part);
+  const rk_u32 bits = rk_ballot(flag != 0 && rk_warp_any(part > 0.0));
+  const rk_u32 last = rk_warp_sum_u32(rk_shuffle_u32(lane, 31u));
+  rk_warp_sync();
+  if (rk_warp_lane() == 0u) {
+    (void)rk_atomic_add_u64(votes, twice(last) + bits);
+  }
+  if (lane == 0u) {
+    (void)rk_atomic_add_f64(total, part);
+  }
+}
+]]
+
+--- The checked ordinary kernels.
+function M.globals()
+  return {
+    definition.global {
+      name = "saxpy",
+      params = { { "y", "f32*" }, { "x", "const f32*" }, { "a", "f32" }, { "n", "u32" } },
+      source = SAXPY,
+    },
+    definition.global {
+      name = "block_sums",
+      params = { { "total", "f64*" }, { "votes", "u64*" }, { "data", "const i16*" }, { "n", "u64" },
+        { "flag", "u8" } },
+      source = BLOCK_SUMS,
+    },
+  }
 end
 
 -- ---- marker kernels ----

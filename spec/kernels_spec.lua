@@ -84,6 +84,64 @@ describe("kernels", function()
     end)
   end)
 
+  describe("device fragment", function()
+    local def = definition.kernel {
+      name = "part",
+      accepts = { layout.new("Item", { { "value", "u32" } }) },
+      ports = { "next" },
+      block = 33,
+      source = "RK_ON(Item) { (void)ctx; (void)msg; (void)state; }\n",
+    }
+
+    it("knows its lanes, types and ports, but not its number", function()
+      local text = device.fragment(def)
+      assert.equal("#undef RK_LANES\n#define RK_LANES 33\n", text:sub(1, 36))
+      assert.matches("enum : rk_u32 { RK_TYPE_Item = 0x%x+u };", text)
+      assert.is_truthy(text:find("enum : rk_u32 { RK_PORT_next = 0u };", 1, true))
+      assert.is_truthy(text:find('#line 1 "part"\n' .. def.source, 1, true))
+      assert.is_nil(text:find("rk_def_", 1, true))
+      assert.equal("}", text:sub(-1))
+    end)
+
+    it("stands in the unit as it is, once for each number", function()
+      local text = device.unit { def, def }
+      for number = 0, 1 do
+        assert.is_truthy(text:find(("\nnamespace rk_def_%d { /* part */\n%s\n}\n"):format(number,
+          device.fragment(def)), 1, true))
+      end
+    end)
+  end)
+
+  it("have a grid without definitions too", function()
+    assert.equal(32, device.threads {})
+    assert.is_nil(device.unit({}):find("namespace", 1, true))
+  end)
+
+  describe("device source of an ordinary kernel", function()
+    local def = definition.global {
+      name = "scale",
+      params = { { "out", "f32*" }, { "x", "const f32*" }, { "k", "f64" } },
+      source = "RK_GLOBAL() { RK_FOR_GRID(i, 8) { out[i] = x[i] * (rk_f32)k; } }\n",
+    }
+
+    it("is complete: parameters, the user's text, the entry", function()
+      local text = device.global(def)
+      assert.equal('#include "rk_global_cuda.h"\n', text:match("^[^\n]*\n"))
+      assert.is_truthy(text:find("RK_CHECK_SIZE(rk_params, 24);", 1, true))
+      assert.is_truthy(text:find(
+        "rk_global_body(rk_f32 *out, const rk_f32 *x, rk_f64 k)\n", 1, true))
+      assert.is_truthy(text:find('#line 1 "scale"\n' .. def.source, 1, true))
+      assert.is_truthy(text:find("rk_global_body(RK_ADDRESS(rk_f32, rk_in.out), "
+        .. "RK_ADDRESS(const rk_f32, rk_in.x), rk_in.k);", 1, true))
+    end)
+
+    it("needs no parameters", function()
+      local text = device.global(definition.global { name = "g", source = "RK_GLOBAL() { }" })
+      assert.is_truthy(text:find("rk_global_body(void)\n", 1, true))
+      assert.is_truthy(text:find("  rk_global_body();\n", 1, true))
+    end)
+  end)
+
   describe("PTX reader", function()
     local HEAD = [[
 .visible .entry mark_put(

@@ -1,26 +1,28 @@
 -- SPDX-License-Identifier: MIT
---- Writes the one device source that a set of checked definitions (definition.lua) becomes.
+--- Writes the device form of checked definitions (definition.lua), for NVRTC.
 --
--- `device.unit(defs)` returns complete source for NVRTC: the grid's loop, each definition in a
--- namespace of its own with the user's text untouched behind a #line, and the switch that the loop
--- calls handlers through. The number of a definition, from 0 in the order of the list, is what
--- rk_abi_def.index must hold; the entry is `rk_grid`, launched with `device.threads(defs)` threads
--- a block. codegen.lua writes the form for the CPU; both compile the same text. Pure Lua; used by
--- scripts/check_kernels.lua. kernels/README.md explains the form.
+-- `device.fragment(def)` is what one definition adds to the grid's one source: the inside of a
+-- namespace, with the user's text untouched behind a #line. It does not know the definition's
+-- number, so it is made once and kept with the definition; whoever makes a grid puts fragments
+-- together: `device.unit(defs)` here, src/backend/cuda/cuda_unit.c at run time, both to the same
+-- text. The number, from 0 in the order of the list, is what rk_abi_def.index must hold; the entry
+-- is `rk_grid`, launched with `device.threads(defs)` threads a block.
+--
+-- `device.global(def)` is an ordinary kernel as a complete source; its entry `rk_global` takes the
+-- struct of the parameters by value.
+--
+-- codegen.lua writes the form for the CPU; both compile the same text. Pure Lua; used by
+-- kernel.lua, scripts/gen_stock.lua and scripts/check_kernels.lua. kernels/README.md explains the
+-- form.
 
 local definition = require "ringkernel.definition"
+local types = require "ringkernel.codegen_types"
 
 local M = {}
 
 local WARP = 32
 
-local function quote(text)
-  return '"' .. text:gsub('[\\"]', "\\%0"):gsub("%c", "?") .. '"'
-end
-
-local function append(out, format, ...)
-  out[#out + 1] = format:format(...)
-end
+local append = types.append
 
 --- Threads a block needs to run any of the definitions: whole warps.
 function M.threads(defs)
@@ -31,43 +33,12 @@ function M.threads(defs)
   return (most + WARP - 1) // WARP * WARP
 end
 
---- Structs, numbers of types and ports, declarations of the handlers.
-local function append_types(out, def)
-  local seen = {}
-  for _, list in ipairs { def.accepts, def.emits } do
-    for _, shape in ipairs(list) do
-      if not seen[shape.name] then
-        seen[shape.name] = true
-        out[#out + 1] = shape:to_c(shape.name)
-        append(out, "enum : rk_u32 { RK_TYPE_%s = 0x%08xu };", shape.name, shape.id)
-      end
-    end
-  end
-  if def.state then
-    out[#out + 1] = def.state:to_c("rk_state")
-  else
-    append(out, "typedef struct rk_state {\n  rk_u8 rk_unused;\n} rk_state;")
-  end
-  for index, port in ipairs(def.ports) do
-    append(out, "enum : rk_u32 { RK_PORT_%s = %du };", port, index - 1)
-  end
-  for _, shape in ipairs(def.accepts) do
-    append(out, "RK_ON(%s);", shape.name)
-  end
-  if def.handlers.start then
-    append(out, "RK_ON_START();")
-  end
-  if def.handlers.stop then
-    append(out, "RK_ON_STOP();")
-  end
+local function name_number(name, text)
+  return ("enum : rk_u32 { %s = %s };"):format(name, text)
 end
 
---- The user's text, and an end to the macros it defines: the next definition may use the same
--- names.
-local function append_source(out, def)
-  append(out, "#line 1 %s", quote(def.file))
-  out[#out + 1] = (def.source:gsub("\r?\n$", ""))
-  append(out, '#line 1 "rk-generated"')
+--- An end to the macros that the user's text defines: the next definition may use the same names.
+local function append_undefs(out, def)
   local text = "\n" .. definition.strip(def.source:gsub("\\\r?\n", "  "))
   for name in text:gmatch("\n[ \t]*#[ \t]*define[ \t]+([%a_][%w_]*)") do
     append(out, "#undef %s", name)
@@ -94,23 +65,27 @@ local function append_calls(out, def)
   append(out, "  }\n}")
 end
 
-local function append_definition(out, def, number)
-  append(out, "\nnamespace rk_def_%d { /* %s */", number, def.name)
+--- The inside of a definition's namespace, without a last line break.
+function M.fragment(def)
+  local out = {}
   append(out, "#undef RK_LANES\n#define RK_LANES %d", def.block)
   append(out, '#include "rk_module_cuda.h"')
-  append_types(out, def)
-  append_source(out, def)
+  types.append_types(out, def, name_number)
+  types.append_source(out, def)
+  append_undefs(out, def)
   append_calls(out, def)
-  append(out, "}")
+  return table.concat(out, "\n")
 end
 
---- The source of a grid that can run `defs`, a list of at least one.
+--- The source of a grid that can run `defs`, a list.
 function M.unit(defs)
   local out = {}
   append(out, "#define RK_BLOCK_THREADS %d", M.threads(defs))
   append(out, '#include "rk_team_dev.h"')
   for index, def in ipairs(defs) do
-    append_definition(out, def, index - 1)
+    append(out, "\nnamespace rk_def_%d { /* %s */", index - 1, def.name)
+    out[#out + 1] = M.fragment(def)
+    append(out, "}")
   end
   append(out, "\nstatic __device__ __noinline__ void rk_call_handler(rk_ctx *ctx, rk_u32 def,")
   append(out, "    rk_u32 handler, const void *msg, void *state) {")
@@ -121,6 +96,18 @@ function M.unit(defs)
   end
   append(out, "    default: rkd_ctx_fail(ctx, RK_EINVAL); break;")
   append(out, "  }\n}\n")
+  return table.concat(out, "\n")
+end
+
+--- The source of an ordinary kernel.
+function M.global(def)
+  local out = {}
+  append(out, '#include "rk_global_cuda.h"')
+  types.append_params(out, def, "RK_FN")
+  types.append_source(out, def)
+  append(out, "RK_GLOBAL_ENTRY(rk_params rk_in) {")
+  append(out, "  (void)rk_in;")
+  append(out, "  rk_global_body(%s);\n}\n", types.arguments(def, "rk_in."))
   return table.concat(out, "\n")
 end
 
