@@ -1,8 +1,11 @@
 -- Definitions: what rk.kernel and rk.global check, and the C text they become.
 
 local rk = require "ringkernel"
+local core = require "ringkernel.core"
 local codegen = require "ringkernel.codegen"
+local codegen_types = require "ringkernel.codegen_types"
 local definition = require "ringkernel.definition"
+local device = require "ringkernel.codegen_device"
 local layout = require "ringkernel.layout"
 local support = dofile("spec/support.lua")
 
@@ -175,6 +178,25 @@ RK_ON(Reset) { (void)msg; state->d.count = 0; rk_send(ctx, RK_PORT_log, Number, 
     assert.is_truthy(text:find("rk_call_start, rk_call_stop", 1, true))
   end)
 
+  it("goes with a description that says the same", function()
+    local def = def_of(full)
+    local state = layout.new("rk_state", full.state)
+    assert.same({
+      types = {
+        { name = "Reading", id = Reading.id, size_bytes = 16 },
+        { name = "Reset", id = Reset.id, size_bytes = 1 },
+      },
+      ports = { "next", "log" },
+      emits = { support.Number.id, Reading.id },
+      lanes = 4,
+      burst = 3,
+      state_bytes = state.size,
+      emit_bytes = 16,
+      has_start = true,
+      has_stop = true,
+    }, codegen_types.description(def))
+  end)
+
   it("leaves the user's text and its lines alone", function()
     local text = codegen.kernel(def_of(full))
     assert.is_truthy(text:find('#line 1 "k"\n' .. full.source .. "\n#line", 1, true))
@@ -224,6 +246,51 @@ describe("rk.global", function()
     assert.is_true(uses("RK_GLOBAL() { rk_block_sync(); }"))
     assert.is_true(uses("RK_GLOBAL() { rk_warp_sum(1); }"))
     assert.is_true(uses("RK_GLOBAL() { rk_shuffle_u64(1, 2); }"))
+  end)
+end)
+
+describe("descriptions", function()
+  local function def_of(changes)
+    return definition.kernel(spec_with(changes))
+  end
+
+  it("go to the core with the device form", function()
+    local k = rk.kernel(spec_with { block = 2 })
+    assert.equal(device.fragment(def_of { block = 2 }), k.device_source)
+    local spec = { name = "g", params = { { "n", "u32" } }, source = "RK_GLOBAL() { (void)n; }" }
+    assert.equal(device.global(definition.global(spec)), rk.global(spec).device_source)
+  end)
+
+  it("that differ from the compiled module are found", function()
+    local rt <close> = assert(rk.open { blocks = 1 })
+    local def = def_of { ports = { "next" } }
+    local told = codegen_types.description(def)
+    local info = { name = "k", accepts = { Reading }, emits = {}, messages = {} }
+    assert.is_true(core.kernel_open("k", codegen.kernel(def), info, told):compile(rt))
+    told.ports = { "nest" }
+    local kernel = core.kernel_open("k", codegen.kernel(def), info, told)
+    local value, message, code = rt:launch(kernel)
+    assert.is_nil(value)
+    assert.equal("corrupt", code)
+    assert.matches("port 'nest', the compiled module 'next'", message)
+    assert.equal(0, #rt:actors())
+  end)
+
+  it("that make no sense are refused", function()
+    local told = codegen_types.description(def_of {})
+    local function open()
+      return core.kernel_open("k", "source", {}, told)
+    end
+    told.lanes = 0
+    assert.matches("description of kernel 'k': lanes: 1..1024 expected", error_of(open))
+    told.lanes = "many"
+    assert.matches("'lanes': a whole number expected, got 'many'", error_of(open))
+    told.lanes, told.types = 1, nil
+    assert.matches("'types': a list expected, got nil", error_of(open))
+    told.types = { 3 }
+    assert.matches("a type %(table%) expected, got 3", error_of(open))
+    told.types = { { name = 5, id = 1, size_bytes = 1 } }
+    assert.matches("name of a type: a string expected, got 5", error_of(open))
   end)
 end)
 

@@ -131,6 +131,35 @@ RK_API int rk_kernel_stock(const char *name, rk_kernel **out, rk_error *err);
 /* Names of the stock definitions, NULL at the end. Threads: any. */
 RK_API const char *const *rk_kernel_stock_names(void);
 
+typedef struct rk_kernel_type { /* a message type */
+  const char *name;
+  uint32_t id;
+  uint32_t size_bytes;
+} rk_kernel_type;
+
+/* What a definition offers, as the module that is compiled from its C source says it too. */
+typedef struct rk_kernel_description {
+  const char *name;            /* the definition's, or NULL */
+  const rk_kernel_type *types; /* accepted, [type_count]; at least one */
+  const char *const *ports;    /* [port_count] */
+  const uint32_t *emits;       /* ids of the types that may leave, [emit_count] */
+  uint32_t type_count, port_count, emit_count;
+  uint32_t lanes;       /* 1..1024 */
+  uint32_t burst;       /* messages a handler may send through each port; at least 1 */
+  uint32_t state_bytes; /* 0 = no state */
+  uint32_t emit_bytes;  /* payload of its largest outgoing message */
+  bool has_start, has_stop;
+} rk_kernel_description;
+
+/* Says what a definition made by rk_kernel_open offers, so that a backend need not compile its C
+ * source to know, and gives its device form: the fragment that `device.fragment` of
+ * lua/ringkernel/codegen_device.lua writes (NULL: it has none and runs on the CPU only). Once, and
+ * before the definition is used; stock definitions come described. Copies all of it. A backend that
+ * does compile the C source refuses a module that differs (corrupt). Errors: invalid,
+ * invalid_state, out_of_memory. Threads: owner. */
+RK_API int rk_kernel_describe(rk_kernel *kernel, const rk_kernel_description *description,
+                              const char *device_fragment, rk_error *err);
+
 RK_API void rk_kernel_close(rk_kernel *kernel);
 
 /* Compiles for `rt` now instead of at the first launch. On RK_ECOMPILE, *log (if not NULL) is the
@@ -324,6 +353,10 @@ RK_API uint64_t rk_device_buffer_address(const rk_device_buffer *buffer); /* 0 o
  * struct. */
 RK_API int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_global **out,
                           rk_error *err);
+/* Gives its device form: the complete source that `device.global` of
+ * lua/ringkernel/codegen_device.lua writes. Once, and before its first run. Copies it. Errors:
+ * invalid, invalid_state, out_of_memory. Threads: owner. */
+RK_API int rk_global_describe(rk_global *global, const char *device_unit, rk_error *err);
 RK_API void rk_global_close(rk_global *global);
 /* Runs grid x block lanes and returns when all have ended. */
 RK_API int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t block,

@@ -1,14 +1,17 @@
 -- SPDX-License-Identifier: MIT
 --- Definitions: `rk.kernel`, `rk.global` and the stock kernels.
 --
--- A definition is checked and written out as C here (definition.lua, codegen.lua); it is compiled
--- when the first actor of it is launched. Its fields read back: name, accepts, emits, ports, burst,
--- block, messages (types by name), c_source.
+-- A definition is checked and written out here, as C (definition.lua, codegen.lua) and for the
+-- device (codegen_device.lua); it is compiled when the first actor of it is launched. Its fields
+-- read back: name, accepts, emits, ports, burst, block, messages (types by name), c_source,
+-- device_source.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
 local codegen = require "ringkernel.codegen"
+local codegen_types = require "ringkernel.codegen_types"
 local definition = require "ringkernel.definition"
+local device = require "ringkernel.codegen_device"
 local message = require "ringkernel.message"
 local stock = require "ringkernel.stock"
 
@@ -56,14 +59,21 @@ function M.new(spec)
   local def = definition.kernel(spec)
   local info = describe(def, copy(spec.accepts), copy(spec.emits))
   info.c_source = codegen.kernel(def)
-  return core.kernel_open(def.name, info.c_source, info)
+  info.device_source = device.fragment(def)
+  return core.kernel_open(def.name, info.c_source, info, codegen_types.description(def),
+    info.device_source)
 end
 
 --- Makes an ordinary kernel for rt:run.
 function M.global(spec)
   local def = definition.global(spec)
-  local info = { name = def.name, params = def.params, c_source = codegen.global(def) }
-  return core.global_open(def.name, info.c_source, def.layout.size, info)
+  local info = {
+    name = def.name,
+    params = def.params,
+    c_source = codegen.global(def),
+    device_source = device.global(def),
+  }
+  return core.global_open(def.name, info.c_source, def.layout.size, info, info.device_source)
 end
 
 local stock_kernels = {}

@@ -43,7 +43,25 @@ typedef struct rk_backend_def {
   const uint32_t *emits;        /* type ids that may leave, [emit_count] */
   uint32_t type_count, port_count, emit_count;
   uint32_t lanes, burst, state_bytes, emit_bytes;
+  bool has_start, has_stop; /* handlers */
 } rk_backend_def;
+
+/* What a definition is made from, in every form that some backend needs. Valid during the call. */
+typedef struct rk_backend_source {
+  const char *name;
+  const char *c_source;            /* complete C; NULL: the stock definition `stock` */
+  const void *stock;               /* its rk_module */
+  const rk_backend_def *described; /* what it offers (without module), or NULL: not known yet */
+  const char *device_fragment;     /* its part of a device source (cuda/cuda_unit.h), or NULL */
+} rk_backend_source;
+
+/* What an ordinary kernel is made from. Valid during the call. */
+typedef struct rk_backend_global_source {
+  const char *name;
+  const char *c_source;    /* complete C */
+  const char *device_unit; /* a complete device source, entry `rk_global`, or NULL */
+  size_t param_bytes;      /* of its packed parameters */
+} rk_backend_global_source;
 
 typedef struct rk_backend_options {
   uint32_t device;
@@ -113,10 +131,10 @@ struct rk_backend_ops {
   /* RK_OK, or the code and text of what ended the device. May be called at any time and often. */
   int (*health)(const rk_backend *backend, rk_error *err);
 
-  /* Compiles and loads a definition (`source`), or takes the stock one (`stock`, source NULL).
-   * *log: see rk_kernel_compile. A loaded module stays loaded until module_unload or close. */
-  int (*module_load)(rk_backend *backend, const char *name, const char *source, const void *stock,
-                     rk_backend_def *out, char **log, rk_error *err);
+  /* Compiles and loads a definition, or takes the stock one. *log: see rk_kernel_compile. A loaded
+   * module stays loaded until module_unload or close. */
+  int (*module_load)(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
+                     char **log, rk_error *err);
   void (*module_unload)(rk_backend *backend, rk_backend_module *module);
   /* Fills the addresses of the handlers: handlers[type_count], and the start and stop handlers of
    * `def`. */
@@ -125,7 +143,7 @@ struct rk_backend_ops {
 
   /* An ordinary kernel: loads it once, then runs it with grid x block lanes and returns when all
    * ended. */
-  int (*global_load)(rk_backend *backend, const char *name, const char *source,
+  int (*global_load)(rk_backend *backend, const rk_backend_global_source *source,
                      rk_backend_module **out, size_t *param_bytes, char **log, rk_error *err);
   int (*global_run)(rk_backend *backend, rk_backend_module *module, uint32_t grid, uint32_t block,
                     const void *params, rk_error *err);
@@ -135,5 +153,22 @@ typedef struct rk_backend_ops rk_backend_ops;
 /* The backend that `name` ("auto", "cpu", "cuda") means on this machine. Errors: no_device,
  * invalid. */
 int rk_backend_select(const char *name, const rk_backend_ops **out, rk_error *err);
+
+/* ---- definition.c ---- */
+
+struct rk_module; /* rk_module_cpu.h */
+
+/* What the tables of a compiled or stock module say. `types` has room for one entry a type and is
+ * filled; everything else of the answer points into the module. Threads: any. */
+rk_backend_def rk_backend_def_of_module(const struct rk_module *module, rk_backend_type *types);
+
+/* A copy of all that `def` says, texts included, in one piece that rk_free gives back; `module` is
+ * NULL in it. Errors: out_of_memory. Threads: any. */
+int rk_backend_def_copy(const rk_backend_def *def, rk_backend_def **out, rk_error *err);
+
+/* Whether `loaded` is what `described` says it is. Errors: corrupt, with what differs. Threads: any.
+ */
+int rk_backend_def_match(const rk_backend_def *described, const rk_backend_def *loaded,
+                         rk_error *err);
 
 #endif

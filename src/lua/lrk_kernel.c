@@ -64,14 +64,120 @@ static int finish_new(lua_State *L, lrk_kernel *self, int status, const rk_error
   return 1;
 }
 
-/* kernel_open(name, source, info) -> kernel */
+/* ---- descriptions: tables that codegen_types.lua makes ---- */
+
+static uint32_t get_number(lua_State *L, int index, const char *key)
+{
+  lua_getfield(L, index, key);
+  int is_number = 0;
+  lua_Integer value = lua_tointegerx(L, -1, &is_number);
+  if (!is_number || value < 0 || value > UINT32_MAX) {
+    luaL_error(L, "description: '%s': a whole number expected, got %s", key, lrk_describe(L, -1));
+  }
+  lua_pop(L, 1);
+  return (uint32_t)value;
+}
+
+static bool get_flag(lua_State *L, int index, const char *key)
+{
+  lua_getfield(L, index, key);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* The text of the value on top, which its table keeps. */
+static const char *get_text(lua_State *L, const char *what)
+{
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    luaL_error(L, "description: %s: a string expected, got %s", what, lrk_describe(L, -1));
+  }
+  const char *text = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return text;
+}
+
+/* Pushes the list `key` of the table at `index`, above memory for `bytes` for each entry. */
+static void *push_list(lua_State *L, int index, const char *key, size_t bytes, uint32_t *count)
+{
+  lua_getfield(L, index, key);
+  if (!lua_istable(L, -1)) {
+    luaL_error(L, "description: '%s': a list expected, got %s", key, lrk_describe(L, -1));
+  }
+  size_t entries = lua_rawlen(L, -1);
+  luaL_argcheck(L, entries < UINT16_MAX, index, "a list is too long");
+  void *memory = lua_newuserdatauv(L, (entries + 1) * bytes, 0);
+  lua_insert(L, -2);
+  *count = (uint32_t)entries;
+  return memory;
+}
+
+/* Reads the table at `index`; pushes what holds the lists. The texts are the table's. */
+static rk_kernel_description get_description(lua_State *L, int index)
+{
+  rk_kernel_description out = {
+      .lanes = get_number(L, index, "lanes"),
+      .burst = get_number(L, index, "burst"),
+      .state_bytes = get_number(L, index, "state_bytes"),
+      .emit_bytes = get_number(L, index, "emit_bytes"),
+      .has_start = get_flag(L, index, "has_start"),
+      .has_stop = get_flag(L, index, "has_stop"),
+  };
+  rk_kernel_type *types = push_list(L, index, "types", sizeof *types, &out.type_count);
+  for (uint32_t i = 0; i < out.type_count; i++) {
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
+    int type = lua_gettop(L);
+    if (!lua_istable(L, type)) {
+      luaL_error(L, "description: a type (table) expected, got %s", lrk_describe(L, type));
+    }
+    lua_getfield(L, type, "name");
+    types[i].name = get_text(L, "name of a type");
+    types[i].id = get_number(L, type, "id");
+    types[i].size_bytes = get_number(L, type, "size_bytes");
+    lua_pop(L, 1);
+  }
+  out.types = types;
+  const char **ports = push_list(L, index, "ports", sizeof *ports, &out.port_count);
+  for (uint32_t i = 0; i < out.port_count; i++) {
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
+    ports[i] = get_text(L, "name of a port");
+  }
+  out.ports = ports;
+  uint32_t *emits = push_list(L, index, "emits", sizeof *emits, &out.emit_count);
+  for (uint32_t i = 0; i < out.emit_count; i++) {
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
+    emits[i] = (uint32_t)luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+  }
+  out.emits = emits;
+  return out;
+}
+
+/* kernel_open(name, source, info [, description, device_fragment]) -> kernel */
 static int core_kernel_open(lua_State *L)
 {
   const char *name = luaL_checkstring(L, 1);
   const char *source = luaL_checkstring(L, 2);
+  const char *fragment = luaL_optstring(L, 5, NULL);
+  bool is_described = !lua_isnoneornil(L, 4);
+  rk_kernel_description description = {0};
+  if (is_described) {
+    luaL_checktype(L, 4, LUA_TTABLE);
+    description = get_description(L, 4);
+  }
   lrk_kernel *self = push_new(L, 3);
   rk_error err = RK_ERROR_INIT;
-  return finish_new(L, self, rk_kernel_open(name, source, &self->kernel, &err), &err);
+  rk_kernel *kernel = NULL;
+  int status = rk_kernel_open(name, source, &kernel, &err);
+  if (status == RK_OK && is_described) {
+    status = rk_kernel_describe(kernel, &description, fragment, &err);
+  }
+  if (status == RK_OK) {
+    self->kernel = kernel;
+  } else {
+    rk_kernel_close(kernel);
+  }
+  return finish_new(L, self, status, &err);
 }
 
 /* kernel_stock(name, info) -> kernel | nil, message, "not_found" */
@@ -168,7 +274,7 @@ static size_t read_params(lua_State *L, int info, rk_schema_spec *specs, size_t 
   return count;
 }
 
-/* global_open(name, source, param_bytes, info) -> global */
+/* global_open(name, source, param_bytes, info [, device_unit]) -> global */
 static int core_global_open(lua_State *L)
 {
   enum { MOST_PARAMS = 512 };
@@ -176,6 +282,7 @@ static int core_global_open(lua_State *L)
   const char *source = luaL_checkstring(L, 2);
   size_t param_bytes = (size_t)luaL_checkinteger(L, 3);
   luaL_checktype(L, 4, LUA_TTABLE);
+  const char *device_unit = luaL_optstring(L, 5, NULL);
   lrk_global *self = lua_newuserdatauv(L, sizeof *self, 1);
   *self = (lrk_global){0};
   luaL_setmetatable(L, LRK_GLOBAL);
@@ -188,6 +295,9 @@ static int core_global_open(lua_State *L)
   lua_pop(L, 1);
   if (status == RK_OK) {
     status = rk_global_open(name, source, param_bytes, &self->global, &err);
+  }
+  if (status == RK_OK && device_unit != NULL) {
+    status = rk_global_describe(self->global, device_unit, &err);
   }
   return status == RK_OK ? 1 : lrk_fail(L, status, &err);
 }

@@ -11,7 +11,9 @@
 struct rk_global {
   uint64_t serial;
   char *name, *source;
+  char *device_unit; /* NULL: it has no device form */
   size_t param_bytes;
+  bool used; /* loaded once: it cannot be described any more */
 };
 
 static atomic_uint_fast64_t next_serial = 1;
@@ -40,6 +42,22 @@ int rk_global_open(const char *name, const char *source, size_t param_bytes, rk_
   return RK_OK;
 }
 
+int rk_global_describe(rk_global *global, const char *device_unit, rk_error *err)
+{
+  if (device_unit == NULL || device_unit[0] == '\0') {
+    return rk_error_set(err, RK_EINVAL, "kernel '%s': device source expected", global->name);
+  }
+  if (global->used || global->device_unit != NULL) {
+    return rk_error_set(err, RK_EINVALID_STATE, "kernel '%s' %s", global->name,
+                        global->used ? "was run already" : "has its device source already");
+  }
+  global->device_unit = rk_strdup(device_unit);
+  if (global->device_unit == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", global->name);
+  }
+  return RK_OK;
+}
+
 void rk_global_close(rk_global *global)
 {
   if (global == NULL) {
@@ -47,6 +65,7 @@ void rk_global_close(rk_global *global)
   }
   rk_free(global->name);
   rk_free(global->source);
+  rk_free(global->device_unit);
   rk_free(global);
 }
 
@@ -64,8 +83,14 @@ int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t bl
   rk_backend_module *module = rk_idmap_get(rt->globals, global->serial);
   if (module == NULL) {
     size_t wanted = 0;
-    rc = rt->ops->global_load(rt->backend, global->name, global->source, &module, &wanted, log,
-                              err);
+    const rk_backend_global_source source = {
+        .name = global->name,
+        .c_source = global->source,
+        .device_unit = global->device_unit,
+        .param_bytes = global->param_bytes,
+    };
+    global->used = true;
+    rc = rt->ops->global_load(rt->backend, &source, &module, &wanted, log, err);
     if (rc != RK_OK) {
       return rc;
     }

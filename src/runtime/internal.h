@@ -6,7 +6,7 @@
  *   grid.c        memory of the grid, its generations, rings to and from each block
  *   slots.c       actor slots and their reuse
  *   arena.c       memory for actors and buffers
- *   kernel.c      definitions and their loading
+ *   kernel.c      definitions and their loading;  description.c  what is said of them before
  *   actor.c       launch and life of actors;  registry.c  names, ids, patterns
  *   command.c     a command and its answer
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
@@ -39,7 +39,10 @@ struct rk_kernel {
   char *name;
   char *source; /* NULL for a stock definition */
   const void *stock;
-  uint64_t launched; /* for default names */
+  rk_backend_def *described; /* NULL: only its compiled module will tell */
+  char *device_fragment;     /* NULL: it has no device form */
+  bool used;                 /* loaded once: it cannot be described any more */
+  uint64_t launched;         /* for default names */
 };
 
 /* A definition as one runtime has loaded it. */
@@ -261,6 +264,8 @@ void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error);
 int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,
                     rk_error *err);
 rk_kernel *rk__kernel_retain(rk_kernel *kernel);
+/* Keeps what a stock module and its device fragment say. Called by rk_kernel_stock only. */
+int rk__kernel_describe_stock(rk_kernel *kernel, const char *device_fragment, rk_error *err);
 bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size);
 
 /* ---- actor.c ---- */

@@ -68,7 +68,17 @@ int rk_kernel_stock(const char *name, rk_kernel **out, rk_error *err)
 {
   for (size_t i = 0; rk_stock_modules[i] != NULL; ++i) {
     if (strcmp(rk_stock_modules[i]->name, name) == 0) {
-      return make_kernel(name, NULL, rk_stock_modules[i], out, err);
+      rk_kernel *kernel = NULL;
+      int rc = make_kernel(name, NULL, rk_stock_modules[i], &kernel, err);
+      if (rc == RK_OK) {
+        rc = rk__kernel_describe_stock(kernel, rk_stock_devices[i], err);
+      }
+      if (rc != RK_OK) {
+        rk_kernel_close(kernel);
+        return rc;
+      }
+      *out = kernel;
+      return RK_OK;
     }
   }
   return rk_error_set(err, RK_ENOT_FOUND, "no stock kernel '%s'", name);
@@ -97,6 +107,8 @@ void rk_kernel_close(rk_kernel *kernel)
   }
   rk_free(kernel->name);
   rk_free(kernel->source);
+  rk_free(kernel->described);
+  rk_free(kernel->device_fragment);
   rk_free(kernel);
 }
 
@@ -187,8 +199,15 @@ int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, ch
   if (loaded == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", kernel->name);
   }
-  rc = rt->ops->module_load(rt->backend, kernel->name, kernel->source, kernel->stock, &loaded->def,
-                            log, err);
+  const rk_backend_source source = {
+      .name = kernel->name,
+      .c_source = kernel->source,
+      .stock = kernel->stock,
+      .described = kernel->described,
+      .device_fragment = kernel->device_fragment,
+  };
+  kernel->used = true;
+  rc = rt->ops->module_load(rt->backend, &source, &loaded->def, log, err);
   if (rc != RK_OK) {
     goto fail;
   }

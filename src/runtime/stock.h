@@ -13,4 +13,7 @@
  * runtime stores its lane table through `port` once, before the first handler runs. */
 extern const rk_module *const rk_stock_modules[];
 
+/* Their device fragments (lua/ringkernel/codegen_device.lua), in the same order. Threads: any. */
+extern const char *const rk_stock_devices[];
+
 #endif

@@ -17,3 +17,14 @@ const rk_module *const rk_stock_modules[] = {
     &rk_module_stock_reduce,
     NULL,
 };
+
+extern const char rk_device_stock_echo[];
+extern const char rk_device_stock_vector[];
+extern const char rk_device_stock_reduce[];
+
+const char *const rk_stock_devices[] = {
+    rk_device_stock_echo,
+    rk_device_stock_vector,
+    rk_device_stock_reduce,
+    NULL,
+};

@@ -10,6 +10,7 @@
 ---@field burst integer
 ---@field block integer
 ---@field c_source string? the C text it became; stock kernels have none
+---@field device_source string? its part of a grid's device source; stock kernels have none here
 local kernel = {}
 
 ---Compiles for a runtime now instead of at the first launch.

@@ -65,12 +65,12 @@ bool rk__cpu_grid_join(rk_backend *backend);
 void rk__cpu_grid_bell(rk_backend *backend, uint32_t block);
 void rk__cpu_grid_poke(rk_backend *backend, uint32_t block);
 
-int rk__cpu_module_load(rk_backend *backend, const char *name, const char *source,
-                        const void *stock, rk_backend_def *out, char **log, rk_error *err);
+int rk__cpu_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
+                        char **log, rk_error *err);
 void rk__cpu_module_unload(rk_backend *backend, rk_backend_module *module);
 void rk__cpu_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi_handler *handlers,
                          rk_abi_def *def);
-int rk__cpu_global_load(rk_backend *backend, const char *name, const char *source,
+int rk__cpu_global_load(rk_backend *backend, const rk_backend_global_source *source,
                         rk_backend_module **out, size_t *param_bytes, char **log, rk_error *err);
 int rk__cpu_global_run(rk_backend *backend, rk_backend_module *module, uint32_t grid,
                        uint32_t block, const void *params, rk_error *err);

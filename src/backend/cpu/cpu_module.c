@@ -188,23 +188,24 @@ static void free_module(rk_backend_module *module)
   rk_free(module);
 }
 
-int rk__cpu_module_load(rk_backend *backend, const char *name, const char *source,
-                        const void *stock, rk_backend_def *out, char **log, rk_error *err)
+int rk__cpu_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
+                        char **log, rk_error *err)
 {
+  const char *name = source->name;
   int rc = RK_OK;
   void *found = NULL;
   rk_backend_module *module = rk_calloc(1, sizeof(*module));
   if (module == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", name);
   }
-  if (source != NULL) {
-    rc = build(backend, name, source, "rk_module_export", module, &found, log, err);
+  if (source->c_source != NULL) {
+    rc = build(backend, name, source->c_source, "rk_module_export", module, &found, log, err);
     if (rc != RK_OK) {
       goto fail;
     }
     module->module = found;
   } else {
-    module->module = stock;
+    module->module = source->stock;
   }
   const rk_module *m = module->module;
   rc = check_abi(name, m->abi_version, err);
@@ -216,28 +217,20 @@ int rk__cpu_module_load(rk_backend *backend, const char *name, const char *sourc
     rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", name);
     goto fail;
   }
-  for (uint32_t i = 0; i < m->type_count; ++i) {
-    module->types[i] = (rk_backend_type){m->types[i].name, m->types[i].id, m->types[i].size_bytes};
-  }
   rc = name_handlers(module, err);
   if (rc != RK_OK) {
     goto fail;
   }
+  rk_backend_def loaded = rk_backend_def_of_module(m, module->types);
+  loaded.module = module;
+  if (source->described != NULL) {
+    rc = rk_backend_def_match(source->described, &loaded, err);
+    if (rc != RK_OK) {
+      goto fail;
+    }
+  }
   *m->port = &rk__cpu_port_api;
-  *out = (rk_backend_def){
-      .module = module,
-      .name = m->name,
-      .types = module->types,
-      .ports = m->ports,
-      .emits = m->emits,
-      .type_count = m->type_count,
-      .port_count = m->port_count,
-      .emit_count = m->emit_count,
-      .lanes = m->lanes,
-      .burst = m->burst,
-      .state_bytes = m->state_bytes,
-      .emit_bytes = m->emit_bytes,
-  };
+  *out = loaded;
   module->next = backend->modules;
   backend->modules = module;
   return RK_OK;
@@ -273,16 +266,17 @@ void rk__cpu_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi_
 
 /* ---- ordinary kernels ------------------------------------------------------------------------ */
 
-int rk__cpu_global_load(rk_backend *backend, const char *name, const char *source,
+int rk__cpu_global_load(rk_backend *backend, const rk_backend_global_source *source,
                         rk_backend_module **out, size_t *param_bytes, char **log, rk_error *err)
 {
+  const char *name = source->name;
   int rc = RK_OK;
   void *found = NULL;
   rk_backend_module *module = rk_calloc(1, sizeof(*module));
   if (module == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", name);
   }
-  rc = build(backend, name, source, "rk_global_export", module, &found, log, err);
+  rc = build(backend, name, source->c_source, "rk_global_export", module, &found, log, err);
   if (rc != RK_OK) {
     goto fail;
   }
