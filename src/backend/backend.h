@@ -152,7 +152,7 @@ typedef struct rk_backend_ops rk_backend_ops;
 
 /* The backend that `name` ("auto", "cpu", "cuda") means on this machine. Errors: no_device,
  * invalid. */
-int rk_backend_select(const char *name, const rk_backend_ops **out, rk_error *err);
+int rk_backend_select(const char *name, uint32_t device, const rk_backend_ops **out, rk_error *err);
 
 /* ---- definition.c ---- */
 

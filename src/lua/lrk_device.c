@@ -61,7 +61,7 @@ static void add_cpu(lua_State *L)
   rk_backend *device = NULL;
   rk_error err = RK_ERROR_INIT;
   rk_backend_options options = {0};
-  int status = rk_backend_select("cpu", &ops, &err);
+  int status = rk_backend_select("cpu", 0, &ops, &err);
   if (status == RK_OK) {
     status = ops->open(&options, &device, &err);
   }
@@ -175,8 +175,7 @@ static void add_cuda_device(lua_State *L, const rk_cuda_api *api, uint32_t index
 static void add_cuda(lua_State *L)
 {
   const rk_cuda_api *api = NULL;
-  const rk_backend_ops *ops = NULL;
-  rk_error err = RK_ERROR_INIT, selection = RK_ERROR_INIT;
+  rk_error err = RK_ERROR_INIT;
   uint32_t count = 0;
   int status = rk_cuda_open(&api, &err);
   if (status == RK_OK) {
@@ -193,9 +192,6 @@ static void add_cuda(lua_State *L)
     return;
   }
   const char *refusal = rk_cuda_environment_problem();
-  if (refusal == NULL && rk_backend_select("cuda", &ops, &selection) != RK_OK) {
-    refusal = selection.text;
-  }
   for (uint32_t index = 0; index < count; index++) {
     add_cuda_device(L, api, index, refusal);
   }

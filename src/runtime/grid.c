@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+#define HOST_GRACE_S 60u /* a grid outlives a host that is gone, or stopped, for so long */
 #define ROOM_WAIT_NS (UINT64_C(100) * 1000 * 1000)
 
 /* Hands out aligned pieces of one mapping from an address on; from 0 on it only counts. */
@@ -162,6 +163,8 @@ static int fill(rk_runtime *rt, plan *p, rk_error *err)
   p->grid.actor_capacity = rt->actor_capacity;
   p->grid.abi_version = RK_ABI_VERSION;
   p->grid.spin_us = (uint32_t)rt->spin_us;
+  p->grid.policy = rt->policy;
+  p->grid.grace_s = HOST_GRACE_S;
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     make_ring(p->h2k[i], p->h2k_units[i], rt->ring_units);
     make_ring(p->k2h[i], p->k2h_units[i], rt->ring_units);
@@ -224,8 +227,11 @@ done:
 int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t blocks, rk_error *err)
 {
   rt->block_count = blocks;
-  rt->actor_capacity = options->max_actors == 0 ? 131072u : options->max_actors;
-  rt->ring_units = options->ring_units == 0 ? 4096u
+  /* a processor's memory costs nothing until it is touched, a device's is taken at once */
+  uint32_t actors = rt->ops->is_unified ? 131072u : 16384u;
+  uint32_t units = rt->ops->is_unified || blocks <= 32u ? 4096u : 1024u;
+  rt->actor_capacity = options->max_actors == 0 ? actors : options->max_actors;
+  rt->ring_units = options->ring_units == 0 ? units
                                             : (uint32_t)rk_u64_next_pow2(options->ring_units);
   if (rt->actor_capacity > RK_ID_SLOT_MASK) {
     return rk_error_set(err, RK_EINVAL, "max_actors: 1..%u, got %u", RK_ID_SLOT_MASK,

@@ -156,6 +156,7 @@ struct rk_runtime {
   int poisoned;  /* code of what ended the grid for good; every call answers with it */
   bool checksum;
   int64_t spin_us;
+  uint32_t policy; /* RK_POLICY_* */
 
   /* grid */
   bool running;              /* a generation runs */

@@ -112,7 +112,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
     rc = rk_wake_open(&rt->wake, err);
   }
   if (rc == RK_OK) {
-    rc = rk_backend_select(name, &rt->ops, err);
+    rc = rk_backend_select(name, use->device, &rt->ops, err);
   }
   if (rc == RK_OK) {
     rc = rt->ops->open(&backend_options, &rt->backend, err);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bridge thread: looks after a running grid for a host that may be asleep.
+ *
+ * Blocks on the device poll and never signal anybody. So while the host sleeps (`waiting` is odd)
+ * this thread looks at the first unread unit of every ring to the host, and signals the host's
+ * event once for each sleep. It also tells the grid that the process lives, and asks the driver
+ * now and then whether the grid still runs.
+ *
+ * It reads rings from where the host said it stands (k2h_heads): the host may have gone on since,
+ * then it signals once too often, which a host that waits bears. It never changes a ring.
+ */
+#include "backend/cuda/cuda_internal.h"
+
+#include "backend/cuda/cuda_error.h"
+#include "base/clock.h"
+
+#include "rk_ring_dev.h"
+
+#define LOOK_NS (UINT64_C(1) * 1000 * 1000) /* between two questions to the driver */
+#define SPIN_NS (UINT64_C(200) * 1000)      /* polls without a pause after the host began to wait */
+#define DOZE_NS (UINT64_C(50) * 1000)       /* between two looks afterwards */
+#define REST_NS (UINT64_C(10) * 1000 * 1000) /* while the host is awake */
+
+static bool has_record(const rk_backend_grid *grid)
+{
+  for (uint32_t i = 0; i < grid->block_count; ++i) {
+    const rk_abi_ring *ring = RK_PTR(const rk_abi_ring, grid->k2h[i]);
+    uint64_t head = rk_ld_relaxed_sys_u64(&grid->k2h_heads[i]);
+    const rk_abi_msg *unit = RK_PTR(const rk_abi_msg, rkd_ring_unit(ring->units, ring->mask, head));
+    if (rk_ld_acquire_sys_u64(&unit->seq) == head + 1u) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* The grid is to run until this thread was told to stop. */
+static void look(rk_backend *backend)
+{
+  CUresult result = backend->api->stream_query(backend->grid_stream);
+  if (result == CUDA_SUCCESS) {
+    if (__atomic_load_n(&backend->bridge_stop, __ATOMIC_ACQUIRE) == 0u) {
+      rk__cuda_lose(backend, RK_CUDA_LOST_ENDED);
+    }
+  } else if (result != CUDA_ERROR_NOT_READY) {
+    rk__cuda_lose(backend, (int)result);
+  }
+  if (atomic_load(&backend->lost) != 0) {
+    rk_wake_signal(backend->use.wake); /* whoever waits learns it from health() */
+  }
+}
+
+/* Sleeps until the host begins to wait. Partner of the fences: rk__cuda_host_waits. */
+static void rest(rk_backend *backend, uint32_t waiting)
+{
+  uint32_t bell = __atomic_load_n(&backend->bridge_bell, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&backend->bridge_rests, 1u, __ATOMIC_RELAXED);
+  rk_fence_seq_cst();
+  if (rk_ld_acquire_sys_u32(&backend->use.host->waiting) == waiting &&
+      __atomic_load_n(&backend->bridge_stop, __ATOMIC_ACQUIRE) == 0u) {
+    (void)rk_park(&backend->bridge_bell, bell, REST_NS);
+  }
+  __atomic_store_n(&backend->bridge_rests, 0u, __ATOMIC_RELAXED);
+}
+
+static void run(void *arg)
+{
+  rk_backend *backend = arg;
+  const rk_backend_grid *grid = &backend->use;
+  uint32_t signalled = 0, seen = 0;
+  uint64_t looked_ns = 0, since_ns = 0, alive = 0;
+  rk__cuda_enter(backend);
+  while (__atomic_load_n(&backend->bridge_stop, __ATOMIC_ACQUIRE) == 0u) {
+    uint64_t now = rk_clock_mono_ns();
+    if (now - looked_ns >= LOOK_NS) {
+      looked_ns = now;
+      rk_st_relaxed_sys_u64(&grid->host->alive, ++alive);
+      look(backend);
+    }
+    uint32_t waiting = rk_ld_acquire_sys_u32(&grid->host->waiting);
+    if ((waiting & 1u) == 0u || waiting == signalled) {
+      rest(backend, waiting);
+      continue;
+    }
+    if (waiting != seen) {
+      seen = waiting;
+      since_ns = now;
+    }
+    if (has_record(grid)) {
+      signalled = waiting;
+      rk_wake_signal(grid->wake);
+    } else if (now - since_ns > SPIN_NS) {
+      rk_clock_sleep(DOZE_NS);
+    } else {
+      rk_thread_yield();
+    }
+  }
+}
+
+int rk__cuda_bridge_start(rk_backend *backend, rk_error *err)
+{
+  __atomic_store_n(&backend->bridge_stop, 0u, __ATOMIC_RELAXED);
+  return rk_thread_start(&backend->bridge, "rk-bridge", run, backend, err);
+}
+
+static void ring_bell(rk_backend *backend)
+{
+  (void)__atomic_fetch_add(&backend->bridge_bell, 1u, __ATOMIC_ACQ_REL);
+  (void)rk_unpark(&backend->bridge_bell, 1u);
+}
+
+void rk__cuda_bridge_stop(rk_backend *backend)
+{
+  if (backend->bridge == NULL) {
+    return;
+  }
+  __atomic_store_n(&backend->bridge_stop, 1u, __ATOMIC_RELEASE);
+  ring_bell(backend);
+  rk_thread_join(backend->bridge);
+  backend->bridge = NULL;
+}
+
+void rk__cuda_host_waits(rk_backend *backend)
+{
+  if (__atomic_load_n(&backend->bridge_rests, __ATOMIC_RELAXED) != 0u) {
+    ring_bell(backend);
+  }
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Definitions on the device: all that a grid can run is one image.
+ *
+ * Loading a definition adds it to the list, compiles the image that holds the whole list, and
+ * leaves the loading of that image to the start of the next generation: a module cannot be loaded
+ * while a grid runs. So a mistake in a handler is told to whoever brought it, and the running grid
+ * goes on.
+ *
+ * The number of a definition never changes, for it is in device memory (rk_abi_def.index). Stock
+ * definitions have the numbers of the built-in image; in a compiled image the numbers of those
+ * nobody asked for stay empty. Others are numbered as they come.
+ */
+#include "backend/cuda/cuda_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/cuda/cuda_error.h"
+#include "backend/cuda/cuda_prebuilt.h"
+#include "backend/cuda/cuda_unit.h"
+#include "base/alloc.h"
+#include "base/log.h"
+
+/* ---- the image ------------------------------------------------------------------------------- */
+
+/* The list as the assembler wants it, from number 0 to the highest. */
+static rk_cuda_part *make_parts(const rk_backend *backend, size_t *count)
+{
+  size_t n = 0;
+  for (const rk_backend_module *m = backend->modules; m != NULL; m = m->next) {
+    if (m->def != NULL && m->number >= n) {
+      n = (size_t)m->number + 1u;
+    }
+  }
+  rk_cuda_part *parts = rk_calloc(n + 1u, sizeof(*parts));
+  for (const rk_backend_module *m = backend->modules; parts != NULL && m != NULL; m = m->next) {
+    if (m->def != NULL) {
+      parts[m->number] = (rk_cuda_part){
+          .name = m->def->name, .fragment = m->fragment, .lanes = m->def->lanes};
+    }
+  }
+  *count = n;
+  return parts;
+}
+
+static bool has_only_stock(const rk_backend *backend)
+{
+  for (const rk_backend_module *m = backend->modules; m != NULL; m = m->next) {
+    if (m->def != NULL && m->number >= rk_cuda_prebuilt_stock()->def_count) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* The source of the built-in image goes to the cache as those of compiled ones do. */
+static void use_prebuilt(rk_backend *backend)
+{
+  const rk_cuda_prebuilt *built_in = rk_cuda_prebuilt_stock();
+  (void)rk_cuda_cache_put_source(backend->cache, built_in->key_hex, built_in->source, NULL);
+  rk_cuda_image_release(&backend->image);
+  backend->image_threads = built_in->block_threads;
+  backend->is_prebuilt = true;
+  backend->has_image = true;
+}
+
+/* Compiles the image of all definitions on the list. */
+static int make_image(rk_backend *backend, char **log, rk_error *err)
+{
+  size_t count = 0;
+  char *source = NULL;
+  rk_cuda_image image = {0};
+  rk_cuda_part *parts = make_parts(backend, &count);
+  if (parts == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "device source: out of memory");
+  }
+  int rc = rk_cuda_unit_assemble(parts, count, &source, NULL, err);
+  if (rc == RK_OK) {
+    const rk_nvrtc_request request = {
+        .name = "ringkernel.cu", .source = source, .arch = backend->device.cc};
+    rc = rk_cuda_image_get(backend->cache, &request, &image, log, err);
+  }
+  if (rc == RK_OK) {
+    rk_cuda_image_release(&backend->image);
+    backend->image = image;
+    backend->image_threads = rk_cuda_unit_threads(parts, count);
+    backend->is_prebuilt = false;
+    backend->has_image = true;
+  }
+  rk_free(source);
+  rk_free(parts);
+  if (rc == RK_ENO_COMPILER && has_only_stock(backend)) {
+    use_prebuilt(backend);
+    rc = RK_OK;
+  }
+  return rc;
+}
+
+/* ---- definitions ----------------------------------------------------------------------------- */
+
+static int stock_number(const char *name, uint32_t *number, rk_error *err)
+{
+  const rk_cuda_prebuilt *built_in = rk_cuda_prebuilt_stock();
+  for (uint32_t i = 0; i < built_in->def_count; ++i) {
+    if (strcmp(built_in->names[i], name) == 0) {
+      *number = i;
+      return RK_OK;
+    }
+  }
+  return rk_error_set(err, RK_EUNSUPPORTED, "stock kernel '%s' has no device form", name);
+}
+
+static void free_module(rk_backend_module *m)
+{
+  if (m != NULL) {
+    rk_free(m->def);
+    rk_free(m->fragment);
+    rk_free(m->name);
+    rk_free(m);
+  }
+}
+
+static void append(rk_backend *backend, rk_backend_module *m)
+{
+  rk_backend_module **at = &backend->modules;
+  while (*at != NULL) {
+    at = &(*at)->next;
+  }
+  *at = m;
+}
+
+static void take_out(rk_backend *backend, const rk_backend_module *m)
+{
+  for (rk_backend_module **at = &backend->modules; *at != NULL; at = &(*at)->next) {
+    if (*at == m) {
+      *at = m->next;
+      return;
+    }
+  }
+}
+
+int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
+                         char **log, rk_error *err)
+{
+  int rc = RK_OK;
+  if (source->described == NULL || source->device_fragment == NULL) {
+    return rk_error_set(err, RK_EUNSUPPORTED,
+                        "kernel '%s' has no device form: describe it (rk_kernel_describe)",
+                        source->name);
+  }
+  rk_backend_module *m = rk_calloc(1, sizeof(*m));
+  if (m == NULL) {
+    goto no_memory;
+  }
+  m->fragment = rk_strdup(source->device_fragment);
+  rc = rk_backend_def_copy(source->described, &m->def, err);
+  if (rc != RK_OK) {
+    goto fail;
+  }
+  if (m->fragment == NULL) {
+    goto no_memory;
+  }
+  if (source->stock != NULL) {
+    rc = stock_number(source->name, &m->number, err);
+    if (rc != RK_OK) {
+      goto fail;
+    }
+  } else {
+    m->number = rk_cuda_prebuilt_stock()->def_count + backend->next_number;
+  }
+  append(backend, m);
+  rc = make_image(backend, log, err);
+  if (rc != RK_OK) {
+    take_out(backend, m);
+    goto fail;
+  }
+  if (source->stock == NULL) {
+    backend->next_number += 1;
+  }
+  *out = *m->def;
+  out->module = m;
+  return RK_OK;
+no_memory:
+  rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", source->name);
+fail:
+  free_module(m);
+  return rc;
+}
+
+void rk__cuda_module_unload(rk_backend *backend, rk_backend_module *module)
+{
+  take_out(backend, module);
+  if (module->module != NULL) { /* only called while no grid runs */
+    rk__cuda_enter(backend);
+    (void)rk__cuda_check(backend, backend->api->module_unload(module->module), "cuModuleUnload",
+                         NULL);
+  }
+  free_module(module);
+}
+
+void rk__cuda_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi_handler *handlers,
+                          rk_abi_def *def)
+{
+  (void)backend;
+  for (uint32_t i = 0; i < module->def->type_count; ++i) {
+    handlers[i] = (rk_abi_handler){.type = module->def->types[i].id,
+                                   .size_bytes = module->def->types[i].size_bytes};
+  }
+  def->index = module->number;
+  def->on_start = module->def->has_start ? 1u : 0u; /* called by number: anything but 0 will do */
+  def->on_stop = module->def->has_stop ? 1u : 0u;
+}
+
+/* ---- loading --------------------------------------------------------------------------------- */
+
+int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, rk_error *err)
+{
+  char said[2048];
+  CUmodule module = NULL;
+  CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+  void *values[] = {said, (void *)(uintptr_t)(sizeof(said) - 1u)};
+  said[0] = '\0';
+  CUresult result = backend->api->module_load_data_ex(&module, image, 2, options, values);
+  if (result == CUDA_SUCCESS) {
+    *out = module;
+    return RK_OK;
+  }
+  said[sizeof(said) - 1u] = '\0';
+  rk_error why = RK_ERROR_INIT;
+  int rc = rk__cuda_check(backend, result, "cuModuleLoadDataEx", &why);
+  return rk_error_set(err, rc, "%s%s%s", why.text, said[0] != '\0' ? ": " : "", said);
+}
+
+/* Whether all blocks of the grid fit at once, with this code. */
+static int check_fit(rk_backend *backend, const rk_cuda_code *code, rk_error *err)
+{
+  int each = 0;
+  int rc = rk__cuda_check(backend,
+                          backend->api->occupancy_max_active_blocks_per_multiprocessor(
+                              &each, code->entry, (int)code->block_threads, 0),
+                          "cuOccupancyMaxActiveBlocksPerMultiprocessor", err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  uint64_t most = (uint64_t)(each > 0 ? each : 0) * backend->device.processors;
+  if (backend->blocks > most) {
+    return rk_error_set(err, RK_ETOO_LARGE,
+                        "the grid needs %u blocks of %u threads at once, %s has room for %llu; "
+                        "open with fewer blocks or use narrower or smaller handlers",
+                        backend->blocks, code->block_threads, backend->device.name,
+                        (unsigned long long)most);
+  }
+  return RK_OK;
+}
+
+int rk__cuda_code_load(rk_backend *backend, rk_error *err)
+{
+  rk_cuda_code next = {.block_threads = backend->image_threads};
+  if (!backend->has_image) {
+    if (backend->code.module != NULL) {
+      return RK_OK;
+    }
+    int rc = make_image(backend, NULL, err); /* a grid without definitions */
+    if (rc != RK_OK) {
+      return rc;
+    }
+    next.block_threads = backend->image_threads;
+  }
+  backend->has_image = false;
+  const void *image = backend->is_prebuilt ? rk_cuda_prebuilt_stock()->ptx
+                                           : backend->image.result.image;
+  int rc = rk__cuda_image_load(backend, image, &next.module, err);
+  if (rc == RK_OK) {
+    rc = rk__cuda_check(backend,
+                        backend->api->module_get_function(&next.entry, next.module, "rk_grid"),
+                        "cuModuleGetFunction", err);
+    if (rc == RK_OK) {
+      rc = check_fit(backend, &next, err);
+    }
+    if (rc != RK_OK) {
+      (void)backend->api->module_unload(next.module);
+    }
+  }
+  if (rc != RK_OK) {
+    return rc;
+  }
+  rk__cuda_code_unload(backend);
+  backend->code = next;
+  return RK_OK;
+}
+
+void rk__cuda_code_unload(rk_backend *backend)
+{
+  if (backend->code.module != NULL) {
+    (void)rk__cuda_check(backend, backend->api->module_unload(backend->code.module),
+                         "cuModuleUnload", NULL);
+    backend->code = (rk_cuda_code){0};
+  }
+}
