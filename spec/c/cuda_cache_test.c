@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The cache of device images: keys, hits, files that are broken, foreign or away, folders that
- * cannot be used, two processes at once; and the prebuilt image. What compiles is skipped where
- * there is no NVRTC, unless CI is set.
+ * cannot be used, two processes at once. What compiles is skipped where there is no NVRTC, unless CI
+ * is set.
  */
 #include "backend/cuda/cuda_cache.h"
-#include "backend/cuda/cuda_prebuilt.h"
 
 #include "base/alloc.h"
 #include "base/base.h"
 #include "base/log.h"
 #include "base/platform.h"
-#include "rk_abi.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -569,54 +567,6 @@ static void every_allocation_may_fail(void **state)
   }
 }
 
-/* ---- the prebuilt image ---- */
-
-static void prebuilt_image_is_whole(void **state)
-{
-  (void)state;
-  const rk_cuda_prebuilt *stock = rk_cuda_prebuilt_stock();
-  char marker[32];
-  assert_int_equal(strlen(stock->ptx), stock->ptx_bytes);
-  assert_int_equal(stock->abi_version, RK_ABI_VERSION);
-  assert_int_equal(stock->arch, 75);
-  assert_true(stock->block_threads >= 32 && stock->block_threads % 32 == 0);
-  assert_true(stock->def_count >= 1);
-  for (uint32_t i = 0; i < stock->def_count; i++) {
-    assert_true(strlen(stock->names[i]) > 0);
-  }
-  assert_string_equal(stock->names[0], "echo");
-  assert_int_equal(strlen(stock->key_hex), 16);
-  snprintf(marker, sizeof(marker), "rk_build_%s", stock->key_hex);
-  assert_non_null(strstr(stock->ptx, marker));
-  assert_non_null(strstr(stock->source, marker));
-  assert_non_null(strstr(stock->ptx, ".entry rk_grid("));
-  assert_non_null(strstr(stock->ptx, "\n.target sm_75\n"));
-
-  char path[PATH_BYTES];
-  size_t size;
-  assert_int_equal(rk_cuda_cache_put_source(cache, stock->key_hex, stock->source, NULL), RK_OK);
-  assert_int_equal(rk_cuda_cache_put_source(cache, stock->key_hex, stock->source, NULL), RK_OK);
-  snprintf(path, sizeof(path), "%s/cuda/%s.cu", folder, stock->key_hex);
-  char *text = read_whole(path, &size);
-  assert_string_equal(text, stock->source);
-  rk_free(text);
-}
-
-static void prebuilt_source_compiles(void **state)
-{
-  (void)state;
-  NEED_NVRTC();
-  const rk_cuda_prebuilt *stock = rk_cuda_prebuilt_stock();
-  rk_nvrtc_request request = {.name = "stock.cu", .source = stock->source, .arch = 90};
-  rk_nvrtc_result result;
-  rk_error err = RK_ERROR_INIT;
-  if (rk_nvrtc_compile(&request, &result, NULL, &err) != RK_OK) {
-    fail_msg("%s", err.text);
-  }
-  assert_int_equal(result.usage.is_known, 1);
-  rk_nvrtc_result_release(&result);
-}
-
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, open_folder, close_folder)
 
 int main(void)
@@ -636,8 +586,6 @@ int main(void)
       IN_FOLDER(who_wants_no_log_is_told_in_the_records),
       IN_FOLDER(processes_share_the_folder),
       IN_FOLDER(every_allocation_may_fail),
-      IN_FOLDER(prebuilt_image_is_whole),
-      cmocka_unit_test(prebuilt_source_compiles),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
