@@ -145,7 +145,7 @@ describe("rkl's reports about CUDA", function()
   end)
 
   it("--devices has a row for each device, the reason last", function()
-    local result = rkl("--devices", { TINY_DEVICES = "2" })
+    local result = rkl("--devices", { TINY_DEVICES = "2", CUDA_LAUNCH_BLOCKING = "1" })
     assert.truthy(result.out:find("^INDEX  BACKEND  NAME  [^\n]*  REASON\n"))
     assert.truthy(result.out:find("\n0      cuda     Tiny GPU 0  [^\n]*0000:3b:00.0  132"))
     assert.truthy(result.out:find("\n1      cuda     Tiny GPU 1  [^\n]*0000:3b:01.0  132"))
