@@ -91,13 +91,19 @@ TESTS    := $(patsubst spec/c/%.c,$(BUILD)/test/%,$(TEST_SRC))
 # Libraries that play a CUDA driver, for what only looks at the driver: a new one and an old one.
 TINY     := $(BUILD)/test/tiny_driver.so $(BUILD)/test/tiny_driver_old.so
 
+# The CUDA driver of the tests (spec/fakecuda): it has the library's fibers, and nothing else of it.
+FAKE_SRC := $(sort $(wildcard spec/fakecuda/*.c))
+FAKE_OBJ := $(call obj_of,$(FAKE_SRC))
+FAKE     := $(BUILD)/libringkernel_fakecuda.so
+
 LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
 RKL  := $(BUILD)/rkl
 
 # Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
 # do (RK_TSAN). The list is all there is to exempting another file.
-NO_TSAN_OBJS := $(OBJ)/src/backend/cpu/cpu_fiber.o $(OBJ)/src/backend/cpu/cpu_team.o
+NO_TSAN_OBJS := $(OBJ)/src/backend/cpu/cpu_fiber.o $(OBJ)/src/backend/cpu/cpu_team.o \
+                $(OBJ)/spec/fakecuda/fake_exec.o
 
 # ---- what each object adds to the flags ---------------------------------------------------------
 
@@ -107,6 +113,10 @@ $(MOD_OBJ): obj_flags += $(LUA_CFLAGS)
 $(RKL_OBJ): obj_flags += -fvisibility=hidden $(LUA_CFLAGS) $(LINE_CFLAGS)
 $(OBJ)/gen/%.o: obj_flags += -Wno-overlength-strings
 $(TEST_OBJ) $(AUX_OBJ): obj_flags += -Ispec/c
+$(FAKE_OBJ): obj_flags += -fvisibility=hidden
+# Where the fake finds what it compiles device units with, and with which flags.
+$(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(sanitizers)"' \
+  -DRKF_DEFAULT_INCLUDE='"$(CURDIR)/kernels/include"' -DRKF_DEFAULT_PRELUDE='"$(CURDIR)/spec/fakecuda"'
 # The one object that may see a CUDA toolkit: it compares our declarations with the real ones.
 cuda_h := $(firstword $(wildcard $(addsuffix /include/cuda.h,$(CUDA_HOME) /usr/local/cuda)))
 $(OBJ)/spec/c/cuda_decl_test.o: obj_flags += $(if $(cuda_h),-isystem $(dir $(cuda_h)))
@@ -140,11 +150,19 @@ $(BUILD)/embedded: FORCE
 build: $(LIB) $(CORE) $(RKL) ## compile the library, the Lua module and rkl
 	@:
 
-objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ)
+objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ) $(FAKE_OBJ)
 	@:
 
-test-programs: $(TESTS) tiny-drivers
+test-programs: $(TESTS) tiny-drivers fakecuda
 	@:
+
+fakecuda: $(FAKE) ## build the CUDA driver of the tests, which runs device code on the CPU
+	@:
+
+$(FAKE): $(FAKE_OBJ) $(OBJ)/src/backend/cpu/cpu_fiber.o spec/fakecuda/fakecuda.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared $(sanitizers) -Wl,-soname,$(@F) -Wl,--version-script=spec/fakecuda/fakecuda.map \
+	  $(LDFLAGS) -o $@ $(filter %.o,$^) -ldl -lpthread
 
 tiny-drivers: $(TINY)
 	@:
@@ -381,7 +399,8 @@ LINT := $(BUILD)/lint
 lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
 lint-gcc:
 	+@$(submake) BUILD=build/werror CC=gcc WERROR=1 objects
-lint-clang: $(patsubst %,$(LINT)/clang/%.ok,$(LIB_SRC) $(MOD_SRC) $(RKL_SRC) $(TEST_SRC) $(TEST_AUX))
+lint-clang: $(patsubst %,$(LINT)/clang/%.ok,$(LIB_SRC) $(MOD_SRC) $(RKL_SRC) $(TEST_SRC) $(TEST_AUX) \
+                                             $(FAKE_SRC))
 
 # A header stands alone when a file that includes nothing else compiles.
 $(LINT)/headers/%.ok: % $(BUILD)/flags
@@ -419,7 +438,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
-.PHONY: FORCE build objects test-programs tiny-drivers bootstrap demo bench docs run-suites test \
+.PHONY: FORCE build objects test-programs fakecuda tiny-drivers bootstrap demo bench docs run-suites test \
   test-c test-lua test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check \
   check-kernels prebuilt install clean help
 

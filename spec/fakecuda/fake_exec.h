@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The executor: runs the threads of one block as fibers of the calling OS thread.
+ */
+#ifndef FAKE_EXEC_H
+#define FAKE_EXEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rkfake_device.h"
+
+/* What the blocks of one launch share. */
+typedef struct rkf_grid {
+  const rkfake_entry *entry;
+  void **params; /* addresses of the parameters, valid while blocks run */
+  uint32_t blocks[3], threads[3];
+  int *dead;        /* not 0: the code that the kernel dies with; any thread may set it */
+  uint32_t slow_us; /* each pause takes at least this long */
+} rkf_grid;
+
+extern const rkfake_device_api rkf_device_api;
+
+/* Runs block number `index` until all its threads have returned or the kernel dies; returns 0 or
+ * the code it died with, which *dead has too. `why` (RKF_WHY_BYTES) says what threads did wrong. */
+#define RKF_WHY_BYTES 256
+int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stands in for rk_ptx_dev.h when a device unit is compiled for the fake driver (RK_PTX_OVERRIDE).
+ *
+ * C++17 with gcc or clang, __CUDACC__ defined: the source sees the words of CUDA C++ that device
+ * headers and generated units use, and everything that needs a GPU goes to the executor through
+ * rkfake_device. The threads of a block are fibers of one OS thread, so a thread-local variable is
+ * what they share. Numbers become pointers through RK_TRANSLATE, which takes the fake's tag off.
+ *
+ * fake_compile.c includes this header before the unit and puts one RKFAKE_ENTRY(name) behind it
+ * for each kernel.
+ */
+#ifndef RK_HOST_DEVICE_H
+#define RK_HOST_DEVICE_H
+
+#include "rkfake_device.h"
+#include "rk_abi.h"
+
+#define RKFAKE_EXPORT __attribute__((visibility("default")))
+
+extern "C" {
+RKFAKE_EXPORT extern const rkfake_device_api *rkfake_device;
+RKFAKE_EXPORT const rkfake_device_api *rkfake_device;
+}
+
+/* ---- the language ---- */
+
+#define __device__
+#define __host__
+#define __constant__ static
+#define __global__ RKFAKE_EXPORT
+#define __shared__ static __thread
+#define __forceinline__ inline
+#define __noinline__ __attribute__((noinline, unused))
+#define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+
+struct rkfake_dim3 {
+  rk_u32 x, y, z;
+};
+static inline rkfake_dim3 rkfake_dim(const uint32_t *v)
+{
+  return rkfake_dim3{v[0], v[1], v[2]};
+}
+#define threadIdx rkfake_dim(rkfake_device->ids()->thread)
+#define blockIdx rkfake_dim(rkfake_device->ids()->block)
+#define blockDim rkfake_dim(rkfake_device->ids()->threads)
+#define gridDim rkfake_dim(rkfake_device->ids()->blocks)
+
+static inline void __syncthreads(void)
+{
+  rkfake_device->meet(0u, 0u);
+}
+static inline void __syncwarp(rk_u32 mask = 0xffffffffu)
+{
+  rkfake_device->warp_meet(mask);
+}
+
+/* ---- rk_ptx_dev.h ---- */
+
+#define RK_PTX_SHARED static __thread
+#define RK_PTX_STATIC_SHARED static __thread
+
+static inline rk_u32 rk_ptx_thread(void)
+{
+  return rkfake_device->ids()->thread[0];
+}
+static inline rk_u32 rk_ptx_threads(void)
+{
+  return rkfake_device->ids()->threads[0];
+}
+static inline rk_u32 rk_ptx_block(void)
+{
+  return rkfake_device->ids()->block[0];
+}
+static inline rk_u32 rk_ptx_blocks(void)
+{
+  return rkfake_device->ids()->blocks[0];
+}
+static inline rk_u64 rk_ptx_time_ns(void)
+{
+  return rkfake_device->time_ns();
+}
+static inline void rk_ptx_pause(rk_u32 ns)
+{
+  rkfake_device->pause(ns);
+}
+static inline void rk_ptx_block_meet(void)
+{
+  rkfake_device->meet(0u, 0u);
+}
+static inline void rk_ptx_meet(rk_u32 barrier, rk_u32 threads)
+{
+  rkfake_device->meet(barrier, threads);
+}
+static inline void rk_ptx_warp_meet(rk_u32 mask)
+{
+  rkfake_device->warp_meet(mask);
+}
+static inline rk_u64 rk_ptx_warp_shuffle(rk_u32 mask, rk_u64 v, rk_u32 source)
+{
+  return rkfake_device->shuffle(mask, v, source);
+}
+static inline rk_u32 rk_ptx_warp_ballot(rk_u32 mask, int predicate)
+{
+  return rkfake_device->ballot(mask, predicate);
+}
+static inline rk_u32 rk_ptx_shared_add_acqrel(rk_u32 *word, rk_u32 d)
+{
+  return __atomic_fetch_add(word, d, __ATOMIC_ACQ_REL);
+}
+static inline rk_u32 rk_ptx_shared_load_acquire(const rk_u32 *word)
+{
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
+{
+  __atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
+
+#define RK_TRANSLATE(address) ((address) & ~(rk_uptr)RKFAKE_TAG)
+
+/* ---- how the fake calls a kernel ---- */
+
+template <size_t... I> struct rkfake_numbers {
+};
+template <size_t N, size_t... I> struct rkfake_count : rkfake_count<N - 1, N - 1, I...> {
+};
+template <size_t... I> struct rkfake_count<0, I...> {
+  typedef rkfake_numbers<I...> list;
+};
+
+template <typename... A> struct rkfake_kernel {
+  typedef void fn(A...);
+  template <size_t... I> static void spread(fn *kernel, void **params, rkfake_numbers<I...>)
+  {
+    (void)params;
+    kernel(*static_cast<A *>(params[I])...);
+  }
+  static void call(fn *kernel, void **params)
+  {
+    spread(kernel, params, typename rkfake_count<sizeof...(A)>::list());
+  }
+  static constexpr size_t sizes[sizeof...(A) + 1] = {sizeof(A)..., 0};
+  static constexpr size_t alignment[sizeof...(A) + 1] = {alignof(A)..., 0};
+  static constexpr uint32_t count = sizeof...(A);
+};
+
+template <typename... A> static rkfake_kernel<A...> rkfake_shape(void (*)(A...));
+
+#define RKFAKE_ENTRY(name)                                                           \
+  static void rkfake_call_##name(void **params)                                      \
+  {                                                                                  \
+    decltype(rkfake_shape(name))::call(name, params);                                \
+  }                                                                                  \
+  extern "C" {                                                                       \
+  RKFAKE_EXPORT extern const rkfake_entry rkfake_entry_##name;                       \
+  const rkfake_entry rkfake_entry_##name = {                                         \
+      rkfake_call_##name, decltype(rkfake_shape(name))::count,                       \
+      decltype(rkfake_shape(name))::sizes, decltype(rkfake_shape(name))::alignment}; \
+  }
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the fake driver and a unit compiled for it know of each other; C and C++.
+ *
+ * A unit is a shared object made from the device source (fake_compile.c) with rk_host_device.h in
+ * place of PTX. Its threads call the executor (fake_exec.c) through one table, which the fake
+ * stores into the unit when it loads it. For each kernel the unit exports `rkfake_entry_<name>`.
+ */
+#ifndef RKFAKE_DEVICE_H
+#define RKFAKE_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Who a thread is: x, y, z each. */
+typedef struct rkfake_ids {
+  uint32_t thread[3], block[3], threads[3], blocks[3];
+} rkfake_ids;
+
+/* Called by the threads of a kernel. */
+typedef struct rkfake_device_api {
+  const rkfake_ids *(*ids)(void);
+  uint64_t (*time_ns)(void);
+  void (*pause)(uint32_t ns);
+  void (*meet)(uint32_t barrier, uint32_t threads); /* 0 threads: all that have not returned */
+  void (*warp_meet)(uint32_t mask);
+  uint64_t (*shuffle)(uint32_t mask, uint64_t value, uint32_t source);
+  uint32_t (*ballot)(uint32_t mask, int predicate);
+} rkfake_device_api;
+
+/* One kernel: how to call it with the addresses of its parameters. */
+typedef struct rkfake_entry {
+  void (*call)(void **params);
+  uint32_t count;          /* of parameters */
+  const size_t *sizes;     /* bytes of each */
+  const size_t *alignment; /* of each */
+} rkfake_entry;
+
+#define RKFAKE_API_SYMBOL "rkfake_device"
+#define RKFAKE_ENTRY_PREFIX "rkfake_entry_"
+
+/* Device addresses carry this bit: following one on the host is a fault on every machine. On
+ * x86-64 such an address is not canonical; AArch64 may ignore the top byte, so a lower bit. */
+#if defined(__x86_64__)
+#define RKFAKE_TAG ((uint64_t)1 << 56)
+#else
+#define RKFAKE_TAG ((uint64_t)1 << 55)
+#endif
+
+#endif
