@@ -220,8 +220,8 @@ end
 -- word that carries the order, in the form of ptx.lua. ops: exactly the accesses to that word.
 -- order: "after": every plain access to the slot comes after the word's (a reader); "before": every
 -- plain store comes before it (a writer).
-local READY_ENTRY = "[param_0+16]+shl(and([param_0+40],param_1),4)"
-local NEW_READY_ENTRY = "[param_0+16]+shl(and([param_0+128],[param_0+40]),4)"
+local READY_ENTRY = "[param_0+24]+shl(and([param_0+48],param_1),4)"
+local NEW_READY_ENTRY = "[param_0+24]+shl(and([param_0+128],[param_0+48]),4)"
 
 M.markers = {
   { name = "rkd_ring_peek", base = "param_0", offset = 0, ops = { "ld.acquire.sys.u64" },
