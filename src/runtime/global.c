@@ -90,16 +90,10 @@ int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t bl
         .param_bytes = global->param_bytes,
     };
     global->used = true;
-    bool is_between = rt->ops->is_sealed && rt->running;
-    if (is_between) { /* a module is loaded between two generations */
-      rc = rk__grid_park(rt, err);
-    }
+    rc = rk__pause_begin(rt, err); /* a module is loaded between two generations */
     if (rc == RK_OK) {
       rc = rt->ops->global_load(rt->backend, &source, &module, &wanted, log, err);
-    }
-    if (is_between && rt->poisoned == RK_OK) {
-      int started = rk__grid_run(rt, rc == RK_OK ? err : NULL);
-      rc = rc != RK_OK ? rc : started;
+      rk__pause_end(rt);
     }
     if (rc != RK_OK) {
       return rc;

@@ -90,17 +90,13 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
 
 /* ---- memory for the arenas ------------------------------------------------------------------- */
 
-/* A sealed grid lives through a new mapping as one generation before it and one after it. */
-static uint64_t map_between(rk_runtime *rt, size_t bytes, uint64_t (*map)(rk_runtime *, size_t))
+static uint64_t map_in_pause(rk_runtime *rt, size_t bytes, uint64_t (*map)(rk_runtime *, size_t))
 {
-  bool is_between = rt->ops->is_sealed && rt->running;
-  if (is_between && rk__grid_park(rt, NULL) != RK_OK) {
+  if (rk__pause_begin(rt, NULL) != RK_OK) {
     return 0;
   }
   uint64_t address = map(rt, bytes);
-  if (is_between && rk__grid_run(rt, NULL) != RK_OK) {
-    rt->poisoned = RK_EDEVICE_LOST;
-  }
+  rk__pause_end(rt);
   return address;
 }
 static uint64_t map_device_now(rk_runtime *rt, size_t bytes)
@@ -109,7 +105,7 @@ static uint64_t map_device_now(rk_runtime *rt, size_t bytes)
 }
 static uint64_t map_device(void *owner, size_t bytes)
 {
-  return map_between(owner, bytes, map_device_now);
+  return map_in_pause(owner, bytes, map_device_now);
 }
 static void unmap_device(void *owner, uint64_t address, size_t bytes)
 {
@@ -127,7 +123,7 @@ static uint64_t map_shared_now(rk_runtime *rt, size_t bytes)
 }
 static uint64_t map_shared(void *owner, size_t bytes)
 {
-  return map_between(owner, bytes, map_shared_now);
+  return map_in_pause(owner, bytes, map_shared_now);
 }
 static void unmap_shared(void *owner, uint64_t address, size_t bytes)
 {
@@ -257,6 +253,12 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
 
 /* ---- generations ----------------------------------------------------------------------------- */
 
+/* Other threads look at it: seal.c. */
+static void set_running(rk_runtime *rt, bool running)
+{
+  __atomic_store_n(&rt->running, running, __ATOMIC_RELEASE);
+}
+
 int rk__grid_run(rk_runtime *rt, rk_error *err)
 {
   if (rt->running) {
@@ -276,11 +278,13 @@ int rk__grid_run(rk_runtime *rt, rk_error *err)
     rt->blocks[i].door->hello = 0;
     rt->blocks[i].door->done = 0;
   }
+  rk__seal_lock(rt);
   int rc = rt->ops->grid_start(rt->backend, &grid, err);
   if (rc == RK_OK) {
-    rt->running = true;
+    set_running(rt, true);
     rt->generation_count += 1;
   }
+  rk__seal_unlock(rt);
   return rc;
 }
 
@@ -301,7 +305,7 @@ int rk__grid_park(rk_runtime *rt, rk_error *err)
     rt->poisoned = RK_EDEVICE_LOST;
     return rk_error_set(err, RK_EDEVICE_LOST, "the grid has parked but does not end");
   }
-  rt->running = false;
+  set_running(rt, false);
   return RK_OK;
 }
 
@@ -330,7 +334,7 @@ bool rk__grid_stop(rk_runtime *rt)
   if (!rt->ops->grid_join(rt->backend)) {
     return false;
   }
-  rt->running = false;
+  set_running(rt, false);
   return true;
 }
 

@@ -4,7 +4,7 @@
  *
  *   runtime.c     open, close, information, statistics
  *   grid.c        memory of the grid, its generations, rings to and from each block
- *   slots.c       actor slots and their reuse
+ *   slots.c       actor slots and their reuse;  seal.c  times in which no grid runs
  *   arena.c       memory for actors and buffers
  *   kernel.c      definitions and their loading;  description.c  what is said of them before
  *   actor.c       launch and life of actors;  registry.c  names, ids, patterns
@@ -154,6 +154,12 @@ struct rk_runtime {
   bool closing;
   bool stopping; /* blocks run the stop handlers of their actors */
   int poisoned;  /* code of what ended the grid for good; every call answers with it */
+
+  /* on a sealed device: seal.c */
+  const void *thread; /* tells apart the threads that open runtimes */
+  rk_runtime *next_sealed;
+  bool is_enlisted; /* stands in the list of open runtimes */
+  bool comes_back;  /* its grid was parked by a pause and runs again after it */
   bool checksum;
   int64_t spin_us;
   uint32_t policy; /* RK_POLICY_* */
@@ -246,6 +252,17 @@ int rk__grid_run(rk_runtime *rt, rk_error *err);
 int rk__grid_park(rk_runtime *rt, rk_error *err);
 /* Waits (a little) for room in the ring to a block; false when there is none. */
 bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units);
+
+/* ---- seal.c ---- */
+void rk__seal_enlist(rk_runtime *rt);
+void rk__seal_delist(rk_runtime *rt);
+/* From here to the end of the pause no grid of this process runs on a sealed device; elsewhere
+ * nothing happens. Pauses nest. After an error there is no pause. */
+int rk__pause_begin(rk_runtime *rt, rk_error *err);
+void rk__pause_end(rk_runtime *rt);
+/* Around the start of a grid: no pause of another thread begins meanwhile. */
+void rk__seal_lock(const rk_runtime *rt);
+void rk__seal_unlock(const rk_runtime *rt);
 
 /* ---- slots.c ---- */
 bool rk__slots_open(rk_runtime *rt);

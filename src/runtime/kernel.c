@@ -211,23 +211,19 @@ int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, ch
   if (rc != RK_OK) {
     goto fail;
   }
-  if (rt->ops->is_sealed) { /* what was compiled is loaded between two generations */
-    rc = rk__grid_park(rt, err);
-  }
+  rc = rk__pause_begin(rt, err); /* what was compiled is loaded between two generations */
   if (rc == RK_OK) {
     rc = describe(rt, loaded, err);
-  }
-  if (rc == RK_OK) {
-    rc = rk__grid_run(rt, err);
+    if (rc == RK_OK) {
+      rc = rk__grid_run(rt, err);
+    }
+    rk__pause_end(rt);
   }
   if (rc == RK_OK) {
     rc = rk_idmap_put(rt->loaded, kernel->serial, loaded, err);
   }
   if (rc != RK_OK) {
     rt->ops->module_unload(rt->backend, loaded->def.module);
-    if (rt->poisoned == RK_OK) {
-      (void)rk__grid_run(rt, NULL); /* with the code of before */
-    }
     goto fail;
   }
   *out = loaded;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/params.h"
 #include "base/platform.h"
 
@@ -49,9 +50,19 @@ static void free_runtime(rk_runtime *rt)
   rk__pubsub_close(rt);
   rk__buffers_close(rt);
   free_loaded(rt);
-  rk__grid_close(rt);
   if (rt->backend != NULL) {
-    rt->ops->close(rt->backend);
+    rk_error err = RK_ERROR_INIT;
+    if (rk__pause_begin(rt, &err) == RK_OK) {
+      rk__grid_close(rt);
+      rt->ops->close(rt->backend);
+      rk__seal_delist(rt);
+      rk__pause_end(rt);
+    } else {
+      rk_log(RK_LOG_WARN, "runtime", "device memory is kept until the process ends: %s", err.text);
+      rk__seal_delist(rt);
+    }
+  } else if (rt->ops != NULL) {
+    rk__seal_delist(rt);
   }
   rk_namemap_close(rt->by_name);
   rk_idmap_close(rt->calls);
@@ -115,11 +126,16 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
     rc = rk_backend_select(name, use->device, &rt->ops, err);
   }
   if (rc == RK_OK) {
-    rc = rt->ops->open(&backend_options, &rt->backend, err);
+    rk__seal_enlist(rt);
+    rc = rk__pause_begin(rt, err);
   }
   if (rc == RK_OK) {
-    rt->ops->info(rt->backend, &info);
-    rc = rk__grid_open(rt, use, info.blocks, err);
+    rc = rt->ops->open(&backend_options, &rt->backend, err);
+    if (rc == RK_OK) {
+      rt->ops->info(rt->backend, &info);
+      rc = rk__grid_open(rt, use, info.blocks, err);
+    }
+    rk__pause_end(rt);
   }
   if (rc != RK_OK) {
     free_runtime(rt);

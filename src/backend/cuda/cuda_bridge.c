@@ -35,12 +35,22 @@ static bool has_record(const rk_backend_grid *grid)
   return false;
 }
 
-/* The grid is to run until this thread was told to stop. */
+/* A grid whose blocks have all said that they leave was told to. */
+static bool was_told(const rk_backend_grid *grid)
+{
+  for (uint32_t i = 0; i < grid->block_count; ++i) {
+    if (rk_ld_acquire_sys_u32(&grid->doors[i].done) == 0u) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static void look(rk_backend *backend)
 {
   CUresult result = backend->api->stream_query(backend->grid_stream);
   if (result == CUDA_SUCCESS) {
-    if (__atomic_load_n(&backend->bridge_stop, __ATOMIC_ACQUIRE) == 0u) {
+    if (!was_told(&backend->use)) {
       rk__cuda_lose(backend, RK_CUDA_LOST_ENDED);
     }
   } else if (result != CUDA_ERROR_NOT_READY) {
