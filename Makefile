@@ -63,8 +63,10 @@ LIB_SRC  := $(sort $(wildcard src/base/*.c src/core/*.c src/backend/*.c src/back
 MOD_SRC  := $(sort $(wildcard src/lua/*.c))
 RKL_SRC  := $(sort $(wildcard src/rkl/*.c))
 TEST_SRC := $(sort $(wildcard spec/c/*_test.c))
+# A profiler that spec/nvtx_spec.lua loads; see there.
+NVTX_TOOL_SRC := spec/c/nvtx_injection.c
 # Files of spec/c that are no test themselves are linked into every test.
-TEST_AUX := $(filter-out $(TEST_SRC),$(sort $(wildcard spec/c/*.c)))
+TEST_AUX := $(filter-out $(TEST_SRC) $(NVTX_TOOL_SRC),$(sort $(wildcard spec/c/*.c)))
 HEADERS  := $(sort $(shell find src -name '*.h' 2>/dev/null))
 LUA_SRC  := $(sort $(shell find lua/ringkernel -name '*.lua' 2>/dev/null))
 # Text files (help pages) travel in rkl like Lua files.
@@ -99,6 +101,7 @@ FAKE     := $(BUILD)/libringkernel_fakecuda.so
 LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
 RKL  := $(BUILD)/rkl
+NVTX_TOOL := $(BUILD)/spec/libnvtx_injection.so
 
 # Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
 # do (RK_TSAN). The list is all there is to exempting another file.
@@ -117,9 +120,10 @@ $(FAKE_OBJ): obj_flags += -fvisibility=hidden
 # Where the fake finds what it compiles device units with, and with which flags.
 $(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(sanitizers)"' \
   -DRKF_DEFAULT_INCLUDE='"$(CURDIR)/kernels/include"' -DRKF_DEFAULT_PRELUDE='"$(CURDIR)/spec/fakecuda"'
-# The one object that may see a CUDA toolkit: it compares our declarations with the real ones.
+# The objects that may see a CUDA toolkit: they compare our declarations with the real ones.
 cuda_h := $(firstword $(wildcard $(addsuffix /include/cuda.h,$(CUDA_HOME) /usr/local/cuda)))
-$(OBJ)/spec/c/cuda_decl_test.o: obj_flags += $(if $(cuda_h),-isystem $(dir $(cuda_h)))
+$(OBJ)/spec/c/cuda_decl_test.o $(OBJ)/spec/c/nvtx_abi_test.o: \
+  obj_flags += $(if $(cuda_h),-isystem $(dir $(cuda_h)))
 ifneq ($(call on,$(TSAN)),)
 $(NO_TSAN_OBJS): obj_flags := $(BASE_FLAGS) $(filter-out -fsanitize=thread,$(sanitizers)) \
                               -fvisibility=hidden -DRK_TSAN=1
@@ -150,10 +154,11 @@ $(BUILD)/embedded: FORCE
 build: $(LIB) $(CORE) $(RKL) ## compile the library, the Lua module and rkl
 	@:
 
-objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ) $(FAKE_OBJ)
+objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ) $(FAKE_OBJ) \
+         $(call obj_of,$(NVTX_TOOL_SRC))
 	@:
 
-test-programs: $(TESTS) tiny-drivers fakecuda
+test-programs: $(TESTS) tiny-drivers fakecuda spec-tools
 	@:
 
 fakecuda: $(FAKE) ## build the CUDA driver of the tests, which runs device code on the CPU
@@ -165,6 +170,9 @@ $(FAKE): $(FAKE_OBJ) $(OBJ)/src/backend/cpu/cpu_fiber.o spec/fakecuda/fakecuda.m
 	  $(LDFLAGS) -o $@ $(filter %.o,$^) -ldl -lpthread
 
 tiny-drivers: $(TINY)
+	@:
+
+spec-tools: $(NVTX_TOOL)
 	@:
 
 $(OBJ)/%.o: %.c $(BUILD)/flags
@@ -209,6 +217,11 @@ $(TINY): $(tiny_src) $(wildcard src/backend/cuda/*.h) $(BUILD)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_FLAGS) $(if $(findstring _old,$@),-DTINY_OLD) -shared -o $@ $(tiny_src)
+
+$(NVTX_TOOL): $(call obj_of,$(NVTX_TOOL_SRC)) $(BUILD)/link
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(sanitizers) $(LDFLAGS) -o $@ $<
 
 # ---- generated sources --------------------------------------------------------------------------
 
@@ -342,7 +355,7 @@ test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
 
 test-lua: ## run the Lua specs, under lua5.4 and under rkl
-	$(call suite,test-lua,,build tiny-drivers,lua rkl)
+	$(call suite,test-lua,,build tiny-drivers spec-tools,lua rkl)
 
 test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1,build test-programs,c rkl)
@@ -400,7 +413,7 @@ lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
 lint-gcc:
 	+@$(submake) BUILD=build/werror CC=gcc WERROR=1 objects
 lint-clang: $(patsubst %,$(LINT)/clang/%.ok,$(LIB_SRC) $(MOD_SRC) $(RKL_SRC) $(TEST_SRC) $(TEST_AUX) \
-                                             $(FAKE_SRC))
+                                             $(FAKE_SRC) $(NVTX_TOOL_SRC))
 
 # A header stands alone when a file that includes nothing else compiles.
 $(LINT)/headers/%.ok: % $(BUILD)/flags
@@ -438,8 +451,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
-.PHONY: FORCE build objects test-programs fakecuda tiny-drivers bootstrap demo bench docs run-suites test \
-  test-c test-lua test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang format check \
-  check-kernels prebuilt install clean help
+.PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench docs \
+  run-suites test test-c test-lua test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang \
+  format check check-kernels prebuilt install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)
