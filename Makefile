@@ -326,6 +326,25 @@ define run_rkl
   done;
 endef
 
+# The specs of everything that opens a runtime, unchanged, on the CUDA backend over the tests' own
+# driver. What NVRTC compiled is kept, as is what the driver made of it.
+no_runtime := definition hlc lint message meta pretty status
+cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua))
+cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE)) \
+              RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache
+has_nvrtc   = $(RKL) -e 'os.exit((require("ringkernel.core").nvrtc()))' 2>/dev/null
+
+define run_cuda
+  if $(has_nvrtc) || test -n "$$CI"; then \
+    for spec in $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cuda_specs)); do \
+      name=$$(echo $${spec#spec/} | tr / .); \
+      $(call logged,cuda-$${name%.lua},$(spec_env) $(cuda_env) $(no_aslr) \
+        $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $$spec) \
+    done; \
+  else printf 'ok 1 - specs on the CUDA backend # SKIP no NVRTC\n1..1\n# exit 0\n' \
+    >$(RESULTS)/cuda.log; fi;
+endef
+
 # Internal: runs the suites one after another; whether they passed is in the logs.
 run-suites:
 	@mkdir -p $(RESULTS)
@@ -349,13 +368,16 @@ hash      := \#
 tagged     = $(if $(SPECS),$(shell grep -l '$(hash)$(1)\b' $(SPECS)))
 
 test: bootstrap ## set up, build, run every test; ends with "N passed, N failed, N skipped"
-	$(call suite,test,,build test-programs,c lua rkl)
+	$(call suite,test,,build test-programs,c lua rkl cuda)
 
 test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
 
 test-lua: ## run the Lua specs, under lua5.4 and under rkl
 	$(call suite,test-lua,,build tiny-drivers spec-tools,lua rkl)
+
+test-cuda: ## run the specs on the CUDA backend over the tests' own driver
+	$(call suite,test-cuda,,build fakecuda spec-tools,cuda)
 
 test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1,build test-programs,c rkl)
@@ -452,7 +474,7 @@ help: ## this list
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
 .PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench docs \
-  run-suites test test-c test-lua test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang \
+  run-suites test test-c test-lua test-cuda test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang \
   format check check-kernels prebuilt install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

@@ -62,7 +62,7 @@ describe("codes", function()
       assert(rt:launch(Adder, { name = "x" }))
       return rt:launch(Adder, { name = "x" })
     end,
-    no_device = function() return rk.open { backend = "cuda" } end,
+    no_device = function() return rk.open { backend = "cuda", device = 999 } end,
     compile = function()
       return rt:launch(rk.kernel { name = "wrong", accepts = { Number },
         source = "RK_ON(Number) { this is not C }" })
@@ -88,7 +88,8 @@ describe("codes", function()
   it("no_compiler, and stock kernels work without one", function()
     local cache = os.tmpname()
     os.remove(cache)
-    local output = run_with("RINGKERNEL_CC=/no/such/compiler RINGKERNEL_CACHE=" .. cache, [[
+    local output = run_with("RINGKERNEL_CC=/no/such/compiler RINGKERNEL_NVRTC=/no/such/nvrtc "
+      .. "RINGKERNEL_CACHE=" .. cache, [[
       local rt <close> = assert(rk.open { blocks = 1 })
       local N = rk.message("N", {})
       local _, message, code = rt:launch(rk.kernel { name = "n", accepts = { N },
@@ -131,8 +132,7 @@ describe("codes", function()
       rt:close()
       print("closed")
     ]])
-    assert.matches("^timeout\n.*block 0 is left behind: a handler of its actors does not return\n"
-      .. "closed\n$", output)
+    assert.matches("^timeout\n[^\n]* is left behind: [^\n]*\nclosed\n", output)
     assert.is_true(os.time() - start < 60)
   end)
 
@@ -148,7 +148,8 @@ describe("codes", function()
 
   it("backend and parameters come from the environment", function()
     local open = 'print(select(3, rk.open { blocks = 1 }))'
-    assert.equal("no_device\n", run_with("RINGKERNEL_BACKEND=cuda", open))
+    assert.equal("no_device\n", run_with("RINGKERNEL_LIBCUDA=/no/such/driver "
+      .. "RINGKERNEL_BACKEND=cuda", open))
     assert.matches("RINGKERNEL_BACKEND: expected one of auto|cpu|cuda, got \"gpu\"",
       run_with("RINGKERNEL_BACKEND=gpu", open))
     assert.equal("3\n", run_with("RINGKERNEL_BLOCKS=3",
@@ -224,8 +225,7 @@ describe("the installation", function()
     assert.is_true(devices[1].is_usable)
     assert.is_true(devices[1].processors >= 1)
     assert.equal("cuda", devices[2].backend)
-    assert.is_false(devices[2].is_usable)
-    assert.is_string(devices[2].reason)
+    assert.equal(devices[2].is_usable, devices[2].reason == nil)
     local names = {}
     for _, param in ipairs(core.params()) do
       names[param.name] = param
@@ -241,12 +241,12 @@ describe("the installation", function()
   it("describes the runtime", function()
     local rt <close> = assert(rk.open { blocks = 1, node = 9 })
     local info = rt:info()
-    assert.equal("cpu", info.backend)
-    assert.equal("cpu", rt.backend)
+    assert.equal(os.getenv("RINGKERNEL_BACKEND") or "cpu", info.backend)
+    assert.equal(info.backend, rt.backend)
     assert.equal(9, info.node)
     assert.equal(9, rt.node)
     assert.equal(1, info.blocks)
     assert.is_string(info.device_name)
-    assert.equal("ringkernel.runtime: cpu (1 blocks)", tostring(rt))
+    assert.equal(("ringkernel.runtime: %s (1 blocks)"):format(rt.backend), tostring(rt))
   end)
 end)

@@ -11,6 +11,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/cuda_api.h"
 #include "backend/cuda/cuda_device.h"
+#include "backend/cuda/cuda_nvrtc.h"
 #include "base/base.h"
 
 /* The setters below put a field into the table on top of the stack. */
@@ -234,8 +235,18 @@ static int core_cuda_driver(lua_State *L)
   return 1;
 }
 
+/* nvrtc() -> whether there is one, one line about it or about why not */
+static int core_nvrtc(lua_State *L)
+{
+  char text[512];
+  lua_pushboolean(L, rk_nvrtc_describe(text, sizeof(text)));
+  lua_pushstring(L, text);
+  return 2;
+}
+
 const luaL_Reg lrk_device_functions[] = {
     {"devices", core_devices},
     {"cuda_driver", core_cuda_driver},
+    {"nvrtc", core_nvrtc},
     {NULL, NULL},
 };

@@ -229,6 +229,9 @@ end
 --- The driver, each of its devices, and whether kernels can run there. Nothing here is needed: the
 -- cpu is always there.
 local function check_cuda(core)
+  local has_compiler, compiler = core.nvrtc()
+  finding(has_compiler and "ok" or "note", "NVRTC", compiler,
+    not has_compiler and "only stock kernels run on CUDA devices" or nil)
   local driver = core.cuda_driver()
   local where = driver.library .. (driver.is_chosen and " (RINGKERNEL_LIBCUDA)" or "")
   if not driver.is_usable then
