@@ -289,12 +289,23 @@ M.markers = {
     code = [[(rk_abi_block *block, rk_u64 head, int *out) {
   *out = rkd_ready_waits(block, head);
 }]] },
+  { name = "rkd_trace_claim", base = "param_0", offset = 128, ops = { "st.relaxed.sys.u64" },
+    code = [[(rk_u64 ring, rk_u64 next) {
+  rk_trace_tx tx = { (rk_abi_trace_ring *)ring, 0, next, next, next, 0u, 63u, 0u, 1u, 0u };
+  rkd_trace_mark(&tx, RK_TRACE_SEND, 0u, 1u, 2u, 3u, 4u);
+}]] },
+  { name = "rkd_trace_publish", base = "param_0", offset = 136, ops = { "st.release.sys.u64" },
+    order = "before", code = [[(rk_u64 ring, rk_u64 next, rk_u64 published) {
+  rk_trace_tx tx = { (rk_abi_trace_ring *)ring, 0, next, 0u, published, 0u, 63u, 0u, 1u, 0u };
+  rkd_trace_publish(&tx);
+}]] },
 }
 
 --- One source with a kernel `mark_<name>` for each marker.
 function M.marker_source()
   local out = {
     '#include "rk_grid_dev.h"',
+    '#include "rk_trace_dev.h"',
     "static __device__ void rkd_dispatch(rk_ctx *, const rk_abi_def *, rk_u32, const void *,",
     "                                    void *) {}",
   }
