@@ -299,12 +299,16 @@ M.markers = {
   rk_trace_tx tx = { (rk_abi_trace_ring *)ring, 0, next, 0u, published, 0u, 63u, 0u, 1u, 0u };
   rkd_trace_publish(&tx);
 }]] },
+  { name = "rkd_latency_record", base = "param_0", offset = 992,
+    ops = { "ld.global.u64", "st.relaxed.sys.u64" }, -- its own word, so a plain load
+    code = "(rk_abi_latency *h) { rkd_latency_record(h, 1234u); }" },
 }
 
 --- One source with a kernel `mark_<name>` for each marker.
 function M.marker_source()
   local out = {
     '#include "rk_grid_dev.h"',
+    '#include "rk_histogram_dev.h"',
     '#include "rk_trace_dev.h"',
     "static __device__ void rkd_dispatch(rk_ctx *, const rk_abi_def *, rk_u32, const void *,",
     "                                    void *) {}",
