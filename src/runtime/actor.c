@@ -179,6 +179,7 @@ static void undo_create(rk_actor *actor)
 int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *options,
                     rk_actor **out, char **log, rk_error *err)
 {
+  RK_NVTX_RANGE_OF(RK_NVTX_LAUNCH, 0, kernel->name);
   static const rk_launch_options defaults = {.block = -1};
   const rk_loaded *loaded = NULL;
   const rk_launch_options *use = options != NULL ? options : &defaults;
@@ -351,6 +352,7 @@ void rk__actor_ended(rk_actor *actor, uint64_t ended)
 
 void rk__actor_failed(rk_actor *actor, int code)
 {
+  rk_nvtx_mark(RK_NVTX_FAILURE, actor->id, actor->name);
   actor->life = RK_STATE_FAILED;
   actor->last_error = code;
 }

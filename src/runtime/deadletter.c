@@ -9,6 +9,7 @@
 
 void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason)
 {
+  rk_nvtx_mark(RK_NVTX_DEAD_LETTER, header->id, rk_dead_reason_name(reason));
   rk_abi_msg letter = *header;
   letter.flags = (uint16_t)(letter.flags | RK_MSG_DEAD);
   letter.reason = reason;

@@ -49,6 +49,7 @@ static bool take_message(rk_runtime *rt, const rk_abi_msg *record, const unsigne
   rk_call *call = (record->correlation & RK_CALL_BIT) != 0
                       ? rk_idmap_get(rt->calls, record->correlation)
                       : NULL;
+  RK_NVTX_RANGE(RK_NVTX_DRAIN, record->id);
   if (call != NULL) {
     if (!rk__call_deliver(call, record, payload)) {
       return false;

@@ -22,6 +22,7 @@
 
 #include "backend/backend.h"
 #include "base/idmap.h"
+#include "base/nvtx.h"
 #include "base/wake.h"
 #include "core/hlc.h"
 #include "core/topic.h"
@@ -102,6 +103,7 @@ struct rk_actor {
 struct rk_call {
   rk_actor *actor; /* retained */
   uint64_t correlation;
+  uint64_t range; /* of a profiler */
   bool done;
   int status; /* why there will be no reply, once done without data */
   rk_received reply;

@@ -195,6 +195,7 @@ int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, ch
     *out = loaded;
     return RK_OK;
   }
+  RK_NVTX_RANGE_OF(RK_NVTX_LOAD, 0, kernel->name);
   loaded = rk_calloc(1, sizeof(*loaded));
   if (loaded == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", kernel->name);

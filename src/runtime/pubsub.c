@@ -134,6 +134,7 @@ int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const v
                        .hlc = rk_hlc_tick(&rt->clock),
                        .type = type,
                        .size_bytes = (uint32_t)size};
+  RK_NVTX_RANGE_OF(RK_NVTX_PUBLISH, header.id, topic);
   if (keep) {
     rc = retain(rt, topic, &header, data, err);
     if (rc != RK_OK) {
@@ -159,6 +160,7 @@ void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsig
     rk__dead_letter(rt, &h, payload + RK_TOPIC_BYTES, RK_DEAD_TYPE);
     return;
   }
+  RK_NVTX_RANGE_OF(RK_NVTX_PUBLISH, h.id, topic);
   (void)fan_out(rt, &h, topic, payload + RK_TOPIC_BYTES);
 }
 
@@ -277,6 +279,7 @@ int rk_subscription_try_receive(rk_subscription *sub, rk_received *out, const ch
   if (!rk_mailbox_take(&sub->box, out, NULL)) {
     return RK_EEMPTY;
   }
+  RK_NVTX_RANGE(RK_NVTX_RECEIVE, out->id);
   memcpy(sub->topic, out->data, RK_TOPIC_BYTES);
   out->data = (const unsigned char *)out->data + RK_TOPIC_BYTES;
   out->size -= RK_TOPIC_BYTES;

@@ -37,6 +37,7 @@ int rk_actor_try_receive(rk_actor *actor, rk_received *out)
   if (!rk_mailbox_take(&actor->mailbox, out, NULL)) {
     return actor->life == RK_STATE_TERMINATED ? RK_ETERMINATED : RK_EEMPTY;
   }
+  RK_NVTX_RANGE(RK_NVTX_RECEIVE, out->id);
   actor->received += 1;
   actor->rt->stats.received += 1;
   rk__actor_took(actor, 1);
@@ -68,6 +69,7 @@ int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size,
     memcpy(payload, data, size);
   }
   with.correlation = call->correlation;
+  call->range = rk_nvtx_start(RK_NVTX_CALL, rt->next_id + 1);
   (void)rk_actor_commit(actor, &with);
   *out = call;
   return RK_OK;
@@ -127,6 +129,7 @@ int rk_call_poll(rk_call *call, rk_received *out)
     if (call->data == NULL) {
       return call->status;
     }
+    RK_NVTX_RANGE(RK_NVTX_RECEIVE, call->reply.id);
     actor->rt->stats.received += 1;
     *out = call->reply;
     return RK_OK;
@@ -140,6 +143,7 @@ void rk_call_close(rk_call *call)
   if (call == NULL) {
     return;
   }
+  rk_nvtx_end(call->range);
   if (!call->done && !call->actor->rt->closing) {
     (void)rk_idmap_del(call->actor->rt->calls, call->correlation);
   }

@@ -97,6 +97,8 @@ static int make_tables(rk_runtime *rt, rk_error *err)
 
 int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err)
 {
+  rk_nvtx_load();
+  RK_NVTX_RANGE(RK_NVTX_OPEN, 0);
   static const rk_runtime_options defaults = {.spin_us = -1};
   const rk_runtime_options *use = options != NULL ? options : &defaults;
   const char *name = use->backend != NULL ? use->backend : rk_param_text(RK_PARAM_BACKEND);
@@ -178,6 +180,7 @@ void rk_runtime_close(rk_runtime *rt)
   if (rt->pid != rk_platform_current()->pid()) {
     return;
   } /* the threads are not in this process */
+  RK_NVTX_RANGE(RK_NVTX_CLOSE, 0);
   rt->stopping = true;
   stop_actors(rt);
   rt->closing = true;

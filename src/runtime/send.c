@@ -162,6 +162,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
 
 uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options)
 {
+  RK_NVTX_RANGE(RK_NVTX_SEND, actor->rt->next_id + 1);
   uint64_t id = commit(actor, options, false);
   actor->rt->ops->grid_bell(actor->rt->backend, actor->block);
   return id;
@@ -169,6 +170,7 @@ uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options)
 
 uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options)
 {
+  RK_NVTX_RANGE(RK_NVTX_SEND, actor->rt->next_id + 1);
   uint64_t id = commit(actor, options, true);
   actor->rt->blocks[actor->block].rung_later = true;
   return id;
@@ -195,6 +197,7 @@ int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
 
 int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
 {
+  RK_NVTX_RANGE(RK_NVTX_SEND, header->id);
   rk_runtime *rt = actor->rt;
   rk_ring_tx *tx = &rt->blocks[actor->block].tx;
   uint32_t units = rkd_units(header->size_bytes);
