@@ -25,6 +25,7 @@ struct CUevent_st {
 
 static CUstream streams; /* all living ones, the legacy streams too */
 static struct CUstream_st legacy[RKF_DEVICES_MAX];
+static int ending; /* destroyed ones that still have something to do */
 
 static void run_record(rkf_op *op);
 static void run_wait(rkf_op *op);
@@ -139,8 +140,12 @@ static void *work(void *arg)
     rkf_changed_locked();
   }
   stream->has_worker = false;
-  if (stream->is_ending && stream->pins == 0) {
-    free(stream);
+  if (stream->is_ending) {
+    ending--;
+    rkf_changed_locked();
+    if (stream->pins == 0) {
+      free(stream);
+    }
   }
   rkf_unlock();
   return NULL;
@@ -364,6 +369,9 @@ void rkf_streams_drain(void)
       s = s->next;
     }
   }
+  while (ending > 0) {
+    rkf_wait_locked();
+  }
   rkf_unlock();
 }
 
@@ -425,6 +433,7 @@ RKF_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
   stream->is_closed = true;
   stream->is_ending = !is_idle && has_worker; /* then the worker frees it */
   stream->pins += !stream->is_ending;
+  ending += stream->is_ending;
   rkf_changed_locked();
   rkf_unlock();
   if (has_worker && is_idle) {
