@@ -148,7 +148,6 @@ static int begin(void **state)
 static int end(void **state)
 {
   (void)state;
-  configure_nothing();
   OK(cu.cuCtxSetCurrent(NULL));
   OK(cu.cuDevicePrimaryCtxRelease_v2(0));
   assert_int_equal(0, cu.rkfake_live("all"));

@@ -64,6 +64,7 @@ static void initialising_can_fail(void **state)
   configure("RKFAKE_DEVICES", "0");
   GIVES(CUDA_ERROR_NO_DEVICE, cu.cuInit(0));
   GIVES(CUDA_ERROR_INVALID_VALUE, cu.cuInit(1));
+  configure("RKFAKE_DEVICES", "1");
 }
 
 static void contexts_are_needed_and_stack(void **state)
