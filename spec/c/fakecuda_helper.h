@@ -26,13 +26,14 @@
 
 #define FUNCTIONS(X)                                                                               \
   X(cuInit)                                                                                        \
-  X(cuDriverGetVersion) X(cuGetProcAddress_v2) X(cuDeviceGetCount) X(cuDeviceGetName)              \
-      X(cuDeviceTotalMem_v2) X(cuDeviceGetAttribute) X(cuDevicePrimaryCtxRetain) X(                \
-          cuDevicePrimaryCtxRelease_v2) X(cuDevicePrimaryCtxReset_v2) X(cuCtxSetCurrent)           \
-          X(cuCtxGetCurrent) X(cuCtxPushCurrent_v2) X(cuCtxPopCurrent_v2) X(cuCtxSynchronize) X(   \
-              cuMemAlloc_v2) X(cuMemFree_v2) X(cuMemGetInfo_v2) X(cuMemHostAlloc) X(cuMemFreeHost) \
-              X(cuMemHostGetDevicePointer_v2) X(cuMemHostRegister_v2) X(cuMemHostUnregister) X(    \
-                  cuMemcpyHtoD_v2) X(cuMemcpyDtoH_v2) X(cuMemcpyDtoD_v2) X(cuMemcpyHtoDAsync_v2)   \
+  X(cuDriverGetVersion)                                                                            \
+  X(cuGetProcAddress_v2) X(cuDeviceGetCount) X(cuDeviceGetName) X(cuDeviceTotalMem_v2)             \
+      X(cuDeviceGetAttribute) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease_v2) X(       \
+          cuDevicePrimaryCtxReset_v2) X(cuCtxSetCurrent) X(cuCtxGetCurrent) X(cuCtxPushCurrent_v2) \
+          X(cuCtxPopCurrent_v2) X(cuCtxSynchronize) X(cuMemAlloc_v2) X(cuMemFree_v2) X(            \
+              cuMemGetInfo_v2) X(cuMemHostAlloc) X(cuMemFreeHost) X(cuMemHostGetDevicePointer_v2)  \
+              X(cuMemHostRegister_v2) X(cuMemHostUnregister) X(cuMemcpyHtoD_v2) X(                 \
+                  cuMemcpyDtoH_v2) X(cuMemcpyDtoD_v2) X(cuMemcpyHtoDAsync_v2)                      \
                   X(cuMemcpyDtoHAsync_v2) X(cuMemsetD8_v2) X(cuMemsetD32_v2) X(cuMemsetD8Async) X( \
                       cuMemAllocAsync) X(cuMemFreeAsync) X(cuMemPoolCreate) X(cuMemPoolDestroy)    \
                       X(cuMemPoolGetAttribute) X(cuMemAllocFromPoolAsync) X(cuStreamCreate) X(     \

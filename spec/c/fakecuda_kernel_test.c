@@ -497,7 +497,9 @@ static void a_kernel_can_die_while_it_runs(void **state)
   }
   assert_int_equal(CUDA_ERROR_LAUNCH_FAILED, code);
   GIVES(CUDA_ERROR_LAUNCH_FAILED, cu.cuMemFreeHost(c.boxes));
-  assert_int_equal(0, cu.rkfake_kernels());
+  while (cu.rkfake_kernels() != 0) { /* its threads go soon */
+    sleep_ms(1);
+  }
 }
 
 static void a_kernels_death_can_be_planned(void **state)

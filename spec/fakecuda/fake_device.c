@@ -348,6 +348,7 @@ RKF_EXPORT CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
   }
   rkf_unlock();
   if (code == CUDA_SUCCESS && is_last) {
+    rkf_streams_drain();
     end_context(&primary[device]);
   }
   return code;

@@ -215,6 +215,9 @@ bool rkf_stream_is_capturing(CUstream stream)
 
 static bool holds_resident_locked(const struct CUstream_st *stream)
 {
+  if (rkf.sticky != 0) {
+    return false; /* it is dead, or will not start */
+  }
   bool holds = stream->running != NULL && stream->running->is_resident;
   for (const rkf_op *op = stream->first; op != NULL && !holds; op = op->next) {
     holds = op->is_resident;
@@ -459,10 +462,12 @@ RKF_EXPORT CUresult cuStreamQuery(CUstream stream)
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }
   CUstream s = rkf_stream_resolve(stream);
-  rkf_lock();
-  bool is_busy = s->completed < s->submitted;
+  rkf_lock(); /* a kernel that died just now left its code before it completed */
+  int code = rkf.sticky != 0               ? rkf.sticky
+             : s->completed < s->submitted ? CUDA_ERROR_NOT_READY
+                                           : CUDA_SUCCESS;
   rkf_unlock();
-  return is_busy ? CUDA_ERROR_NOT_READY : CUDA_SUCCESS;
+  return code;
 }
 
 RKF_EXPORT CUresult cuStreamSynchronize(CUstream stream)
@@ -592,16 +597,18 @@ RKF_EXPORT CUresult cuEventQuery(CUevent event)
 {
   RKF_ENTER(RKF_CONTEXT);
   rkf_lock();
-  bool is_done = event->done == event->wanted;
+  int code = rkf.sticky != 0               ? rkf.sticky
+             : event->done < event->wanted ? CUDA_ERROR_NOT_READY
+                                           : CUDA_SUCCESS;
   rkf_unlock();
-  return is_done ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+  return code;
 }
 
 /* A resident kernel stands between the event and its stream's end of work. */
 static bool waits_for_resident_locked(const struct CUevent_st *event)
 {
   CUstream stream = event->stream;
-  if (event->done == event->wanted || !is_listed_locked(stream)) {
+  if (rkf.sticky != 0 || event->done == event->wanted || !is_listed_locked(stream)) {
     return false;
   }
   if (stream->running != NULL && stream->running->is_resident) {
