@@ -96,7 +96,8 @@ typedef struct rk_runtime_stats {
   uint64_t published;       /* publishes, by host and handlers */
   uint64_t publish_dropped; /* deliveries that found no room */
   uint64_t subscriptions;
-  uint64_t device_bytes; /* memory reserved for actors and buffers */
+  uint64_t events_dropped; /* that found no room */
+  uint64_t device_bytes;   /* memory reserved for actors and buffers */
 } rk_runtime_stats;
 RK_API void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out);
 
@@ -196,12 +197,40 @@ RK_API int rk_actor_type(const rk_actor *actor, const char *name, uint32_t *type
 RK_API const char *rk_actor_state(rk_actor *actor);
 
 /* Transitions. activate: from launched or deactivated; deactivate (suspend): from active;
- * terminate: from any living state; restart: from failed or any living state, zeroes the state and
- * keeps the queue. Anything else: invalid_state. Each returns when the grid has done it. */
+ * terminate: from any living state; restart: from failed or any living state keeps the queue and
+ * zeroes the state unless `keep_state`; an actor that has terminated begins anew under its handle
+ * and name (with zero state, nothing queued, and no port connected), if its runtime is open and
+ * nobody has taken the name (exists). Anything else: invalid_state. Each returns when the grid has
+ * done it. */
 RK_API int rk_actor_activate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_deactivate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_terminate(rk_actor *actor, rk_error *err);
-RK_API int rk_actor_restart(rk_actor *actor, rk_error *err);
+RK_API int rk_actor_restart(rk_actor *actor, bool keep_state, rk_error *err);
+
+/* What may happen to actors. */
+typedef enum rk_event_kind {
+  RK_EVENT_FAILURE,     /* a handler failed with `code` */
+  RK_EVENT_ENDED,       /* `reason`: "normal" by itself, "terminated" when asked to */
+  RK_EVENT_DEAD_LETTER, /* `message` is its id, `actor` the receiver if it lives */
+  RK_EVENT_REGISTER,    /* `actor` has its name now */
+  RK_EVENT_UNREGISTER   /* it gives its name back */
+} rk_event_kind;
+
+typedef struct rk_event {
+  rk_event_kind kind;
+  rk_actor *actor; /* NULL, or to be given back with rk_actor_release */
+  int code;
+  const char *reason; /* static text, or NULL */
+  uint64_t message;
+  uint64_t hlc; /* when the host learned of it */
+} rk_event;
+
+/* From now on keeps events of the kinds whose bits are set in `kinds`, at most 4096 of them. */
+RK_API void rk_runtime_events_want(rk_runtime *rt, uint32_t kinds);
+/* Takes the oldest event; false when there is none. */
+RK_API bool rk_runtime_event_next(rk_runtime *rt, rk_event *out);
+/* "failure", "ended", "dead_letter", "register", "unregister". Threads: any. */
+RK_API const char *rk_event_name(rk_event_kind kind);
 
 /* Finds a living actor by exact name, by id, or the first by name that fits a pattern (`*` within a
  * level of a/b/c names, `**` across levels, `?` one character). Retains what it returns; NULL =

@@ -256,7 +256,7 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                           \
   X(CREATE_ACTOR, 16, "serve the actor that line 0 behind it describes; flags 1: activate too") \
   X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot")            \
-  X(RESTART_ACTOR, 18, "zero its state, keep its queue, activate it")                           \
+  X(RESTART_ACTOR, 18, "zero its state (flags 1: keep it), keep its queue, activate it")        \
   X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")                   \
   X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                           \
   X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")                 \
@@ -297,7 +297,8 @@ enum {
           RK_ABI_ENUM_END
 };
 
-#define RK_CREATE_ACTIVATE 1u /* flag of CREATE_ACTOR */
+#define RK_CREATE_ACTIVATE 1u    /* flag of CREATE_ACTOR */
+#define RK_RESTART_KEEP_STATE 1u /* flag of RESTART_ACTOR */
 
 /* States of an actor as the grid sees them. */
 #define RK_STATE_NONE 0u

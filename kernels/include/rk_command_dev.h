@@ -229,7 +229,9 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
 RK_SLOW_FN void rkd_command_restart(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
 {
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
-  rkd_zero(RK_PTR(void, a->state), def->state_bytes);
+  if ((cmd->flags & RK_RESTART_KEEP_STATE) == 0u) {
+    rkd_zero(RK_PTR(void, a->state), def->state_bytes);
+  }
   a->started = 0u;
   rkd_answer(b, RK_RSP_ACTOR_RESTARTED, cmd, a, rkd_activate(b, a));
 }

@@ -16,6 +16,7 @@ local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
 local message = require "ringkernel.message"
 require "ringkernel.actor"
+require "ringkernel.events"
 require "ringkernel.runtime"
 
 local M = {

@@ -93,7 +93,7 @@ static void lanes_that_misbehave_fail_the_actor(void **state)
     if (how == 2) {
       (void)receive_num(rt, actor);
     } /* a failure does not take back what was sent */
-    assert_int_equal(rk_actor_restart(actor, NULL), RK_OK);
+    assert_int_equal(rk_actor_restart(actor, false, NULL), RK_OK);
     assert_int_equal(ask(rt, actor, (num){.a = 1}).a, 64 + 64 * 63 / 2);
   }
   rk_actor_release(actor);
@@ -143,14 +143,14 @@ static void failing_keeps_the_queue_and_restarting_zeroes_the_state(void **state
   assert_int_equal(rk_actor_activate(actor, NULL), RK_EINVALID_STATE);
   assert_int_equal(rk_actor_deactivate(actor, NULL), RK_EINVALID_STATE);
   send_num(rt, actor, (num){7, 0, 0, 0}); /* a failed actor still takes messages */
-  assert_int_equal(rk_actor_restart(actor, NULL), RK_OK);
+  assert_int_equal(rk_actor_restart(actor, false, NULL), RK_OK);
   for (uint64_t i = 4; i <= 7; ++i) {
     num m = receive_num(rt, actor);
     assert_int_equal(m.seq, i);
     assert_int_equal(m.a, 97 + i); /* state of zeros, start handler run again */
     assert_int_equal(m.b, 1);
   }
-  assert_int_equal(rk_actor_restart(actor, NULL), RK_OK); /* also while it is well */
+  assert_int_equal(rk_actor_restart(actor, false, NULL), RK_OK); /* also while it is well */
   assert_int_equal(ask(rt, actor, (num){8, 0, 0, 0}).a, 101);
   send_num(rt, actor, (num){9, 1, 0, 0}); /* code 0 is a failure all the same */
   assert_int_equal(letter(rt, 1, "failed", NULL).seq, 9);

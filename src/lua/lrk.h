@@ -61,7 +61,7 @@ typedef struct lrk_runtime {
 } lrk_runtime;
 
 /* User values of a runtime. */
-enum { LRK_RT_ACTORS = 1, LRK_RT_SUBS, LRK_RT_KICK, LRK_RT_VALUES = LRK_RT_KICK };
+enum { LRK_RT_ACTORS = 1, LRK_RT_SUBS, LRK_RT_KICK, LRK_RT_EVENTS, LRK_RT_VALUES = LRK_RT_EVENTS };
 
 typedef struct lrk_actor {
   rk_actor *actor; /* NULL once released */

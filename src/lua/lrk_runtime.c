@@ -210,6 +210,7 @@ static int runtime_stats(lua_State *L)
   set_u64(L, "published", stats.published);
   set_u64(L, "publish_dropped", stats.publish_dropped);
   set_u64(L, "subscriptions", stats.subscriptions);
+  set_u64(L, "events_dropped", stats.events_dropped);
   set_u64(L, "device_bytes", stats.device_bytes);
   set_u64(L, "callback_errors", self->callback_errors);
   return 1;
@@ -272,6 +273,45 @@ static void call_back(lua_State *L, lrk_runtime *self, int function, const rk_re
   lua_settop(L, top);
 }
 
+/* Hands one event to the function that rk.events.lua has left; see core.events_want. */
+static void tell(lua_State *L, int index, lrk_runtime *self, const rk_event *event)
+{
+  int top = lua_gettop(L);
+  lua_pushcfunction(L, add_traceback);
+  if (lua_getiuservalue(L, index, LRK_RT_EVENTS) != LUA_TFUNCTION) {
+    rk_actor_release(event->actor);
+    lua_settop(L, top);
+    return;
+  }
+  lua_createtable(L, 0, 6);
+  if (event->actor != NULL) {
+    lua_pushstring(L, rk_actor_name(event->actor));
+    lua_setfield(L, -2, "name");
+    lrk_push_actor(L, index, event->actor, 0); /* takes the reference */
+    lua_setfield(L, -2, "actor");
+  }
+  lua_pushstring(L, rk_event_name(event->kind));
+  lua_setfield(L, -2, "event");
+  lua_pushinteger(L, event->code);
+  lua_setfield(L, -2, "code");
+  if (event->reason != NULL) {
+    lua_pushstring(L, event->reason);
+    lua_setfield(L, -2, "reason");
+  }
+  if (event->message != 0) {
+    set_u64(L, "message", event->message);
+  }
+  lrk_push_stamp(L, event->hlc, self->node);
+  lua_setfield(L, -2, "hlc");
+  if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
+    self->callback_errors++;
+    const char *text = lua_tostring(L, -1);
+    lua_warning(L, "ringkernel: error in an event's function: ", 1);
+    lua_warning(L, text != NULL ? text : "(no text)", 0);
+  }
+  lua_settop(L, top);
+}
+
 size_t lrk_runtime_dispatch(lua_State *L, int index)
 {
   lrk_runtime *self = lua_touserdata(L, index);
@@ -282,9 +322,17 @@ size_t lrk_runtime_dispatch(lua_State *L, int index)
   int top = lua_gettop(L);
   size_t calls = 0;
   rk_subscription *sub = NULL;
+  rk_event event;
   luaL_checkstack(L, 16, "callbacks");
   self->is_dispatching = true;
   self->has_leftovers = false;
+  while (self->rt != NULL && rk_runtime_event_next(self->rt, &event)) {
+    tell(L, index, self, &event);
+    if (++calls >= MOST_CALLBACKS) {
+      self->has_leftovers = true;
+      break;
+    }
+  }
   while (self->rt != NULL && (sub = rk_runtime_next_ready(self->rt)) != NULL) {
     rk_received received;
     const char *topic = NULL;
@@ -377,6 +425,30 @@ static int core_drain(lua_State *L)
   return 2;
 }
 
+/* events_want(rt, names, function): from now on the events of a list of names go to the function */
+static int core_events_want(lua_State *L)
+{
+  lua_settop(L, 3);
+  lrk_runtime *self = lrk_check_runtime(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  uint32_t kinds = 0;
+  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; ++i) {
+    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_UNREGISTER; ++kind) {
+      if (strcmp(rk_event_name((rk_event_kind)kind), lua_tostring(L, -1)) == 0) {
+        kinds |= 1u << kind;
+      }
+    }
+    lua_pop(L, 1);
+  }
+  lua_settop(L, 3);
+  lua_setiuservalue(L, 1, LRK_RT_EVENTS);
+  if (self->rt != NULL) {
+    rk_runtime_events_want(self->rt, kinds);
+  }
+  return 0;
+}
+
 /* wait(rt, seconds) -> true | nil, message, "timeout" | "interrupted" | "closed": one wait, no
  * callbacks */
 static int core_wait(lua_State *L)
@@ -438,9 +510,16 @@ static int core_is_open(lua_State *L)
 }
 
 const luaL_Reg lrk_runtime_functions[] = {
-    {"open", core_open},       {"drain", core_drain},           {"wait", core_wait},
-    {"park", core_park},       {"set_kicked", core_set_kicked}, {"on_kick", core_on_kick},
-    {"is_open", core_is_open}, {"arrivals", core_arrivals},     {NULL, NULL},
+    {"open", core_open},
+    {"drain", core_drain},
+    {"wait", core_wait},
+    {"park", core_park},
+    {"set_kicked", core_set_kicked},
+    {"on_kick", core_on_kick},
+    {"events_want", core_events_want},
+    {"is_open", core_is_open},
+    {"arrivals", core_arrivals},
+    {NULL, NULL},
 };
 
 void lrk_runtime_register(lua_State *L)

@@ -52,9 +52,23 @@ static int actor_terminate(lua_State *L)
   return change_state(L, rk_actor_terminate);
 }
 
+static int restart_fresh(rk_actor *actor, rk_error *err)
+{
+  return rk_actor_restart(actor, false, err);
+}
+static int restart_kept(rk_actor *actor, rk_error *err)
+{
+  return rk_actor_restart(actor, true, err);
+}
+
+/* a:restart { keep_state = } -> true | nil, message, code */
 static int actor_restart(lua_State *L)
 {
-  return change_state(L, rk_actor_restart);
+  static const lrk_option options[] = {{"keep_state", LRK_BOOL, 0, 0}, {NULL, LRK_ANY, 0, 0}};
+  lua_settop(L, 2);
+  (void)lrk_check_actor(L, 1);
+  lrk_options(L, 2, "restart", options);
+  return change_state(L, lrk_option_bool(L, 2, "keep_state", false) ? restart_kept : restart_fresh);
 }
 
 static void set_u64(lua_State *L, const char *key, uint64_t value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Actors from the host's side: launch, transitions, the end, what can be asked.
+ * Actors from the host's side: transitions, the end, what can be asked. launch.c begins them.
  *
  * The host's picture of an actor's life is made of the grid's answers, which come in order; so a
  * state read here is one the actor really had, at most a record old.
@@ -12,8 +12,6 @@
 
 #include "base/alloc.h"
 #include "base/base.h"
-
-#define QUEUE_DEFAULT 1024u
 
 const char *rk__life_name(uint32_t life)
 {
@@ -84,212 +82,10 @@ const char *rk_actor_state(rk_actor *actor)
   return rk__life_name(actor->life);
 }
 
-/* ---- launch ---------------------------------------------------------------------------------- */
-
-typedef struct pieces { /* offsets in an actor's piece of device memory */
-  size_t kernel_slots, host_slots, urgent_slots, routes, state, bytes;
-  uint32_t slots, urgent;
-} pieces;
-
-static pieces measure(const rk_loaded *loaded, uint32_t queue)
-{
-  pieces p = {0};
-  p.slots = (uint32_t)rk_u64_next_pow2(queue);
-  p.urgent = (uint32_t)rk_u64_next_pow2(queue < RK_URGENT_MAX_MSGS ? queue : RK_URGENT_MAX_MSGS);
-  p.state = 0; /* what every actor touches comes first, so that an idle one touches one page */
-  p.routes = rk_align_up(loaded->def.state_bytes, 64);
-  p.urgent_slots = rk_align_up(p.routes + loaded->def.port_count * sizeof(rk_abi_route), 64);
-  p.host_slots = p.urgent_slots + (size_t)p.urgent * loaded->slot_bytes;
-  p.kernel_slots = p.host_slots + (size_t)p.slots * loaded->slot_bytes;
-  p.bytes = p.kernel_slots + (size_t)p.slots * loaded->slot_bytes;
-  return p;
-}
-
-/* What CREATE_ACTOR tells the block: line 0 of the actor. */
-static void describe(const rk_actor *actor, const pieces *p, rk_abi_actor *line)
-{
-  uint64_t base = actor->memory;
-  *line = (rk_abi_actor){
-      .def = actor->loaded->abi,
-      .state = base + p->state,
-      .routes = base + p->routes,
-      .kernel_slots = base + p->kernel_slots,
-      .host_slots = base + p->host_slots,
-      .urgent_slots = base + p->urgent_slots,
-      .slot_bytes = actor->loaded->slot_bytes,
-      .kernel_mask = p->slots - 1,
-      .host_mask = p->slots - 1,
-      .urgent_mask = p->urgent - 1,
-      .limit_msgs = actor->queue,
-      .block = actor->block,
-      .id = actor->id,
-      .out_limit_msgs = actor->mailbox_limit,
-  };
-}
-
-static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
-                         const rk_launch_options *options, rk_error *err)
-{
-  if (options->grid > 1) {
-    return rk_error_set(err, RK_EUNSUPPORTED,
-                        "launch '%s': grid = %u: an actor is served by one block on this backend",
-                        kernel->name, options->grid);
-  }
-  if (options->queue > RK_QUEUE_MAX_MSGS) {
-    return rk_error_set(err, RK_EINVAL, "launch '%s': queue: 1..%u, got %u", kernel->name,
-                        RK_QUEUE_MAX_MSGS, options->queue);
-  }
-  if (options->block >= 0 && (uint32_t)options->block >= rt->block_count) {
-    return rk_error_set(err, RK_EINVAL, "launch '%s': block: 0..%u, got %d", kernel->name,
-                        rt->block_count - 1u, options->block);
-  }
-  if (options->name != NULL) {
-    if (options->name[0] == '\0' || strlen(options->name) > 200) {
-      return rk_error_set(err, RK_EINVAL, "launch '%s': name: 1..200 bytes expected", kernel->name);
-    }
-    if (rk_namemap_get(rt->by_name, options->name) != NULL) {
-      return rk_error_set(err, RK_EEXISTS, "launch '%s': an actor named '%s' is alive",
-                          kernel->name, options->name);
-    }
-  }
-  return RK_OK;
-}
-
-static char *make_name(rk_runtime *rt, rk_kernel *kernel, const char *wanted)
-{
-  char text[96];
-  if (wanted != NULL) {
-    return rk_strdup(wanted);
-  }
-  do {
-    kernel->launched += 1;
-    (void)snprintf(text, sizeof(text), "%s#%llu", kernel->name,
-                   (unsigned long long)kernel->launched);
-  } while (rk_namemap_get(rt->by_name, text) != NULL);
-  return rk_strdup(text);
-}
-
-/* The grid knows the actor but it did not start: take it down again. */
-static void undo_create(rk_actor *actor)
-{
-  rk_abi_command destroy = {.code = RK_CMD_DESTROY_ACTOR, .param1 = actor->slot};
-  (void)rk__command(actor->rt, actor->block, actor->id, &destroy, NULL, NULL);
-}
-
-int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *options,
-                    rk_actor **out, char **log, rk_error *err)
-{
-  RK_NVTX_RANGE_OF(RK_NVTX_LAUNCH, 0, kernel->name);
-  static const rk_launch_options defaults = {.block = -1};
-  const rk_loaded *loaded = NULL;
-  const rk_launch_options *use = options != NULL ? options : &defaults;
-  rk_actor *actor = NULL;
-  uint32_t slot = 0;
-  bool has_slot = false;
-  int rc = rk__runtime_check(rt, err);
-  if (rc == RK_OK) {
-    rc = check_options(rt, kernel, use, err);
-  }
-  if (rc == RK_OK) {
-    rc = rk__kernel_load(rt, kernel, &loaded, log, err);
-  }
-  if (rc != RK_OK) {
-    return rc;
-  }
-  actor = rk_calloc(1, sizeof(*actor));
-  if (actor == NULL) {
-    goto no_memory;
-  }
-  actor->refs = 1;
-  actor->rt = rt;
-  rt->refs += 1;
-  actor->kernel = rk__kernel_retain(kernel);
-  actor->loaded = loaded;
-  actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;
-  actor->mailbox_limit = actor->queue > loaded->def.burst ? actor->queue : loaded->def.burst;
-  actor->urgent_limit = actor->queue < RK_URGENT_MAX_MSGS ? actor->queue : RK_URGENT_MAX_MSGS;
-  actor->name = make_name(rt, kernel, use->name);
-  if (actor->name == NULL) {
-    goto no_memory;
-  }
-  if (loaded->def.port_count != 0) {
-    actor->ports = rk_calloc(loaded->def.port_count, sizeof(*actor->ports));
-    if (actor->ports == NULL) {
-      goto no_memory;
-    }
-  }
-  rc = rk__slot_take(rt, &slot, err);
-  if (rc != RK_OK) {
-    goto fail;
-  }
-  has_slot = true;
-  pieces p = measure(loaded, actor->queue);
-  actor->slot = slot;
-  actor->id = (uint32_t)rt->generation[slot] << RK_ID_SLOT_BITS | slot;
-  actor->link = &rt->links[slot];
-  actor->memory_bytes = p.bytes;
-  actor->memory = rk_arena_take(&rt->arena, p.bytes);
-  if (actor->memory == 0) {
-    goto no_memory;
-  }
-  actor->block = use->block >= 0 ? (uint32_t)use->block : rt->next_block;
-  rk_abi_actor line;
-  describe(actor, &p, &line);
-  actor->life = RK_STATE_LAUNCHED;
-  rc = rk__registry_add(rt, actor, err);
-  if (rc != RK_OK) {
-    goto fail;
-  }
-  rt->next_block = (actor->block + 1u) % rt->block_count;
-  rk_actor_retain(actor); /* the registry's */
-  rt->stats.launched += 1;
-  rt->stats.actors += 1;
-  rk_abi_command create = {
-      .code = RK_CMD_CREATE_ACTOR,
-      .flags = use->inactive ? 0u : RK_CREATE_ACTIVATE,
-      .param1 = slot,
-  };
-  rk_abi_response answer = {0};
-  rc = rk__command_with(rt, actor->block, actor->id, &create, &line, offsetof(rk_abi_actor, tail),
-                        &answer, err);
-  if (rc != RK_OK && answer.cmd_id == 0) {
-    goto abandon;
-  }
-  if (rc != RK_OK) {
-    int code = rc;
-    rc = rk_error_set(err, RK_EINVALID_STATE,
-                      "launch '%s': the start handler of '%s' failed with code %d", kernel->name,
-                      actor->name, code);
-    undo_create(actor);
-    rk__actor_unref(actor);
-    return rc;
-  }
-  *out = actor;
-  return RK_OK;
-
-abandon: /* the block never answered: leave the slot to it */
-  rk__registry_remove(rt, actor);
-  rt->stats.actors -= 1;
-  actor->life = RK_STATE_TERMINATED;
-  rk__actor_unref(actor);
-  rk__actor_unref(actor);
-  return rc;
-no_memory:
-  rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "launch '%s': out of memory", kernel->name);
-fail:
-  if (actor != NULL) {
-    rk_arena_give(&rt->arena, actor->memory, actor->memory_bytes);
-    if (has_slot) {
-      rk__slot_give(rt, slot);
-    }
-    rk__actor_unref(actor);
-  }
-  return rc;
-}
-
 /* ---- transitions ----------------------------------------------------------------------------- */
 
-static int transition(rk_actor *actor, uint32_t code, const char *verb, rk_error *err)
+static int transition(rk_actor *actor, uint32_t code, uint32_t flags, const char *verb,
+                      rk_error *err)
 {
   rk_error detail = RK_ERROR_INIT;
   if (!actor->rt->closing) {
@@ -306,7 +102,7 @@ static int transition(rk_actor *actor, uint32_t code, const char *verb, rk_error
     return rc;
   }
   const char *was = rk__life_name(actor->life);
-  rk_abi_command command = {.code = code, .param1 = actor->slot};
+  rk_abi_command command = {.code = code, .flags = flags, .param1 = actor->slot};
   rc = rk__command(actor->rt, actor->block, actor->id, &command, NULL, &detail);
   if (rc == RK_OK) {
     return RK_OK;
@@ -324,25 +120,30 @@ static int transition(rk_actor *actor, uint32_t code, const char *verb, rk_error
 
 int rk_actor_activate(rk_actor *actor, rk_error *err)
 {
-  return transition(actor, RK_CMD_ACTIVATE_ACTOR, "activate", err);
+  return transition(actor, RK_CMD_ACTIVATE_ACTOR, 0u, "activate", err);
 }
 int rk_actor_deactivate(rk_actor *actor, rk_error *err)
 {
-  return transition(actor, RK_CMD_DEACTIVATE_ACTOR, "deactivate", err);
+  return transition(actor, RK_CMD_DEACTIVATE_ACTOR, 0u, "deactivate", err);
 }
-int rk_actor_restart(rk_actor *actor, rk_error *err)
+int rk_actor_restart(rk_actor *actor, bool keep_state, rk_error *err)
 {
-  return transition(actor, RK_CMD_RESTART_ACTOR, "restart", err);
+  if (actor->life == RK_STATE_TERMINATED && !actor->rt->closing) {
+    return rk__actor_relaunch(actor, err);
+  }
+  return transition(actor, RK_CMD_RESTART_ACTOR, keep_state ? RK_RESTART_KEEP_STATE : 0u, "restart",
+                    err);
 }
 int rk_actor_terminate(rk_actor *actor, rk_error *err)
 {
-  return transition(actor, RK_CMD_DESTROY_ACTOR, "terminate", err);
+  return transition(actor, RK_CMD_DESTROY_ACTOR, 0u, "terminate", err);
 }
 
-void rk__actor_ended(rk_actor *actor, uint64_t ended)
+void rk__actor_ended(rk_actor *actor, uint64_t ended, bool was_asked)
 {
   rk_runtime *rt = actor->rt;
   actor->life = RK_STATE_TERMINATED;
+  rk__event(rt, RK_EVENT_ENDED, actor, 0, was_asked ? "terminated" : "normal", 0);
   rk__routes_forget(actor);
   rk__registry_remove(rt, actor);
   rk__slot_retire(rt, actor, ended);
@@ -355,6 +156,8 @@ void rk__actor_failed(rk_actor *actor, int code)
   rk_nvtx_mark(RK_NVTX_FAILURE, actor->id, actor->name);
   actor->life = RK_STATE_FAILED;
   actor->last_error = code;
+  rk__event(actor->rt, RK_EVENT_FAILURE, actor, code, code < 0 ? rk_status_name(code) : "failed",
+            0);
 }
 
 int rk_actor_type(const rk_actor *actor, const char *name, uint32_t *type, size_t *size,

@@ -14,6 +14,8 @@ void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data,
   letter.flags = (uint16_t)(letter.flags | RK_MSG_DEAD);
   letter.reason = reason;
   rt->stats.dead_letters += 1;
+  rk__event(rt, RK_EVENT_DEAD_LETTER, rk__registry_by_reference(rt, header->dest), 0,
+            rk_dead_reason_name(reason), header->id);
   if (rt->letters.count >= rt->letters_limit) {
     rk_mailbox_drop_oldest(&rt->letters);
   }

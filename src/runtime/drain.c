@@ -29,7 +29,7 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response)
     rk__slot_freed(rt, response->step, response->error_code);
   } else if (actor != NULL) {
     if (response->code == RK_RSP_ACTOR_DESTROYED || response->code == RK_RSP_MIGRATION_COMPLETE) {
-      rk__actor_ended(actor, response->ended);
+      rk__actor_ended(actor, response->ended, response->cmd_id != 0);
     } else if (response->code == RK_RSP_ACTOR_FAILED) {
       rk__actor_failed(actor, response->error_code);
     } else if (response->flags != RK_STATE_NONE && response->cmd_id != 0) {

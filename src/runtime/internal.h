@@ -7,7 +7,8 @@
  *   slots.c       actor slots and their reuse;  seal.c  times in which no grid runs
  *   arena.c       memory for actors and buffers
  *   kernel.c      definitions and their loading;  description.c  what is said of them before
- *   actor.c       launch and life of actors;  registry.c  names, ids, patterns
+ *   launch.c      the beginning of actors;  actor.c  their life and end
+ *   registry.c    names, ids, patterns;  events.c  what happens to actors, for whoever asked
  *   command.c     a command and its answer
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
@@ -84,10 +85,12 @@ struct rk_actor {
   uint32_t queue;
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
+  bool inactive; /* it is created without being activated */
   /* taken: copy of the link's, re-read when the queue looks full */
   uint64_t host_sent, host_taken;
   uint64_t urgent_sent, urgent_taken;
-  uint64_t out_taken; /* mirror of link->out_taken */
+  uint64_t out_taken;  /* mirror of link->out_taken */
+  uint64_t out_before; /* messages in the mailbox that an earlier life has sent */
   uint64_t received;
   int32_t last_error;
   rk_mailbox mailbox;
@@ -118,6 +121,8 @@ typedef struct rk_retired {
   size_t memory_bytes;
   uint64_t ended; /* rk_abi_grid.ended with it */
 } rk_retired;
+
+typedef struct rk_queued_event rk_queued_event;
 
 /* ---- one block, seen from the host ----------------------------------------------------------- */
 
@@ -237,6 +242,11 @@ struct rk_runtime {
   rk_mailbox letters;
   uint32_t letters_limit;
 
+  /* events */
+  rk_queued_event *events, **events_tail;
+  uint32_t event_count;
+  uint32_t events_wanted; /* bit k: events of kind k are kept */
+
   rk_device_buffer *buffers;
   rk_runtime_stats stats;
 };
@@ -291,8 +301,11 @@ bool rk__loaded_accepts(const rk_loaded *loaded, uint32_t type, uint32_t *size);
 /* ---- actor.c ---- */
 void rk__actor_unref(rk_actor *actor);
 /* The actor ended: forget its name, free its slot. Called by drain. */
-void rk__actor_ended(rk_actor *actor, uint64_t ended);
+void rk__actor_ended(rk_actor *actor, uint64_t ended, bool was_asked);
 void rk__actor_failed(rk_actor *actor, int code);
+/* Begins an actor again that has ended, under its handle and name: zero state, empty queue, no
+ * routes. */
+int rk__actor_relaunch(rk_actor *actor, rk_error *err);
 int rk__actor_check(const rk_actor *actor, rk_error *err);
 const char *rk__life_name(uint32_t life);
 
@@ -343,6 +356,12 @@ void rk__pubsub_close(rk_runtime *rt);
 
 /* ---- deadletter.c ---- */
 void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason);
+
+/* ---- events.c ---- */
+/* `reason`: a static text. `message`: id of the one concerned, or 0. */
+void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, const char *reason,
+               uint64_t message);
+void rk__events_close(rk_runtime *rt);
 
 /* ---- buffer.c, global.c ---- */
 void rk__buffers_close(rk_runtime *rt);

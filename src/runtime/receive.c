@@ -14,7 +14,9 @@
 
 void rk__actor_took(rk_actor *actor, uint64_t messages)
 {
-  actor->out_taken += messages;
+  uint64_t before = messages < actor->out_before ? messages : actor->out_before;
+  actor->out_before -= before;
+  actor->out_taken += messages - before;
   if (actor->life == RK_STATE_TERMINATED) {
     return;
   } /* its link may already be another's */

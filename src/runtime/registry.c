@@ -14,11 +14,13 @@ int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err)
   }
   rt->by_slot[actor->slot] = actor;
   rt->names[actor->slot] = actor->name;
+  rk__event(rt, RK_EVENT_REGISTER, actor, 0, NULL, 0);
   return RK_OK;
 }
 
 void rk__registry_remove(rk_runtime *rt, rk_actor *actor)
 {
+  rk__event(rt, RK_EVENT_UNREGISTER, actor, 0, NULL, 0);
   (void)rk_namemap_del(rt->by_name, actor->name);
   rt->by_slot[actor->slot] = NULL;
   rt->names[actor->slot] = NULL;

@@ -48,6 +48,7 @@ static void free_runtime(rk_runtime *rt)
     return; /* a handler goes on for ever: what it may touch stays until the process ends */
   }
   rk__pubsub_close(rt);
+  rk__events_close(rt);
   rk__buffers_close(rt);
   free_loaded(rt);
   if (rt->backend != NULL) {
@@ -112,6 +113,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->refs = 1;
   rt->wake = (rk_wake)RK_WAKE_INIT;
   rt->ready_tail = &rt->ready;
+  rt->events_tail = &rt->events;
   rt->pid = rk_platform_current()->pid();
   rt->checksum = use->checksum;
   rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;

@@ -102,11 +102,14 @@ function actor:suspend() end
 ---@return ringkernel.code? code invalid_state, closed
 function actor:terminate() end
 
----Zeroes its state, keeps its queue, activates it. From failed or any living state.
+---Zeroes its state (unless keep_state), keeps its queue, activates it. From failed or any living
+---state. An actor that has terminated begins anew under this handle and its name: with zero state,
+---nothing queued and no port connected.
+---@param options { keep_state: boolean? }?
 ---@return true?
 ---@return string? message
----@return ringkernel.code? code invalid_state, closed
-function actor:restart() end
+---@return ringkernel.code? code invalid_state, exists, closed
+function actor:restart(options) end
 
 ---processed, dropped, errors, sent, received, waiting_in, waiting_out, queue, block, last_activity,
 ---latency_mean, latency_min, latency_max (seconds), last_error.

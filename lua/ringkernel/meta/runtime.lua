@@ -133,6 +133,25 @@ function runtime:poll(timeout) end
 ---@return ringkernel.code? code closed
 function runtime:drain() end
 
+---@class ringkernel.event
+---@field event string
+---@field actor ringkernel.actor?
+---@field name string? of the actor
+---@field code integer of a failure, else 0
+---@field reason string?
+---@field message integer? id of the message concerned
+---@field hlc ringkernel.timestamp
+
+---@class ringkernel.listener
+---@field close fun(self: ringkernel.listener): true the function is not called any more
+
+---Calls `fn` for each event of that name, in order, inside poll, drain and calls that wait. Events
+---that nobody listens to are not kept; more than 4096 waiting are counted and dropped.
+---@param event "failure"|"ended"|"dead_letter"|"register"|"unregister"
+---@param fn fun(event: ringkernel.event)
+---@return ringkernel.listener
+function runtime:on(event, fn) end
+
 ---Ends the running generation of the grid at a message boundary and begins the next. Actors, their
 ---queues, state and routes stay. Happens by itself where new code or memory needs it.
 ---@return true? ok

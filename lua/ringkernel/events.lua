@@ -1,0 +1,84 @@
+-- SPDX-License-Identifier: MIT
+--- Events of a runtime: `rt:on(name, fn)`, where name is failure, ended, dead_letter, register or
+-- unregister.
+--
+-- The C core queues what happens to actors, of the kinds that somebody listens to. Functions run
+-- inside poll, drain and calls that wait, in the order of events; errors in them become warnings.
+
+local core = require "ringkernel.core"
+local check = require "ringkernel.check"
+
+local Runtime = core.methods "runtime"
+
+local KNOWN = { failure = true, ended = true, dead_letter = true, register = true,
+  unregister = true }
+
+local listeners = setmetatable({}, { __mode = "k" }) -- runtime -> event -> list of functions
+
+local function tell(rt, event)
+  local list = listeners[rt] and listeners[rt][event.event]
+  if not list then
+    return
+  end
+  for _, fn in ipairs(table.move(list, 1, #list, 1, {})) do -- it may listen no more, or anew
+    local ok, text = xpcall(fn, debug.traceback, event)
+    if not ok then
+      warn("ringkernel: error in a function for '" .. event.event .. "': ", tostring(text))
+    end
+  end
+end
+
+--- Asks the core for the kinds somebody listens to.
+local function want(rt)
+  local names = {}
+  for name, list in pairs(listeners[rt]) do
+    if #list > 0 then
+      names[#names + 1] = name
+    end
+  end
+  local weak = setmetatable({ rt = rt }, { __mode = "v" })
+  core.events_want(rt, names, function(event)
+    if weak.rt then
+      tell(weak.rt, event)
+    end
+  end)
+end
+
+local Listener = { __name = "ringkernel.listener" }
+Listener.__index = Listener
+
+--- Ends it: the function is not called any more.
+function Listener:close()
+  local rt = self.rt
+  local list = rt and listeners[rt] and listeners[rt][self.event]
+  for index, fn in ipairs(list or {}) do
+    if fn == self.fn then
+      table.remove(list, index)
+      want(rt)
+      break
+    end
+  end
+  self.rt = nil
+  return true
+end
+Listener.__close = Listener.close
+
+--- Calls `fn` with a table for each event of that name: event, actor, name, code, reason, message,
+-- hlc, as far as they apply. Returns a listener with :close().
+function Runtime:on(event, fn)
+  if type(event) ~= "string" then
+    check.fail("on: the name of an event expected, got %s", check.describe(event))
+  elseif not KNOWN[event] then
+    check.fail("on: no event is called '%s'%s", event, check.hint(event, KNOWN))
+  elseif type(fn) ~= "function" then
+    check.fail("on: a function expected, got %s", check.describe(fn))
+  end
+  listeners[self] = listeners[self] or {}
+  local list = listeners[self][event] or {}
+  listeners[self][event] = list
+  list[#list + 1] = fn
+  want(self)
+  return setmetatable({ rt = self, event = event, fn = fn }, Listener)
+end
+
+return Runtime

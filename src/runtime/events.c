@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events: what happened to actors, in order, for whoever asked for it.
+ *
+ * Nothing is kept until somebody wants a kind of event. The queue is bounded: past its limit new
+ * events are counted and dropped, for what happened first usually explains the rest.
+ */
+#include "runtime/internal.h"
+
+#include "base/alloc.h"
+
+#define EVENTS_MAX 4096u
+
+struct rk_queued_event {
+  rk_queued_event *next;
+  rk_event event; /* its actor is retained */
+};
+
+void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, const char *reason,
+               uint64_t message)
+{
+  if ((rt->events_wanted >> kind & 1u) == 0u || rt->closing) {
+    return;
+  }
+  if (rt->event_count >= EVENTS_MAX) {
+    rt->stats.events_dropped += 1;
+    return;
+  }
+  rk_queued_event *queued = rk_alloc(sizeof(*queued));
+  if (queued == NULL) {
+    rt->stats.events_dropped += 1;
+    return;
+  }
+  *queued = (rk_queued_event){
+      .event = {.kind = kind,
+                .actor = actor != NULL ? rk_actor_retain(actor) : NULL,
+                .code = code,
+                .reason = reason,
+                .message = message,
+                .hlc = rk_hlc_tick(&rt->clock)},
+  };
+  *rt->events_tail = queued;
+  rt->events_tail = &queued->next;
+  rt->event_count += 1;
+}
+
+void rk_runtime_events_want(rk_runtime *rt, uint32_t kinds)
+{
+  rt->events_wanted = kinds;
+}
+
+bool rk_runtime_event_next(rk_runtime *rt, rk_event *out)
+{
+  rk_queued_event *queued = rt->events;
+  if (queued == NULL) {
+    return false;
+  }
+  rt->events = queued->next;
+  if (rt->events == NULL) {
+    rt->events_tail = &rt->events;
+  }
+  rt->event_count -= 1;
+  *out = queued->event;
+  rk_free(queued);
+  return true;
+}
+
+void rk__events_close(rk_runtime *rt)
+{
+  rk_event event;
+  while (rk_runtime_event_next(rt, &event)) {
+    rk_actor_release(event.actor);
+  }
+}
+
+const char *rk_event_name(rk_event_kind kind)
+{
+  static const char *const names[] = {"failure", "ended", "dead_letter", "register", "unregister"};
+  return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
+}
