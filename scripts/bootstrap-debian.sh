@@ -49,6 +49,7 @@ look() {
   need lua-dkjson have_module dkjson
   need libcmocka-dev pkg-config --exists cmocka
   need clang have clang
+  need erlang-base have erlc
 }
 
 look

@@ -8,13 +8,14 @@
 --   print(a:call(Echo { seq = 1, text = "hello" }).text)
 --
 -- Expected failures return nil, message, code; misuse raises. Everything below comes from the
--- modules message.lua, kernel.lua, actor.lua, runtime.lua, loop.lua and the C module
--- ringkernel.core.
+-- modules message.lua, kernel.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua and the C
+-- module ringkernel.core.
 
 local core = require "ringkernel.core"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
 local message = require "ringkernel.message"
+local supervisor = require "ringkernel.supervisor"
 require "ringkernel.actor"
 require "ringkernel.events"
 require "ringkernel.runtime"
@@ -39,6 +40,9 @@ M.global = kernel.global
 
 --- The stock definitions by name: rk.stock.echo.
 M.stock = kernel.stock_table
+
+--- Makes a specification of supervised children, in the terms of Erlang/OTP.
+M.supervisor = supervisor.new
 
 --- What came with a received message: id, correlation, sender, hlc, type, priority, flags.
 M.envelope = core.envelope

@@ -69,6 +69,30 @@ function ringkernel.kernel(options) end
 ---@return ringkernel.global
 function ringkernel.global(options) end
 
+---@alias ringkernel.strategy
+---| "one_for_one" | "one_for_all" | "rest_for_one" | "simple_one_for_one"
+
+---@class ringkernel.supervisor_options
+---@field strategy? ringkernel.strategy default: one_for_one
+---@field intensity? integer how many restarts within the period, 1; one more ends the supervisor
+---@field period? integer seconds, 5
+---@field auto_shutdown? "never" | "any_significant" | "all_significant" default: the first
+---@field children? ringkernel.supervisor_child[] in start order; simple_one_for_one: one template
+
+---@class ringkernel.supervisor_child
+---@field id string
+---@field start ringkernel.kernel | ringkernel.supervisor | function
+---@field restart? "permanent" | "transient" | "temporary" default: the first
+---@field shutdown? number | "infinity" | "brutal_kill" seconds, 5; supervisor: "infinity"
+---@field type? "worker" | "supervisor" default: what `start` is
+---@field significant? boolean its end may end the supervisor, see auto_shutdown
+
+---Makes a specification of supervised children, in the terms of Erlang/OTP. Raises one error that
+---names every mistake. Specifications nest and can be used more than once.
+---@param options ringkernel.supervisor_options
+---@return ringkernel.supervisor
+function ringkernel.supervisor(options) end
+
 ---What came with a received message, or nil for any other table.
 ---@param message table
 ---@return ringkernel.envelope?
