@@ -109,16 +109,20 @@ function M.canonical(schedule, lines)
 end
 
 --- The first line in which two lists differ, with what comes before it; nil if there is none.
-function M.difference(schedule, theirs, ours)
-  local a, b = M.canonical(schedule, theirs), M.canonical(schedule, ours)
+function M.lines(schedule, a, b)
   for index = 1, math.max(#a, #b) do
     if a[index] ~= b[index] then
-      return ("schedule %d (%s), line %d:\n%s\n  otp:  %s\n  ours: %s"):format(schedule.number,
-        schedule.kind, index, table.concat(b, "\n", math.max(1, index - 12), index - 1),
-        a[index] or "(nothing)", b[index] or "(nothing)")
+      return ("schedule %d, line %d:\n%s\n  otp:  %s\n  ours: %s"):format(schedule.number, index,
+        table.concat(b, "\n", math.max(1, index - 12), index - 1), a[index] or "(nothing)",
+        b[index] or "(nothing)")
     end
   end
   return nil
+end
+
+--- The same for what supervisors did, where some order is up to chance.
+function M.difference(schedule, theirs, ours)
+  return M.lines(schedule, M.canonical(schedule, theirs), M.canonical(schedule, ours))
 end
 
 return M

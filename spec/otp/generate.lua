@@ -6,52 +6,9 @@
 -- active children is one too low from then on). Times to shut down are either far longer than a
 -- child needs, or short for children that do not end by themselves, so that no race decides.
 
+local random = dofile("spec/otp/random.lua")
+
 local M = {}
-
-local Random = {}
-Random.__index = Random
-
---- A generator of random numbers of our own: the same on every Lua (xorshift64*).
-local function random(seed)
-  return setmetatable({ state = (seed * 0x9E3779B97F4A7C15) | 1 }, Random)
-end
-
-function Random:next()
-  local x = self.state
-  x = x ~ (x >> 12)
-  x = x ~ (x << 25)
-  x = x ~ (x >> 27)
-  self.state = x
-  return (x * 0x2545F4914F6CDD1D) >> 11
-end
-
-function Random:range(low, high)
-  return low + self:next() % (high - low + 1)
-end
-
-function Random:chance(percent)
-  return self:next() % 100 < percent
-end
-
-function Random:pick(list)
-  return list[self:range(1, #list)]
-end
-
---- Picks from a list of { weight, value }.
-function Random:weighted(list)
-  local total = 0
-  for _, entry in ipairs(list) do
-    total = total + entry[1]
-  end
-  local at = self:range(1, total)
-  for _, entry in ipairs(list) do
-    at = at - entry[1]
-    if at <= 0 then
-      return entry[2]
-    end
-  end
-  error("internal: no entry")
-end
 
 local STRATEGIES = { { 30, "one_for_one" }, { 25, "one_for_all" }, { 25, "rest_for_one" },
   { 20, "simple_one_for_one" } }
@@ -270,9 +227,6 @@ end
 -- (the clock moves by steps of 250 ms) or "slow" (it is waited for); without it the first two.
 function M.schedule(seed, number, kind)
   local r = random(seed * 1000003 + number)
-  for _ = 1, 8 do
-    r:next()
-  end
   local self = { random = r, count = 0, known = {}, supervisors = {} }
   local by_chance = r:chance(60) and "plain" or "virtual"
   self.kind = kind or by_chance
