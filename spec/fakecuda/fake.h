@@ -5,7 +5,7 @@
  *   fake_device.c   driver, devices, contexts, properties from the environment
  *   fake_faults.c   planned faults, the sticky error, counters, the lint, rkfake_* functions
  *   fake_memory.c   allocations, addresses, pools;  fake_copy.c  copies and fills
- *   fake_stream.c   streams, their workers, events;  fake_graph.c  capture and replay
+ *   fake_stream.c   streams and their workers;  fake_event.c;  fake_graph.c  capture and replay
  *   fake_module.c   images, functions;  fake_compile.c  from an image's marker to host code
  *   fake_launch.c   launches, occupancy;  fake_exec.c  threads of a block;  fake_green.c
  *   fake_table.c    cuGetProcAddress
@@ -159,8 +159,7 @@ typedef struct rkf_after {
 struct rkf_op {
   rkf_op *next;
   void (*run)(rkf_op *op);
-  bool is_kernel, is_resident;
-  int device;
+  bool is_kernel, is_resident, names_event;
   rkf_after *after; /* what other streams must have done before */
   size_t after_count;
   size_t data_bytes;
@@ -219,7 +218,11 @@ void rkf_op_free(rkf_op *op);
 /* Hands the operation to the stream (NULL: the legacy one), or to the graph it is captured into. */
 CUresult rkf_op_submit(CUstream stream, rkf_op *op);
 CUresult rkf_stream_wait(CUstream stream); /* until it has done all it was given so far */
-bool rkf_stream_is(CUstream stream);       /* a living one, or NULL */
+bool rkf_stream_is_listed_locked(CUstream stream);
+/* Operations that name an event keep it. */
+void rkf_event_pin_locked(CUevent event);
+void rkf_event_unpin_locked(CUevent event);
+bool rkf_stream_is(CUstream stream); /* a living one, or NULL */
 CUstream rkf_stream_resolve(CUstream stream);
 bool rkf_stream_holds_resident(CUstream stream);
 bool rkf_stream_is_capturing(CUstream stream);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: queues of operations, each with a thread that does them in order; and events.
+ * Streams: queues of operations, each with a thread that does them in order.
  *
  * The legacy stream (NULL) waits for everything that blocking streams were given before, and what
  * blocking streams get later waits for it. Streams made with CU_STREAM_NON_BLOCKING take no part in
@@ -15,20 +15,9 @@
 
 enum { WORKER_STACK_BYTES = 512 * 1024 };
 
-struct CUevent_st {
-  uint64_t wanted, done; /* how often recorded, how often reached */
-  uint64_t done_ns;
-  CUstream stream; /* recorded into last */
-  int pins;        /* operations that name it */
-  bool is_destroyed, has_time;
-};
-
 static CUstream streams; /* all living ones, the legacy streams too */
 static struct CUstream_st legacy[RKF_DEVICES_MAX];
 static int ending; /* destroyed ones that still have something to do */
-
-static void run_record(rkf_op *op);
-static void run_wait(rkf_op *op);
 
 /* ---- operations ---- */
 
@@ -42,18 +31,6 @@ rkf_op *rkf_op_new(void (*run)(rkf_op *op), size_t data_bytes)
   return op;
 }
 
-static void unpin_event_locked(CUevent event)
-{
-  if (--event->pins == 0 && event->is_destroyed) {
-    free(event);
-  }
-}
-
-static bool names_event(const rkf_op *op)
-{
-  return op->run == run_record || op->run == run_wait;
-}
-
 rkf_op *rkf_op_copy(const rkf_op *op)
 {
   rkf_op *copy = rkf_op_new(op->run, op->data_bytes);
@@ -62,9 +39,9 @@ rkf_op *rkf_op_copy(const rkf_op *op)
     copy->next = NULL;
     copy->after = NULL;
     copy->after_count = 0;
-    if (names_event(op)) {
+    if (op->names_event) {
       rkf_lock();
-      op->u.event.event->pins++;
+      rkf_event_pin_locked(op->u.event.event);
       rkf_unlock();
     }
   }
@@ -73,9 +50,9 @@ rkf_op *rkf_op_copy(const rkf_op *op)
 
 void rkf_op_free(rkf_op *op)
 {
-  if (names_event(op)) {
+  if (op->names_event) {
     rkf_lock();
-    unpin_event_locked(op->u.event.event);
+    rkf_event_unpin_locked(op->u.event.event);
     rkf_unlock();
   }
   free(op->after);
@@ -187,7 +164,7 @@ CUstream rkf_stream_resolve(CUstream stream)
   return found;
 }
 
-static bool is_listed_locked(CUstream stream)
+bool rkf_stream_is_listed_locked(CUstream stream)
 {
   for (CUstream s = streams; s != NULL; s = s->next) {
     if (s == stream) {
@@ -203,7 +180,7 @@ bool rkf_stream_is(CUstream stream)
     return true;
   }
   rkf_lock();
-  bool is_there = is_listed_locked(stream);
+  bool is_there = rkf_stream_is_listed_locked(stream);
   rkf_unlock();
   return is_there;
 }
@@ -501,172 +478,4 @@ RKF_EXPORT CUresult cuLaunchHostFunc(CUstream stream, CUhostFn fn, void *data)
   op->u.host.fn = fn;
   op->u.host.data = data;
   return rkf_op_submit(stream, op);
-}
-
-/* ---- events ---- */
-
-static void run_record(rkf_op *op)
-{
-  struct timespec now;
-  CUevent event = op->u.event.event;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  rkf_lock();
-  event->done = op->u.event.version;
-  event->done_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-  rkf_changed_locked();
-  rkf_unlock();
-}
-
-static void run_wait(rkf_op *op)
-{
-  rkf_lock();
-  while (op->u.event.event->done < op->u.event.version && rkf.sticky == 0) {
-    rkf_wait_locked();
-  }
-  rkf_unlock();
-}
-
-static CUresult submit_event(CUstream stream, CUevent event, bool is_record)
-{
-  rkf_op *op = rkf_op_new(is_record ? run_record : run_wait, 0);
-  if (op == NULL) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  CUstream s = rkf_stream_resolve(stream);
-  rkf_lock();
-  event->pins++;
-  if (is_record) {
-    event->wanted++;
-    event->stream = s;
-  }
-  op->u.event.event = event;
-  op->u.event.version = event->wanted;
-  rkf_unlock();
-  return rkf_op_submit(stream, op);
-}
-
-RKF_EXPORT CUresult cuEventCreate(CUevent *event, unsigned flags)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  CUevent made = calloc(1, sizeof(*made));
-  if (made == NULL) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  made->has_time = (flags & CU_EVENT_DISABLE_TIMING) == 0;
-  rkf_lock();
-  rkf.live.events++;
-  rkf_unlock();
-  *event = made;
-  return CUDA_SUCCESS;
-}
-
-RKF_EXPORT CUresult cuEventDestroy_v2(CUevent event)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  if (event == NULL) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  rkf_lock();
-  rkf.live.events--;
-  event->is_destroyed = true;
-  event->pins++;
-  unpin_event_locked(event);
-  rkf_unlock();
-  return CUDA_SUCCESS;
-}
-
-RKF_EXPORT CUresult cuEventRecord(CUevent event, CUstream stream)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  if (event == NULL || !rkf_stream_is(stream)) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  return submit_event(stream, event, true);
-}
-
-RKF_EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  if (event == NULL || !rkf_stream_is(stream) || (flags & ~1u) != 0) {
-    return CUDA_ERROR_INVALID_HANDLE;
-  }
-  return submit_event(stream, event, false);
-}
-
-RKF_EXPORT CUresult cuEventQuery(CUevent event)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  rkf_lock();
-  int code = rkf.sticky != 0               ? rkf.sticky
-             : event->done < event->wanted ? CUDA_ERROR_NOT_READY
-                                           : CUDA_SUCCESS;
-  rkf_unlock();
-  return code;
-}
-
-/* A resident kernel stands between the event and its stream's end of work. */
-static bool waits_for_resident_locked(const struct CUevent_st *event)
-{
-  CUstream stream = event->stream;
-  if (rkf.sticky != 0 || event->done == event->wanted || !is_listed_locked(stream)) {
-    return false;
-  }
-  if (stream->running != NULL && stream->running->is_resident) {
-    return true;
-  }
-  for (const rkf_op *op = stream->first; op != NULL; op = op->next) {
-    if (op->is_resident) {
-      return true;
-    }
-    if (op->run == run_record && op->u.event.event == event) {
-      return false;
-    }
-  }
-  return false;
-}
-
-RKF_EXPORT CUresult cuEventSynchronize(CUevent event)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  rkf_lock();
-  bool waits = waits_for_resident_locked(event);
-  rkf_unlock();
-  CUresult code = rkf_would_wait(__func__, waits);
-  if (code != CUDA_SUCCESS) {
-    return code;
-  }
-  rkf_lock();
-  while (event->done < event->wanted && rkf.sticky == 0) {
-    rkf_wait_locked();
-  }
-  int sticky = rkf.sticky;
-  rkf_unlock();
-  return sticky;
-}
-
-static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
-{
-  CUresult code = CUDA_SUCCESS;
-  rkf_lock();
-  if (start->wanted == 0 || end->wanted == 0 || !start->has_time || !end->has_time) {
-    code = CUDA_ERROR_INVALID_HANDLE;
-  } else if (start->done != start->wanted || end->done != end->wanted) {
-    code = CUDA_ERROR_NOT_READY;
-  } else {
-    *milliseconds = (float)((double)(int64_t)(end->done_ns - start->done_ns) / 1e6);
-  }
-  rkf_unlock();
-  return code;
-}
-
-RKF_EXPORT CUresult cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  return elapsed(milliseconds, start, end);
-}
-
-RKF_EXPORT CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
-{
-  RKF_ENTER(RKF_CONTEXT);
-  return elapsed(milliseconds, start, end);
 }
