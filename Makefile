@@ -119,6 +119,7 @@ $(TEST_OBJ) $(AUX_OBJ): obj_flags += -Ispec/c
 $(FAKE_OBJ): obj_flags += -fvisibility=hidden
 # Where the fake finds what it compiles device units with, and with which flags.
 $(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(sanitizers)"' \
+  -DRKF_DEFAULT_CXX='"$(if $(findstring clang,$(CC)),clang++,g++)"' \
   -DRKF_DEFAULT_INCLUDE='"$(CURDIR)/kernels/include"' -DRKF_DEFAULT_PRELUDE='"$(CURDIR)/spec/fakecuda"'
 # The objects that may see a CUDA toolkit: they compare our declarations with the real ones.
 cuda_h := $(firstword $(wildcard $(addsuffix /include/cuda.h,$(CUDA_HOME) /usr/local/cuda)))

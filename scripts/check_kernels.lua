@@ -135,8 +135,16 @@ local COMPILERS = {
   { command = "g++", language = "C++17", flags = "-x c++ -std=c++17" },
 }
 
-local function check_host(sources)
-  for _, compiler in ipairs(COMPILERS) do
+-- As the fake driver compiles units (spec/fakecuda).
+local FAKE_FLAGS = "-x c++ -std=c++17 -Ispec/fakecuda -include rk_host_device.h -D__CUDACC__=1 "
+  .. "-DRK_PTX_OVERRIDE='\"rk_host_device.h\"'"
+local FAKE_COMPILERS = {
+  { command = "g++", language = "the fake driver's C++17", flags = FAKE_FLAGS },
+  { command = "clang++", language = "the fake driver's C++17", flags = FAKE_FLAGS },
+}
+
+local function check_host(compilers, sources)
+  for _, compiler in ipairs(compilers) do
     local has = run("command -v %s", compiler.command) == 0
     for _, source in ipairs(sources) do
       local name = ("%s as %s with %s"):format(source.name, compiler.language, compiler.command)
@@ -327,7 +335,16 @@ for _, def in ipairs(cases.globals()) do
 end
 add_host("grid", '#include "rk_grid_dev.h"\nvoid rk_serve(rk_block *b, rk_u64 grid);\n'
   .. "void rk_serve(rk_block *b, rk_u64 grid) { rkd_block_serve(b, grid, 0u); }\n")
-check_host(host_sources)
+check_host(COMPILERS, host_sources)
+
+local stock_source = options.work .. "/stock.cu"
+local cases_source = options.work .. "/cases.cu"
+write(stock_source, device.unit(stock_definitions))
+write(cases_source, device.unit(cases.definitions()))
+check_host(FAKE_COMPILERS, {
+  { name = "grid of the stock kernels", path = stock_source },
+  { name = "grid of the test definitions", path = cases_source },
+})
 
 local status, found = run("%s --archs", quote(options.tool))
 if status ~= 0 then
@@ -347,11 +364,7 @@ else
     ("%s, %d of them%s"):format(found:match("version ([%d.]+)"), #archs,
       old > 0 and (", and %d older than sm_70"):format(old) or ""))
 
-  local stock_source = options.work .. "/stock.cu"
-  local cases_source = options.work .. "/cases.cu"
   local marker_source = options.work .. "/markers.cu"
-  write(stock_source, device.unit(stock_definitions))
-  write(cases_source, device.unit(cases.definitions()))
   write(marker_source, cases.marker_source())
 
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)

@@ -7,7 +7,8 @@
  * host's build is put beside it as <16 digits>.<hash>.fake.so, where the hash is of everything
  * else that the build is made from: device headers, the prelude, compiler and flags.
  *
- * RKFAKE_CXX (g++) and RKFAKE_CXXFLAGS (extra flags, for sanitizers) choose the compiler,
+ * RKFAKE_CXX (g++, or clang++ where the fake was built with clang) and RKFAKE_CXXFLAGS (extra flags,
+ * those of the sanitizers the fake was built with) choose the compiler,
  * RKFAKE_INCLUDE and RKFAKE_PRELUDE the folders of the device headers and of rk_host_device.h.
  */
 #include "fake.h"
@@ -34,6 +35,7 @@ enum { HEX = 16, KERNELS_MAX = 64, ARGS_MAX = 64 };
 #define RKF_DEFAULT_INCLUDE "kernels/include"
 #define RKF_DEFAULT_PRELUDE "spec/fakecuda"
 #define RKF_DEFAULT_FLAGS ""
+#define RKF_DEFAULT_CXX "g++"
 #endif
 
 extern char **environ;
@@ -288,6 +290,7 @@ static CUresult compile(const build *b)
   char include[PATH_MAX + 2];
   char prelude[PATH_MAX + 2];
   char flags[1024];
+  /* No warnings: NVRTC took the source, and so does this. */
   const char *args[ARGS_MAX] = {b->compiler,
                                 "-std=c++17",
                                 "-O1",
@@ -295,12 +298,10 @@ static CUresult compile(const build *b)
                                 "-fPIC",
                                 "-shared",
                                 "-pthread",
-                                "-D__CUDACC__=1",
-                                "-DRK_PTX_OVERRIDE=\"rk_host_device.h\"",
                                 "-w",
-                                "-Wno-unused-function",
-                                "-Wno-unknown-pragmas"};
-  size_t count = 12;
+                                "-D__CUDACC__=1",
+                                "-DRK_PTX_OVERRIDE=\"rk_host_device.h\""};
+  size_t count = 10;
   (void)snprintf(own, sizeof(own), ".%ld-%lx", (long)getpid(), (unsigned long)pthread_self());
   (void)snprintf(include, sizeof(include), "-I%s", b->include);
   (void)snprintf(prelude, sizeof(prelude), "-I%s", b->prelude);
@@ -368,7 +369,7 @@ CUresult rkf_unit_open(const char *image, size_t image_bytes, void **library, ch
   CUresult code = CUDA_SUCCESS;
   b.include = env_or("RKFAKE_INCLUDE", RKF_DEFAULT_INCLUDE);
   b.prelude = env_or("RKFAKE_PRELUDE", RKF_DEFAULT_PRELUDE);
-  b.compiler = env_or("RKFAKE_CXX", "g++");
+  b.compiler = env_or("RKFAKE_CXX", RKF_DEFAULT_CXX);
   b.flags = env_or("RKFAKE_CXXFLAGS", RKF_DEFAULT_FLAGS);
   if (!find_marker(image, image_bytes, b.hex)) {
     (void)snprintf(why, RKF_LOG_BYTES, "the image has no symbol " MARKER "<16 digits>");

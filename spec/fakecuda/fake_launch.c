@@ -31,13 +31,13 @@ static void *run_block(void *arg)
 typedef struct killer {
   pthread_t thread;
   bool is_started;
-  int code, *dead;
+  int code, *dead, after_us;
 } killer;
 
 static void *kill_later(void *arg)
 {
   killer *k = arg;
-  struct timespec wait = {rkf.config.kill_us / 1000000, rkf.config.kill_us % 1000000 * 1000L};
+  struct timespec wait = {k->after_us / 1000000, k->after_us % 1000000 * 1000L};
   nanosleep(&wait, NULL);
   __atomic_store_n(k->dead, k->code, __ATOMIC_RELAXED);
   return NULL;
@@ -61,17 +61,18 @@ static void run_kernel(rkf_op *op)
   uint32_t count = b[0] * b[1] * b[2];
   void *params[64];
   int *dead = &op->u.kernel.dead;
-  killer later = {.code = op->u.kernel.dies, .dead = dead};
+  rkf_lock();
+  int slow_us = rkf.config.slow_us;
+  killer later = {.code = op->u.kernel.dies, .dead = dead, .after_us = rkf.config.kill_us};
+  rkf_unlock();
   block_run *runs = calloc(count, sizeof(*runs));
   find_params(function->entry, op->data, params);
   if (op->u.kernel.dies != 0) {
     later.is_started = rkf_thread_start(&later.thread, BLOCK_STACK_BYTES, kill_later, &later) == 0;
   }
   for (uint32_t i = 0; runs != NULL && i < count; i++) {
-    runs[i].grid = (rkf_grid){.entry = function->entry,
-                              .params = params,
-                              .dead = dead,
-                              .slow_us = (uint32_t)rkf.config.slow_us};
+    runs[i].grid = (rkf_grid){
+        .entry = function->entry, .params = params, .dead = dead, .slow_us = (uint32_t)slow_us};
     memcpy(runs[i].grid.blocks, op->u.kernel.blocks, sizeof(runs[i].grid.blocks));
     memcpy(runs[i].grid.threads, op->u.kernel.threads, sizeof(runs[i].grid.threads));
     runs[i].index = i;

@@ -79,10 +79,10 @@ static void wait_for_others_locked(const rkf_op *op)
   }
 }
 
-static void rest_if_slow(void)
+static void sleep_us(int us)
 {
-  if (rkf.config.slow_us > 0) {
-    struct timespec wait = {rkf.config.slow_us / 1000000, rkf.config.slow_us % 1000000 * 1000L};
+  struct timespec wait = {us / 1000000, us % 1000000 * 1000L};
+  if (us > 0) {
     nanosleep(&wait, NULL);
   }
 }
@@ -103,9 +103,10 @@ static void *work(void *arg)
     stream->running = op;
     wait_for_others_locked(op);
     bool is_broken = rkf.sticky != 0;
+    int slow_us = rkf.config.slow_us;
     rkf_unlock();
     if (!is_broken) {
-      rest_if_slow();
+      sleep_us(slow_us);
       op->run(op);
     }
     rkf_lock();

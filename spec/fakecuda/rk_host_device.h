@@ -122,6 +122,11 @@ static inline void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
 
 /* ---- how the fake calls a kernel ---- */
 
+/* Without a name, for what has one for all libraries (a template's variables) keeps this one from
+ * ever being unloaded. */
+namespace
+{
+
 template <size_t... I> struct rkfake_numbers {
 };
 template <size_t N, size_t... I> struct rkfake_count : rkfake_count<N - 1, N - 1, I...> {
@@ -146,7 +151,9 @@ template <typename... A> struct rkfake_kernel {
   static constexpr uint32_t count = sizeof...(A);
 };
 
-template <typename... A> static rkfake_kernel<A...> rkfake_shape(void (*)(A...));
+template <typename... A> rkfake_kernel<A...> rkfake_shape(void (*)(A...));
+
+} // namespace
 
 #define RKFAKE_ENTRY(name)                                                           \
   static void rkfake_call_##name(void **params)                                      \
