@@ -167,6 +167,48 @@ RK_GLOBAL() {
       assert.matches("bad_global:2:", log)
     end)
 
+    it("are timed launch by launch, the device synchronised", function()
+      local Count = rk.global { name = "count_runs", params = { { "out", "u32*" } },
+        source = "RK_GLOBAL() { if (rk_lane() == 0u) { out[0] += 1u; } }" }
+      local out = filled("u32", 1, 0)
+      local t = assert(rt:time(Count, { block = 2, times = 50 }, out))
+      assert.equal("launch", t.mode)
+      assert.equal(50, t.launches)
+      assert.is_true(t.seconds > 0)
+      assert.is_true(t.device_seconds > 0)
+      assert.is_true(t.synchronised)
+      assert.is_true(math.abs(t.per_launch_us - t.seconds * 1e6 / 50) < 1e-6)
+      assert.same({ 51 }, out:read()) -- one to warm up
+    end)
+
+    it("are timed as a stream and as a graph where the backend has them", function()
+      local Add1 = rk.global { name = "add1", params = { { "out", "u32*" } },
+        source = "RK_GLOBAL() { out[0] += 1u; }" }
+      for mode, runs in pairs { stream = 251, graph = 400 } do -- records of 100, one to warm up
+        local out = filled("u32", 1, 0)
+        local t, message, code = rt:time(Add1, { times = 250, mode = mode }, out)
+        if rt.backend == "cpu" then
+          assert.is_nil(t)
+          assert.equal("unsupported", code)
+          assert.matches('use mode = "launch"', message)
+        else
+          assert(t, message)
+          assert.equal(mode == "graph" and 300 or 250, t.launches)
+          assert.is_true(t.seconds > 0)
+          assert.same({ runs }, out:read())
+        end
+      end
+    end)
+
+    it("refuse to be timed with wrong arguments", function()
+      local f = filled("f32", 1, 0)
+      assert.matches("time: 5 arguments expected, got 1", error_of(rt.time, rt, Add, {}, f))
+      assert.matches("time: option 'mode': .* expected, got 'steam' %(did you mean 'stream'%?%)",
+        error_of(rt.time, rt, Add, { mode = "steam" }, f, f, f, 1, 1))
+      assert.matches("time: argument 'k': a number expected",
+        error_of(rt.time, rt, Add, {}, f, f, f, "x", 1))
+    end)
+
     it("refuse wrong arguments", function()
       local f, d = filled("f32", 1, 0), filled("f64", 1, 0)
       local function refusal(...)

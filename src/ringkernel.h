@@ -391,6 +391,29 @@ RK_API void rk_global_close(rk_global *global);
 RK_API int rk_runtime_run(rk_runtime *rt, rk_global *global, uint32_t grid, uint32_t block,
                           const void *params, size_t param_bytes, char **log, rk_error *err);
 
+typedef struct rk_time_options {
+  /* What lies between two launches: "launch" (NULL too) waits for each, "stream" queues them and
+   * waits once, "graph" records up to 100 and replays the record, waits once. */
+  const char *mode;
+  uint32_t grid, block; /* 0 = 1 */
+  uint32_t times;       /* launches; 0 = 1000. A graph's come in whole records, so maybe more. */
+} rk_time_options;
+
+typedef struct rk_timing {
+  uint64_t launches;     /* that were timed; one more came before them */
+  double seconds;        /* host, from before the first launch until the last had ended */
+  double device_seconds; /* the same as the device saw it; < 0: it does not say */
+  bool synchronised;     /* the device had ended all of them when the clock was read */
+} rk_timing;
+
+/* Times launches of an ordinary kernel, the baseline for resident actors. On a device whose grid
+ * is sealed the grid rests meanwhile, and goes on afterwards: launches have the device to
+ * themselves. Errors: unsupported (mode on this backend), and those of rk_runtime_run. Threads:
+ * owner. */
+RK_API int rk_runtime_time(rk_runtime *rt, rk_global *global, const rk_time_options *options,
+                           const void *params, size_t param_bytes, rk_timing *out, char **log,
+                           rk_error *err);
+
 #ifdef __cplusplus
 }
 #endif

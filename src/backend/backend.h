@@ -90,6 +90,19 @@ typedef struct rk_backend_grid {
   const uint64_t *k2h_heads; /* where the host stood in them when it began to wait */
 } rk_backend_grid;
 
+/* How launches of an ordinary kernel follow one another while they are timed. */
+typedef enum rk_backend_pace {
+  RK_PACE_LAUNCH, /* each launch is waited for */
+  RK_PACE_STREAM, /* one behind the other, waited for once */
+  RK_PACE_GRAPH   /* recorded once, the record replayed, waited for once */
+} rk_backend_pace;
+
+typedef struct rk_backend_timing {
+  uint64_t launches;     /* that were timed; the graph's come in whole records */
+  uint64_t host_ns;      /* from before the first launch until the last had ended */
+  double device_seconds; /* the same as the device saw it; < 0: it does not say */
+} rk_backend_timing;
+
 struct rk_backend_ops {
   const char *name;
   /* Device memory is host memory: the host may follow device addresses. */
@@ -147,6 +160,11 @@ struct rk_backend_ops {
                      rk_backend_module **out, size_t *param_bytes, char **log, rk_error *err);
   int (*global_run)(rk_backend *backend, rk_backend_module *module, uint32_t grid, uint32_t block,
                     const void *params, rk_error *err);
+  /* Runs it `times` times after one run that is not timed, and says how long that took. No grid
+   * runs on a sealed backend meanwhile. Errors: unsupported (pace), and those of global_run. */
+  int (*global_time)(rk_backend *backend, rk_backend_module *module, uint32_t grid, uint32_t block,
+                     const void *params, rk_backend_pace pace, uint32_t times,
+                     rk_backend_timing *out, rk_error *err);
 };
 typedef struct rk_backend_ops rk_backend_ops;
 

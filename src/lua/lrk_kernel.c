@@ -318,8 +318,8 @@ static int global_tostring(lua_State *L)
 }
 
 /* Packs the argument at `index` as parameter `at`; the description of the parameter is on top. */
-static void pack_argument(lua_State *L, const lrk_global *self, const lrk_runtime *runtime,
-                          size_t at, int index, void *base)
+static void pack_argument(lua_State *L, const char *what, const lrk_global *self,
+                          const lrk_runtime *runtime, size_t at, int index, void *base)
 {
   const rk_schema_field *field = rk_schema_field_at(self->params, at);
   const char *name = lua_pushfstring(L, "argument '%s'", field->name);
@@ -327,9 +327,9 @@ static void pack_argument(lua_State *L, const lrk_global *self, const lrk_runtim
   if (!lua_toboolean(L, -1)) {
     lua_pop(L, 1);
     if (lua_type(L, index) != LUA_TNUMBER) {
-      luaL_error(L, "run: %s: a number expected, got %s", name, lrk_describe(L, index));
+      luaL_error(L, "%s: %s: a number expected, got %s", what, name, lrk_describe(L, index));
     }
-    lrk_put_value(L, self->params, at, 0, index, base, "run");
+    lrk_put_value(L, self->params, at, 0, index, base, what);
     lua_pop(L, 1);
     return;
   }
@@ -337,34 +337,38 @@ static void pack_argument(lua_State *L, const lrk_global *self, const lrk_runtim
   const char *kind = lua_tostring(L, -1);
   const lrk_buffer *buffer = lrk_test_buffer(L, index);
   if (buffer == NULL || strcmp(rk_schema_type_name(buffer->kind), kind) != 0) {
-    luaL_error(L, "run: %s: a buffer of %s expected, got %s", name, kind,
+    luaL_error(L, "%s: %s: a buffer of %s expected, got %s", what, name, kind,
                luaL_tolstring(L, index, NULL));
   }
   if (buffer->buffer == NULL || buffer->home != runtime) {
-    luaL_error(L, "run: %s: the buffer is closed or belongs to another runtime", name);
+    luaL_error(L, "%s: %s: the buffer is closed or belongs to another runtime", what, name);
   }
   rk_error err = RK_ERROR_INIT;
   if (rk_schema_put_u64(self->params, at, 0, buffer->address, base, &err) != RK_OK) {
-    luaL_error(L, "run: %s", err.text);
+    luaL_error(L, "%s: %s", what, err.text);
   }
   lua_pop(L, 3);
 }
 
-/* rt:run(global, { grid =, block = }, ...) -> true | nil, message, code [, log] */
-int lrk_runtime_run(lua_State *L)
+/* An ordinary kernel at index 2 with options at 3 and arguments behind them, checked and packed. */
+typedef struct global_args {
+  rk_runtime *rt;
+  rk_global *global;
+  const void *base;
+  size_t size;
+} global_args;
+
+/* Pushes what holds the packed arguments; false: the runtime is closed, nil, message, code pushed.
+ */
+static bool get_global_args(lua_State *L, const char *what, global_args *out)
 {
-  static const lrk_option options[] = {
-      {"grid", LRK_INT, 1, INT32_MAX}, {"block", LRK_INT, 1, RK_LANES_MAX}, {NULL, LRK_ANY, 0, 0}};
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   const lrk_global *global = luaL_checkudata(L, 2, LRK_GLOBAL);
-  lrk_options(L, 3, "run", options);
-  uint32_t grid = (uint32_t)lrk_option_integer(L, 3, "grid", 1);
-  uint32_t block = (uint32_t)lrk_option_integer(L, 3, "block", 1);
   size_t given = lua_gettop(L) > 3 ? (size_t)(lua_gettop(L) - 3) : 0;
   size_t count = rk_schema_count(global->params);
   if (given != count) {
-    return luaL_error(L, "run: %I arguments expected, got %I", (lua_Integer)count,
-                      (lua_Integer)given);
+    luaL_error(L, "%s: %I arguments expected, got %I", what, (lua_Integer)count,
+               (lua_Integer)given);
   }
   size_t size = rk_schema_size(global->params);
   lua_getiuservalue(L, 2, 1);
@@ -373,21 +377,102 @@ int lrk_runtime_run(lua_State *L)
   void *base = memset(lua_newuserdatauv(L, size, 0), 0, size);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, params, (lua_Integer)i + 1);
-    pack_argument(L, global, self, i, (int)i + 4, base);
+    pack_argument(L, what, global, self, i, (int)i + 4, base);
     lua_pop(L, 1);
   }
   self = lrk_open_runtime(L, 1);
   if (self == NULL) {
+    return false;
+  }
+  *out = (global_args){self->rt, global->global, base, size};
+  return true;
+}
+
+/* rt:run(global, { grid =, block = }, ...) -> true | nil, message, code [, log] */
+int lrk_runtime_run(lua_State *L)
+{
+  static const lrk_option options[] = {
+      {"grid", LRK_INT, 1, INT32_MAX}, {"block", LRK_INT, 1, RK_LANES_MAX}, {NULL, LRK_ANY, 0, 0}};
+  global_args args;
+  lrk_options(L, 3, "run", options);
+  uint32_t grid = (uint32_t)lrk_option_integer(L, 3, "grid", 1);
+  uint32_t block = (uint32_t)lrk_option_integer(L, 3, "block", 1);
+  if (!get_global_args(L, "run", &args)) {
     return 3;
   }
   char *log = NULL;
   rk_error err = RK_ERROR_INIT;
-  int status = rk_runtime_run(self->rt, global->global, grid, block, base, size, &log, &err);
+  int status = rk_runtime_run(args.rt, args.global, grid, block, args.base, args.size, &log, &err);
   if (status != RK_OK) {
     return lrk_fail_log(L, status, &err, log);
   }
   rk_text_free(log);
   lua_pushboolean(L, 1);
+  return 1;
+}
+
+static void set_number(lua_State *L, const char *key, double value)
+{
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, key);
+}
+
+/* The option "mode", one of three texts. */
+static const char *mode_option(lua_State *L, int index)
+{
+  static const char *const modes[] = {"launch", "stream", "graph"};
+  const char *mode = lrk_option_text(L, index, "mode", modes[0]);
+  for (size_t i = 0; i < RK_ARRAY_LEN(modes); i++) {
+    if (strcmp(mode, modes[i]) == 0) {
+      return mode;
+    }
+  }
+  luaL_error(L, "time: option 'mode': 'launch', 'stream' or 'graph' expected, got '%s'%s", mode,
+             lrk_hint(L, mode, modes, RK_ARRAY_LEN(modes)));
+  return NULL;
+}
+
+/* rt:time(global, { grid =, block =, times =, mode = }, ...) -> timing | nil, message, code [, log]
+ */
+int lrk_runtime_time(lua_State *L)
+{
+  static const lrk_option options[] = {{"grid", LRK_INT, 1, INT32_MAX},
+                                       {"block", LRK_INT, 1, RK_LANES_MAX},
+                                       {"times", LRK_INT, 1, 10000000},
+                                       {"mode", LRK_TEXT, 0, 0},
+                                       {NULL, LRK_ANY, 0, 0}};
+  global_args args;
+  lrk_options(L, 3, "time", options);
+  rk_time_options how = {
+      .mode = mode_option(L, 3),
+      .grid = (uint32_t)lrk_option_integer(L, 3, "grid", 1),
+      .block = (uint32_t)lrk_option_integer(L, 3, "block", 1),
+      .times = (uint32_t)lrk_option_integer(L, 3, "times", 1000),
+  };
+  if (!get_global_args(L, "time", &args)) {
+    return 3;
+  }
+  char *log = NULL;
+  rk_timing timing;
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_time(args.rt, args.global, &how, args.base, args.size, &timing, &log,
+                               &err);
+  if (status != RK_OK) {
+    return lrk_fail_log(L, status, &err, log);
+  }
+  rk_text_free(log);
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, how.mode);
+  lua_setfield(L, -2, "mode");
+  lua_pushinteger(L, (lua_Integer)timing.launches);
+  lua_setfield(L, -2, "launches");
+  set_number(L, "seconds", timing.seconds);
+  set_number(L, "per_launch_us", timing.seconds * 1e6 / (double)timing.launches);
+  if (timing.device_seconds >= 0) {
+    set_number(L, "device_seconds", timing.device_seconds);
+  }
+  lua_pushboolean(L, timing.synchronised);
+  lua_setfield(L, -2, "synchronised");
   return 1;
 }
 

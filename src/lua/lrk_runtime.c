@@ -538,6 +538,7 @@ void lrk_runtime_register(lua_State *L)
       {"subscribe", lrk_runtime_subscribe},
       {"buffer", lrk_runtime_buffer},
       {"run", lrk_runtime_run},
+      {"time", lrk_runtime_time},
       {NULL, NULL},
   };
   static const luaL_Reg meta[] = {{"__close", runtime_close},

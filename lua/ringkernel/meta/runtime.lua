@@ -2,6 +2,14 @@
 -- Class runtime: one opened backend with everything in it.
 
 ---Use it as `local rt <close> = rk.open()`: leaving the block stops every actor and joins the grid.
+---@class ringkernel.timing
+---@field mode string
+---@field launches integer timed; those of a graph come in whole records
+---@field seconds number of the host's clock, from before the first launch until the last had ended
+---@field per_launch_us number seconds shared by the launches
+---@field device_seconds? number the same as the device's clock saw it
+---@field synchronised boolean the device had ended all of them when the clock was read
+
 ---@class ringkernel.runtime
 ---@field backend string "cpu"
 ---@field node integer
@@ -97,6 +105,19 @@ function runtime:buffer(type, count) end
 ---@return ringkernel.code? code compile, no_compiler
 ---@return string? log
 function runtime:run(global, options, ...) end
+
+---Times launches of an ordinary kernel, after one that is not timed: the baseline for actors.
+---`mode` says what lies between two launches: "launch" waits for each, "stream" queues them and
+---waits once, "graph" records up to 100 and replays the record, waits once. The CPU backend has
+---only "launch". On a GPU the actors rest meanwhile and go on afterwards.
+---@param global ringkernel.global
+---@param options? { grid: integer, block: integer, times: integer, mode: string } times: 1000
+---@param ... ringkernel.buffer | number one for each parameter
+---@return ringkernel.timing?
+---@return string? message
+---@return ringkernel.code? code compile, no_compiler, unsupported
+---@return string? log
+function runtime:time(global, options, ...) end
 
 ---Messages that could not be delivered, oldest first: { message (if its type is known), bytes,
 ---reason, dest, source, correlation, id, type, hlc, topic }. Reasons: terminated deadline type

@@ -162,4 +162,5 @@ const rk_backend_ops rk_cpu_backend_ops = {
     .module_bind = rk__cpu_module_bind,
     .global_load = rk__cpu_global_load,
     .global_run = rk__cpu_global_run,
+    .global_time = rk__cpu_global_time,
 };

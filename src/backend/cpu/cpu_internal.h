@@ -74,5 +74,8 @@ int rk__cpu_global_load(rk_backend *backend, const rk_backend_global_source *sou
                         rk_backend_module **out, size_t *param_bytes, char **log, rk_error *err);
 int rk__cpu_global_run(rk_backend *backend, rk_backend_module *module, uint32_t grid,
                        uint32_t block, const void *params, rk_error *err);
+int rk__cpu_global_time(rk_backend *backend, rk_backend_module *module, uint32_t grid,
+                        uint32_t block, const void *params, rk_backend_pace pace, uint32_t times,
+                        rk_backend_timing *out, rk_error *err);
 
 #endif

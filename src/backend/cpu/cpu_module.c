@@ -15,6 +15,7 @@
 #include "backend/cpu/cpu_toolchain.h"
 #include "base/alloc.h"
 #include "base/base.h"
+#include "base/clock.h"
 #include "base/embed.h"
 #include "base/log.h"
 
@@ -326,6 +327,29 @@ int rk__cpu_global_run(rk_backend *backend, rk_backend_module *module, uint32_t 
   }
   if (rc != RK_OK) {
     (void)rk_error_prefix(err, "kernel '%s'", module->global->name);
+  }
+  return rc;
+}
+
+/* The host's processors are the device: there is one clock, and nothing to queue launches in. */
+int rk__cpu_global_time(rk_backend *backend, rk_backend_module *module, uint32_t grid,
+                        uint32_t block, const void *params, rk_backend_pace pace, uint32_t times,
+                        rk_backend_timing *out, rk_error *err)
+{
+  if (pace != RK_PACE_LAUNCH) {
+    return rk_error_set(err, RK_EUNSUPPORTED,
+                        "kernel '%s': the cpu backend has neither streams nor graphs; use mode = "
+                        "\"launch\"",
+                        module->global->name);
+  }
+  int rc = rk__cpu_global_run(backend, module, grid, block, params, err);
+  uint64_t start_ns = rk_clock_mono_ns();
+  for (uint32_t i = 0; i < times && rc == RK_OK; ++i) {
+    rc = rk__cpu_global_run(backend, module, grid, block, params, err);
+  }
+  if (rc == RK_OK) {
+    uint64_t ns = rk_clock_mono_ns() - start_ns;
+    *out = (rk_backend_timing){times, ns, (double)ns / 1e9};
   }
   return rc;
 }

@@ -219,4 +219,5 @@ const rk_backend_ops rk_cuda_backend_ops = {
     .module_bind = rk__cuda_module_bind,
     .global_load = rk__cuda_global_load,
     .global_run = rk__cuda_global_run,
+    .global_time = rk__cuda_global_time,
 };

@@ -53,24 +53,33 @@ int rk__cuda_global_load(rk_backend *backend, const rk_backend_global_source *so
   return RK_OK;
 }
 
-int rk__cuda_global_run(rk_backend *backend, rk_backend_module *module, uint32_t grid,
-                        uint32_t block, const void *params, rk_error *err)
+int rk__cuda_global_launch(rk_backend *backend, rk_backend_module *module, uint32_t grid,
+                           uint32_t block, const void *params, rk_error *err)
 {
   union { /* the driver reads parameters through plain pointers: the struct is the only one */
     const void *from;
     void *to;
   } data = {.from = params};
   void *list[] = {data.to};
+  return rk__cuda_check(backend,
+                        backend->api->launch_kernel(module->function, grid, 1, 1, block, 1, 1, 0,
+                                                    backend->work_stream, list, NULL),
+                        "cuLaunchKernel", err);
+}
+
+int rk__cuda_global_finish(rk_backend *backend, rk_error *err)
+{
+  return rk__cuda_stream_finish(backend, backend->work_stream, RUN_WAIT_NS, "ordinary kernel", err);
+}
+
+int rk__cuda_global_run(rk_backend *backend, rk_backend_module *module, uint32_t grid,
+                        uint32_t block, const void *params, rk_error *err)
+{
   int rc = rk__cuda_health(backend, err);
   if (rc != RK_OK) {
     return rc;
   }
   rk__cuda_enter(backend);
-  rc = rk__cuda_check(backend,
-                      backend->api->launch_kernel(module->function, grid, 1, 1, block, 1, 1, 0,
-                                                  backend->work_stream, list, NULL),
-                      "cuLaunchKernel", err);
-  return rc != RK_OK ? rc
-                     : rk__cuda_stream_finish(backend, backend->work_stream, RUN_WAIT_NS,
-                                              "ordinary kernel", err);
+  rc = rk__cuda_global_launch(backend, module, grid, block, params, err);
+  return rc != RK_OK ? rc : rk__cuda_global_finish(backend, err);
 }

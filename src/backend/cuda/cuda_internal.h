@@ -10,7 +10,7 @@
  *   cuda_module.c            definitions, and the image that holds all of them
  *   cuda_grid.c              launch, end, loss of the resident grid
  *   cuda_bridge.c            the thread that looks after the grid for a host that sleeps
- *   cuda_global.c            ordinary launches
+ *   cuda_global.c            ordinary launches;  cuda_time.c  the same, timed
  *
  * The rule of this folder: while a grid runs, nothing is called that may wait for it. That leaves
  * copies on a stream of their own, launches on another, and queries; memory, modules and contexts
@@ -139,5 +139,15 @@ int rk__cuda_global_load(rk_backend *backend, const rk_backend_global_source *so
                          rk_backend_module **out, size_t *param_bytes, char **log, rk_error *err);
 int rk__cuda_global_run(rk_backend *backend, rk_backend_module *module, uint32_t grid,
                         uint32_t block, const void *params, rk_error *err);
+/* Puts one launch on the stream for ordinary kernels, and does not wait. */
+int rk__cuda_global_launch(rk_backend *backend, rk_backend_module *module, uint32_t grid,
+                           uint32_t block, const void *params, rk_error *err);
+/* Waits for what is on that stream. */
+int rk__cuda_global_finish(rk_backend *backend, rk_error *err);
+
+/* ---- cuda_time.c ---- */
+int rk__cuda_global_time(rk_backend *backend, rk_backend_module *module, uint32_t grid,
+                         uint32_t block, const void *params, rk_backend_pace pace, uint32_t times,
+                         rk_backend_timing *out, rk_error *err);
 
 #endif
