@@ -2,14 +2,6 @@
 -- Class runtime: one opened backend with everything in it.
 
 ---Use it as `local rt <close> = rk.open()`: leaving the block stops every actor and joins the grid.
----@class ringkernel.timing
----@field mode string
----@field launches integer timed; those of a graph come in whole records
----@field seconds number of the host's clock, from before the first launch until the last had ended
----@field per_launch_us number seconds shared by the launches
----@field device_seconds? number the same as the device's clock saw it
----@field synchronised boolean the device had ended all of them when the clock was read
-
 ---@class ringkernel.runtime
 ---@field backend string "cpu"
 ---@field node integer
@@ -208,5 +200,14 @@ function runtime:stats() end
 ---return nil, message, "closed".
 ---@return true
 function runtime:close() end
+
+---What rt:time measured.
+---@class ringkernel.timing
+---@field mode string
+---@field launches integer timed; those of a graph come in whole records
+---@field seconds number of the host's clock, from before the first launch until the last had ended
+---@field per_launch_us number seconds shared by the launches
+---@field device_seconds? number the same as the device's clock saw it
+---@field synchronised boolean the device had ended all of them when the clock was read
 
 return runtime
