@@ -13,6 +13,7 @@ describe("rkl's reports about the machine", function()
       devices = function() return { { index = 0, backend = "cpu", name = "host", lanes = 4 } } end,
       compiler = function() COMPILER end,
       cache_dir = function() return "/some/cache" end,
+      nvrtc = function() return true, "NVRTC 13.0 (here)" end,
       cuda_driver = function() return { library = "libcuda.so.1", is_chosen = false,
         is_loaded = false, is_usable = false, reason = "no CUDA driver: install it" } end,
     } end]]
@@ -44,6 +45,7 @@ describe("rkl's reports about the machine", function()
     assert.truthy(result.out:find("C compiler +/usr/bin/cc"))
     assert.truthy(result.out:find("kernel cache +/some/cache"))
     assert.truthy(result.out:find("backend cpu +%d+ cores"))
+    assert.truthy(result.out:find("ok       NVRTC            NVRTC 13.0 (here)\n", 1, true))
     assert.truthy(result.out:find("CUDA driver +not found; looked for libcuda.so.1\n"))
     assert.truthy(result.out:find("-> no CUDA driver: install it\n", 1, true))
     assert.truthy(result.out:find("backend cuda +no usable driver\n"))
