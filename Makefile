@@ -150,13 +150,15 @@ $(BUILD)/link: FORCE
 $(BUILD)/embedded: FORCE
 	$(call keep,$(LUA_SRC) $(LUA_TEXT) $(KERNELS) $(KERNEL_H))
 
+include bench/gpu/gpu.mk
+
 # ---- building -----------------------------------------------------------------------------------
 
 build: $(LIB) $(CORE) $(RKL) ## compile the library, the Lua module and rkl
 	@:
 
 objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ) $(FAKE_OBJ) \
-         $(call obj_of,$(NVTX_TOOL_SRC))
+         $(call obj_of,$(NVTX_TOOL_SRC)) $(GPU_OBJ)
 	@:
 
 test-programs: $(TESTS) tiny-drivers fakecuda spec-tools
@@ -433,11 +435,13 @@ prebuilt: $(BUILD)/nvrtc_compile ## compile the stock kernels to kernels/prebuil
 syntax_flags = $(filter-out -g -O2,$(BASE_FLAGS)) $(LUA_CFLAGS) $(LINE_CFLAGS) -Ispec/c -Werror
 LINT := $(BUILD)/lint
 
+$(LINT)/clang/bench/gpu/%.ok: syntax_flags += -Wno-overlength-strings
+
 lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
 lint-gcc:
 	+@$(submake) BUILD=build/werror CC=gcc WERROR=1 objects
 lint-clang: $(patsubst %,$(LINT)/clang/%.ok,$(LIB_SRC) $(MOD_SRC) $(RKL_SRC) $(TEST_SRC) $(TEST_AUX) \
-                                             $(FAKE_SRC) $(NVTX_TOOL_SRC))
+                                             $(FAKE_SRC) $(NVTX_TOOL_SRC) $(GPU_SRC))
 
 # A header stands alone when a file that includes nothing else compiles.
 $(LINT)/headers/%.ok: % $(BUILD)/flags

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Device source that the programs of bench/gpu share, as text: the prelude of every kernel, and the
+ * kernel that only stays. See gpu_common.h.
+ */
+#include "gpu_common.h"
+
+/* clang-format off */
+const char gpu_device_prelude[] =
+    "#include \"rk_dev.h\"\n"
+    "typedef struct alignas(16) chunk { rk_u32 w[4]; } chunk;\n"
+    "#if defined(RK_PTX_OVERRIDE)\n"
+    /* Threads of a block take turns there: whoever waits must let the others run. */
+    "#define WAIT_TURN() rk_ptx_pause(100u)\n"
+    "typedef rk_u32 chunk_v __attribute__((vector_size(16)));\n"
+    "RK_FN chunk chunk_load(const chunk *p) {\n"
+    "  chunk_v v = *(const volatile chunk_v *)p;\n"
+    "  chunk c = {{v[0], v[1], v[2], v[3]}};\n"
+    "  return c;\n"
+    "}\n"
+    "RK_FN void chunk_store(chunk *p, chunk c) {\n"
+    "  chunk_v v = {c.w[0], c.w[1], c.w[2], c.w[3]};\n"
+    "  *(volatile chunk_v *)p = v;\n"
+    "}\n"
+    "RK_FN rk_u32 shared_cas(rk_u32 *p, rk_u32 old, rk_u32 next) {\n"
+    "  __atomic_compare_exchange_n(p, &old, next, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);\n"
+    "  return old;\n"
+    "}\n"
+    "RK_FN rk_u32 processor_id(void) { return rk_ptx_block(); }\n"
+    "RK_FN rk_u64 clock_ticks(void) { return rk_ptx_time_ns(); }\n"
+    "#else\n"
+    "#define WAIT_TURN() ((void)0)\n"
+    /* One access of 16 bytes: a vector of four words would formally be four. */
+    "RK_FN chunk chunk_load(const chunk *p) {\n"
+    "  rk_u64 a, b;\n"
+    "  asm volatile(\"{\\n .reg .b128 v;\\n ld.relaxed.sys.b128 v, [%2];\\n\"\n"
+    "               \" mov.b128 {%0, %1}, v;\\n}\" : \"=l\"(a), \"=l\"(b) : \"l\"(p) : \"memory\");\n"
+    "  chunk c = {{(rk_u32)a, (rk_u32)(a >> 32), (rk_u32)b, (rk_u32)(b >> 32)}};\n"
+    "  return c;\n"
+    "}\n"
+    "RK_FN void chunk_store(chunk *p, chunk c) {\n"
+    "  rk_u64 a = (rk_u64)c.w[1] << 32 | c.w[0], b = (rk_u64)c.w[3] << 32 | c.w[2];\n"
+    "  asm volatile(\"{\\n .reg .b128 v;\\n mov.b128 v, {%1, %2};\\n\"\n"
+    "               \" st.relaxed.sys.b128 [%0], v;\\n}\" :: \"l\"(p), \"l\"(a), \"l\"(b) : \"memory\");\n"
+    "}\n"
+    "RK_FN rk_u32 shared_cas(rk_u32 *p, rk_u32 old, rk_u32 next) {\n"
+    "  rk_u32 v;\n"
+    "  asm volatile(\"atom.acq_rel.cta.cas.b32 %0, [%1], %2, %3;\"\n"
+    "               : \"=r\"(v) : \"l\"(p), \"r\"(old), \"r\"(next) : \"memory\");\n"
+    "  return v;\n"
+    "}\n"
+    "RK_FN rk_u32 processor_id(void) {\n"
+    "  rk_u32 id;\n"
+    "  asm volatile(\"mov.u32 %0, %%smid;\" : \"=r\"(id));\n"
+    "  return id;\n"
+    "}\n"
+    "RK_FN rk_u64 clock_ticks(void) {\n"
+    "  rk_u64 t;\n"
+    "  asm volatile(\"mov.u64 %0, %%clock64;\" : \"=l\"(t));\n"
+    "  return t;\n"
+    "}\n"
+    "#endif\n"
+    /* A kernel leaves by itself after a minute: no lost host leaves a device spinning. */
+    "#define KERNEL_LIMIT_NS 60000000000ull\n"
+    "typedef struct patience { rk_u64 end_ns; rk_u32 turns; } patience;\n"
+    "RK_FN patience patience_begin(void) {\n"
+    "  patience p = {rk_ptx_time_ns() + KERNEL_LIMIT_NS, 0u};\n"
+    "  return p;\n"
+    "}\n"
+    "RK_FN int patience_is_over(patience *p) {\n"
+    "  WAIT_TURN();\n"
+    "  return (++p->turns & 1023u) == 0u && rk_ptx_time_ns() > p->end_ns;\n"
+    "}\n"
+    "#line 1 \"kernel\"\n";
+
+/* control[0]: stop; control[32 + block]: 1 once the block runs. */
+const char gpu_spin_source[] =
+    GPU_KERNEL "spin(rk_u64 control) {\n"
+    "  rk_u32 *words = RK_PTR(rk_u32, control);\n"
+    "  patience p = patience_begin();\n"
+    "  if (rk_ptx_thread() == 0u) {\n"
+    "    rk_st_release_sys_u32(&words[32u + rk_ptx_block()], 1u);\n"
+    "    while (rk_ld_relaxed_sys_u32(&words[0]) == 0u && !patience_is_over(&p)) {\n"
+    "      rk_ptx_pause(500u);\n"
+    "    }\n"
+    "  }\n"
+    "}\n"
+    GPU_KERNEL "empty(rk_u64 unused) { (void)unused; }\n"
+    GPU_KERNEL "count_one(rk_u64 word) {\n"
+    "  if (rk_ptx_thread() == 0u && rk_ptx_block() == 0u) { *RK_PTR(rk_u32, word) += 1u; }\n"
+    "}\n";
+/* clang-format on */
