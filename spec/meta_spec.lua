@@ -65,6 +65,11 @@ describe("meta files", function()
     end
   end)
 
+  it("list what functions of Lua actors are given", function()
+    local methods = names_of("context")
+    assert.same(keys(require("ringkernel.hosted_context").methods), methods)
+  end)
+
   it("list fields that are there", function()
     local rt <close> = assert(rk.open { blocks = 1 })
     local a = assert(rt:launch("echo"))

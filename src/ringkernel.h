@@ -266,7 +266,9 @@ RK_API size_t rk_actor_state_bytes(const rk_actor *actor);
 typedef struct rk_send_options {
   uint64_t correlation; /* 0 = none */
   uint64_t deadline;    /* packed HLC or 0: dead-lettered if not handled before it */
+  uint32_t source;      /* id of the actor in whose name it is sent; 0 = the host */
   uint8_t priority;     /* 0 normal, 1 high (overtakes normal ones from the host) */
+  bool is_reply;        /* it answers the message that `correlation` names */
 } rk_send_options;
 
 /* Sends `size` payload bytes of message type `type`. Returns at once. `options` may be NULL; *id
@@ -306,6 +308,36 @@ RK_API int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t
                         const rk_send_options *options, rk_call **out, rk_error *err);
 RK_API int rk_call_poll(rk_call *call, rk_received *out);
 RK_API void rk_call_close(rk_call *call);
+
+/* ---- actors whose handler is a function of the host ---------------------------------------------
+ *
+ * Their definition passes every message on with rk_send_to(ctx, RK_HOST_AS_SENT, ...). What was
+ * passed on waits apart from the mailbox and is taken with its own sender, id and correlation. Each
+ * message leaves its room in the actor's mailbox limit when it is taken. */
+
+/* How many actors have messages to take, and the next of them, or NULL; retained. It leaves the
+ * list: say rk_runtime_hosted_later when it still has some. */
+RK_API size_t rk_runtime_hosted_count(const rk_runtime *rt);
+RK_API rk_actor *rk_runtime_next_hosted(rk_runtime *rt);
+RK_API void rk_runtime_hosted_later(rk_actor *actor);
+/* Takes the next one; the view is valid until the next take. Errors: empty, not_active, closed. */
+RK_API int rk_actor_take(rk_actor *actor, rk_received *out);
+/* Messages that wait to be taken. */
+RK_API size_t rk_actor_passed_on(const rk_actor *actor);
+/* The function failed on the message taken last: the actor fails with `code` (not 0), the message
+ * goes to the dead letters ("failed"). Nothing more can be taken until it was restarted. With code
+ * 0 the message is handled, and the actor stops as if its handler had said rk_stop. Errors: full
+ * (try again), terminated. */
+RK_API int rk_actor_refuse(rk_actor *actor, int code, rk_error *err);
+/* Replies to the host in the actor's name: to the call of that correlation, else into its mailbox.
+ * Errors: full, out_of_memory, terminated. */
+RK_API int rk_actor_reply(rk_actor *actor, uint64_t correlation, uint32_t type, const void *data,
+                          size_t size, rk_error *err);
+/* Messages from the host that the actor has room for now. */
+RK_API uint32_t rk_actor_room(rk_actor *actor);
+/* Asks its block, between two handlings: *depth = messages in its queues and passed on but not
+ * taken, *handled = messages handled so far. */
+RK_API int rk_actor_depth(rk_actor *actor, uint64_t *depth, uint64_t *handled, rk_error *err);
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 

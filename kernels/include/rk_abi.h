@@ -120,7 +120,11 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 #define RK_MSG_PUBLISH 8u    /* payload starts with RK_TOPIC_BYTES of topic text */
 #define RK_MSG_CHECKED 16u   /* `checksum` is set and must match before the message is handled */
 #define RK_MSG_REPLY 32u     /* answers the message named by `correlation` */
-#define RK_MSG_UNCOUNTED 64u /* made by the grid itself: not part of the host's room */
+#define RK_MSG_UNCOUNTED 64u /* not part of the host's room: made by the grid itself, or put by */
+                             /* the host into its own mailbox */
+#define RK_MSG_AS_SENT 128u  /* to the host, passed on by its receiver `dest` with its own header */
+#define RK_MSG_REFUSED 256u  /* the host's function failed on it: its actor fails with the code */
+                             /* in `checksum`, and it becomes a dead letter */
 
 #define RK_PRIORITY_NORMAL 0u
 #define RK_PRIORITY_HIGH 1u

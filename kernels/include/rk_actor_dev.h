@@ -272,6 +272,11 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
 RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
 {
   rkd_hlc_merge(&b->hlc, b->now_us, msg->hlc);
+  if ((msg->flags & RK_MSG_REFUSED) != 0u) {
+    b->ctx.failed = msg->checksum;
+    b->ctx.stopping = msg->checksum == 0u;
+    return msg->checksum != 0u ? RK_DEAD_FAILED : 0u;
+  }
   if (msg->deadline != 0u && b->hlc >= msg->deadline) {
     return RK_DEAD_DEADLINE;
   }

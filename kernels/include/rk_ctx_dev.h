@@ -35,6 +35,19 @@ RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, 
   h->reason = 0u;
 }
 
+/* Gives a header what the message being handled came with. */
+RK_FN void rkd_ctx_pass_header(const rk_ctx *ctx, rk_abi_msg *h)
+{
+  const rk_abi_msg *m = ctx->msg;
+  h->id = m->id;
+  h->correlation = m->correlation;
+  h->hlc = m->hlc;
+  h->deadline = m->deadline;
+  h->source = m->source;
+  h->flags = (rk_u16)(m->flags & RK_MSG_REPLY);
+  h->priority = m->priority;
+}
+
 RK_FN int rkd_dropped(rk_ctx *ctx, int code)
 {
   ctx->actor->dropped += 1u;
@@ -121,6 +134,15 @@ RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *
 {
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, (rk_u32)id, type, size);
+  if (id == RK_HOST_AS_SENT) {
+    if (ctx->msg == 0) {
+      return RK_ENOT_FOUND;
+    }
+    rkd_ctx_pass_header(ctx, &h);
+    h.dest = ctx->actor->id;
+    h.flags = (rk_u16)(h.flags | RK_MSG_AS_SENT);
+    return rkd_send_host(ctx, &h, data);
+  }
   return h.dest == RK_ID_HOST ? rkd_send_host(ctx, &h, data) : rkd_send_direct(ctx, &h, data);
 }
 
@@ -128,6 +150,8 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
                                  rk_u32 size)
 {
   rk_block *b = ctx->block;
+  int as_sent = (port & RK_AS_SENT) != 0u && ctx->msg != 0;
+  port &= ~RK_AS_SENT;
   if (port >= ctx->def->port_count) {
     return rkd_dropped(ctx, RK_ENOT_FOUND);
   }
@@ -148,6 +172,9 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
   route->used += 1u;
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, route->dest, type, size);
+  if (as_sent) {
+    rkd_ctx_pass_header(ctx, &h);
+  }
   rk_abi_actor *to = rkd_actor(b, route->dest);
   rk_u32 spare = ctx->reserved != 0u ? 0u : ctx->def->reserve_units;
   if (to == 0) {

@@ -86,6 +86,13 @@ typedef void (*rk_handler_fn)(rk_ctx *ctx, const void *msg, void *state);
  * actor. */
 #define RK_HOST 0u
 
+/* For what passes a message on as it came, so that its sender, id, correlation, stamp and deadline
+ * stay: rk_send(ctx, port | RK_AS_SENT, Type, msg), rk_send_to(ctx, RK_HOST_AS_SENT, Type, msg).
+ * The first is what routers do; the second gives the message to the host function that stands for
+ * this actor (runtime/hosted.c). */
+#define RK_AS_SENT 0x80000000u
+#define RK_HOST_AS_SENT 0x100000000ull
+
 /* Microseconds since 1970 of a stamp, as rk_now and rk_sent_at give them. */
 #define rk_stamp_us(stamp) ((rk_u64)(stamp) >> 12)
 

@@ -6,6 +6,7 @@
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
+local hosted = require "ringkernel.hosted"
 local loop = require "ringkernel.loop"
 
 local Actor = core.methods "actor"
@@ -65,8 +66,40 @@ function Actor:call(message, timeout)
   end, NO_REPLY)
 end
 
+-- ---- changes of life: the grid does its part, then the functions of a Lua actor have theirs -----
+
+local function then_do(change, after)
+  return function(self)
+    local ok, text, code = change(self)
+    if not ok then
+      return ok, text, code
+    end
+    return after(self)
+  end
+end
+
+Actor.activate = then_do(Actor.activate, hosted.activated)
+Actor.resume = Actor.activate
+Actor.terminate = then_do(Actor.terminate, hosted.terminated)
+
+local restart = Actor.restart
+
+--- Begins again: from failed, from any living state, or after it has terminated.
+function Actor:restart(options)
+  local was = hosted.is_hosted(self) and self:state()
+  local ok, text, code = restart(self, options)
+  if not ok or not was then
+    return ok, text, code
+  end
+  return hosted.restarted(self, was, options and options.keep_state)
+end
+
 --- Copies the actor's state at a message boundary, as a table of its fields.
 function Actor:peek_state()
+  local own = hosted.state(self)
+  if own then
+    return own
+  end
   local bytes, text, code = core.actor_state_bytes(self)
   if not bytes then
     return nil, text, code

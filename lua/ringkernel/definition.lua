@@ -207,11 +207,11 @@ local KERNEL_OPTIONS = {
   file = { type = "string" },
 }
 
---- Checks the options of rk.kernel.
-function M.kernel(spec)
-  local where = "rk.kernel"
+--- Checks the options of rk.kernel; `maker`: what error texts call it, if not that.
+function M.kernel(spec, maker)
+  local where = maker or "rk.kernel"
   if type(spec) == "table" and type(spec.name) == "string" then
-    where = ("rk.kernel '%s'"):format(spec.name)
+    where = ("%s '%s'"):format(where, spec.name)
   end
   spec = check.options(where, spec, KERNEL_OPTIONS)
   local types = {}

@@ -7,6 +7,7 @@
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
+local hosted = require "ringkernel.hosted"
 
 local Runtime = core.methods "runtime"
 
@@ -19,6 +20,9 @@ local function tell(rt, event)
   local list = listeners[rt] and listeners[rt][event.event]
   if not list then
     return
+  end
+  if event.event == "failure" and event.actor then
+    event.reason = hosted.reason(event.actor) or event.reason
   end
   for _, fn in ipairs(table.move(list, 1, #list, 1, {})) do -- it may listen no more, or anew
     local ok, text = xpcall(fn, debug.traceback, event)

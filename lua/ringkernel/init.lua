@@ -8,12 +8,13 @@
 --   print(a:call(Echo { seq = 1, text = "hello" }).text)
 --
 -- Expected failures return nil, message, code; misuse raises. Everything below comes from the
--- modules message.lua, kernel.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua and the C
--- module ringkernel.core.
+-- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua
+-- and the C module ringkernel.core.
 
 local core = require "ringkernel.core"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
+local lua_actor = require "ringkernel.lua_actor"
 local message = require "ringkernel.message"
 local supervisor = require "ringkernel.supervisor"
 require "ringkernel.actor"
@@ -34,6 +35,9 @@ M.message = message.new
 
 --- Makes a kernel definition.
 M.kernel = kernel.new
+
+--- Makes a definition whose handlers are Lua functions on the script's thread.
+M.actor = lua_actor.new
 
 --- Makes an ordinary kernel for rt:run.
 M.global = kernel.global

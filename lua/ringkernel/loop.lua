@@ -121,6 +121,10 @@ function Hub:pump()
     end
     nearest = nil
     local now = core.clock()
+    if core.is_open(self.rt) and not self.is_kicked then
+      local soon = self.rt:timeout() -- a Lua actor waits for room
+      nearest = soon and now + soon
+    end
     local waiting = self.waiters
     self.waiters = {}
     for _, waiter in ipairs(waiting) do

@@ -1,14 +1,40 @@
 -- SPDX-License-Identifier: MIT
---- The Lua half of class runtime: launching by stock name, and poll.
+--- The Lua half of class runtime: launching by stock name and of Lua actors, ports, and poll.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
+local hosted = require "ringkernel.hosted"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
 
 local Runtime = core.methods "runtime"
 
-local launch = Runtime.launch
+local launch, connect, disconnect = Runtime.launch, Runtime.connect, Runtime.disconnect
+
+--- Launches a Lua actor; it becomes active when there is somebody to run its functions.
+local function launch_hosted(rt, definition, options)
+  local own, is_active = {}, true
+  if options ~= nil and type(options) ~= "table" then
+    return launch(rt, definition, options) -- which says what is wrong
+  end
+  for key, value in pairs(options or {}) do
+    own[key] = value
+  end
+  if own.activate == nil or own.activate == true then
+    own.activate = false
+  else
+    is_active = false
+  end
+  local actor, text, code, log = launch(rt, definition, own)
+  if not actor then
+    return nil, text, code, log
+  end
+  return hosted.launched(rt, actor, definition, is_active)
+end
+
+local function is_hosted_here(rt, actor)
+  return hosted.is_hosted(actor) and core.is_open(rt) and actor.runtime == rt
+end
 
 --- Launches an actor of a definition, or of the stock kernel of that name.
 function Runtime:launch(definition, options)
@@ -19,7 +45,26 @@ function Runtime:launch(definition, options)
     end
     definition = found
   end
+  if type(definition) == "userdata" and definition.hosted ~= nil then
+    return launch_hosted(self, definition, options)
+  end
   return launch(self, definition, options)
+end
+
+--- Ties a port to an actor. The ports of a Lua actor are the host's.
+function Runtime:connect(from, port, to)
+  if is_hosted_here(self, from) and type(to) == "userdata" and to.runtime == self then
+    return hosted.connect(from, port, to)
+  end
+  return connect(self, from, port, to)
+end
+
+--- Unties a port.
+function Runtime:disconnect(from, port)
+  if is_hosted_here(self, from) then
+    return hosted.disconnect(from, port)
+  end
+  return disconnect(self, from, port)
 end
 
 --- Waits at most `timeout` seconds until something arrives, brings it where it belongs and runs the

@@ -5,7 +5,8 @@
  * One file for each class: lrk_runtime.c (with lrk_registry.c for what a runtime launches, finds
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
- * lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c; lrk_module.c opens them, lrk_aux.c has the common checks,
+ * lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c,
+ * lrk_hosted.c (actors with a handler in Lua); lrk_module.c opens them, lrk_aux.c has the common checks,
  * lrk_device.c says what devices there are.
  *
  * Rules of this folder
@@ -57,15 +58,24 @@ typedef struct lrk_runtime {
   uint16_t node;
   bool is_dispatching; /* a subscriber's function is running */
   bool has_leftovers;  /* callbacks may be due without any new arrival */
+  bool is_stalled;     /* a Lua actor waits for room at a receiver: nothing will tell of it */
   bool is_kicked;      /* the loop was told that something was drained behind its back */
 } lrk_runtime;
 
 /* User values of a runtime. */
-enum { LRK_RT_ACTORS = 1, LRK_RT_SUBS, LRK_RT_KICK, LRK_RT_EVENTS, LRK_RT_VALUES = LRK_RT_EVENTS };
+enum {
+  LRK_RT_ACTORS = 1,
+  LRK_RT_SUBS,
+  LRK_RT_KICK,
+  LRK_RT_EVENTS,
+  LRK_RT_HOSTED,
+  LRK_RT_VALUES = LRK_RT_HOSTED
+};
 
 typedef struct lrk_actor {
   rk_actor *actor; /* NULL once released */
   lrk_runtime *home;
+  bool is_kept; /* its function's handle: only the collector gives it back */
 } lrk_actor;
 
 /* User values of an actor: its runtime, its definition (or nil). */
@@ -181,6 +191,16 @@ void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object);
 int lrk_runtime_open(lua_State *L);
 void lrk_runtime_register(lua_State *L);
 extern const luaL_Reg lrk_runtime_functions[];
+
+/* Seconds after which a stalled Lua actor looks for room again. */
+#define LRK_STALL_SECONDS 0.001
+
+/* ---- lrk_hosted.c ---------------------------------------------------------------------------- */
+
+/* Runs what is due of Lua actors of the runtime at `index`. Returns how many messages were taken.
+ */
+size_t lrk_hosted_dispatch(lua_State *L, int index);
+extern const luaL_Reg lrk_hosted_functions[];
 
 /* ---- lrk_registry.c -------------------------------------------------------------------------- */
 

@@ -73,6 +73,7 @@ void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel)
   lrk_actor *self = lua_newuserdatauv(L, sizeof *self, LRK_ACTOR_VALUES);
   self->actor = actor;
   self->home = lua_touserdata(L, runtime);
+  self->is_kept = false;
   luaL_setmetatable(L, LRK_ACTOR);
   lua_pushvalue(L, runtime);
   lua_setiuservalue(L, -2, LRK_ACTOR_HOME);
@@ -87,14 +88,23 @@ void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel)
   lua_remove(L, cache);
 }
 
-/* actor:close() -> true: gives the handle back; the actor lives on. Also __close and __gc. */
-static int actor_close(lua_State *L)
+static int actor_gc(lua_State *L)
 {
   lrk_actor *self = check_self(L);
   rk_actor_release(self->actor);
   self->actor = NULL;
   lua_pushboolean(L, 1);
   return 1;
+}
+
+/* actor:close() -> true: gives the handle back; the actor lives on. Also __close. */
+static int actor_close(lua_State *L)
+{
+  if (check_self(L)->is_kept) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  return actor_gc(L);
 }
 
 static int actor_tostring(lua_State *L)
@@ -469,7 +479,7 @@ void lrk_actor_register(lua_State *L)
                                      {"close", actor_close},
                                      {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__close", actor_close},
-                                  {"__gc", actor_close},
+                                  {"__gc", actor_gc},
                                   {"__eq", actor_eq},
                                   {"__tostring", actor_tostring},
                                   {NULL, NULL}};

@@ -3,8 +3,9 @@
  * Class runtime: opening and closing, what it says of itself, waiting, and running callbacks.
  *
  * Its user values are a table of actor handles by pointer (weak, so that an actor found twice is
- * the same object), a table of subscriptions with functions by number, and the function that tells
- * a loop with waiting coroutines that something was drained behind its back.
+ * the same object), a table of subscriptions with functions by number, the function that tells
+ * a loop with waiting coroutines that something was drained behind its back, what events go to, and
+ * the hook of lrk_hosted.c.
  */
 #include "lua/lrk.h"
 
@@ -235,12 +236,14 @@ static int runtime_events(lua_State *L)
   return 1;
 }
 
-/* rt:timeout(): 0 if there is work although the descriptor may be silent, else nil. */
+/* rt:timeout(): seconds after which there is work although the descriptor may be silent, else nil. */
 static int runtime_timeout(lua_State *L)
 {
   const lrk_runtime *self = lrk_check_runtime(L, 1);
   if (self->rt == NULL || self->has_leftovers) {
     lua_pushinteger(L, 0);
+  } else if (self->is_stalled) {
+    lua_pushnumber(L, LRK_STALL_SECONDS);
   } else {
     lua_pushnil(L);
   }
@@ -352,6 +355,9 @@ size_t lrk_runtime_dispatch(lua_State *L, int index)
     lua_settop(L, top);
   }
   lua_settop(L, top);
+  if (self->rt != NULL) {
+    calls += lrk_hosted_dispatch(L, index);
+  }
   self->is_dispatching = false;
   return calls;
 }
@@ -461,6 +467,10 @@ static int core_wait(lua_State *L)
   if (self->has_leftovers) {
     lua_pushboolean(L, 1);
     return 1;
+  }
+  const uint64_t stall_ns = (uint64_t)(LRK_STALL_SECONDS * 1e9);
+  if (self->is_stalled && timeout_ns > stall_ns) {
+    timeout_ns = stall_ns;
   }
   int status = rk_runtime_wait(self->rt, timeout_ns);
   self->arrivals += status == RK_OK; /* it has drained something already */

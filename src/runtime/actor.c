@@ -45,6 +45,7 @@ void rk__actor_unref(rk_actor *actor)
     return;
   }
   rk_mailbox_close(&actor->mailbox);
+  rk_mailbox_close(&actor->passed_on);
   rk_kernel_close(actor->kernel);
   rk_free(actor->ports);
   rk_free(actor->name);
@@ -144,6 +145,7 @@ void rk__actor_ended(rk_actor *actor, uint64_t ended, bool was_asked)
   rk_runtime *rt = actor->rt;
   actor->life = RK_STATE_TERMINATED;
   rk__event(rt, RK_EVENT_ENDED, actor, 0, was_asked ? "terminated" : "normal", 0);
+  rk__hosted_ended(actor);
   rk__routes_forget(actor);
   rk__registry_remove(rt, actor);
   rk__slot_retire(rt, actor, ended);
@@ -156,6 +158,7 @@ void rk__actor_failed(rk_actor *actor, int code)
   rk_nvtx_mark(RK_NVTX_FAILURE, actor->id, actor->name);
   actor->life = RK_STATE_FAILED;
   actor->last_error = code;
+  actor->is_refusing = false;
   rk__event(actor->rt, RK_EVENT_FAILURE, actor, code, code < 0 ? rk_status_name(code) : "failed",
             0);
 }
@@ -202,7 +205,8 @@ int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *err)
       .errors = rk_ld_relaxed_sys_u32((const rk_u32 *)&ctrl->errors_encountered),
       .sent = actor->host_sent + actor->urgent_sent,
       .received = actor->received,
-      .waiting_in = rk_ld_relaxed_sys_u32((const rk_u32 *)&t->queue_depth),
+      .waiting_in = rk_ld_relaxed_sys_u32((const rk_u32 *)&t->queue_depth) +
+                    rk_actor_passed_on(actor),
       .waiting_out = actor->mailbox.count - (actor->mailbox.lent != 0 ? 1u : 0u),
       .queue = actor->queue,
       .last_activity = rk_ld_relaxed_sys_u64((const rk_u64 *)&ctrl->last_activity_ticks),

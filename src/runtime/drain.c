@@ -34,6 +34,7 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response)
       rk__actor_failed(actor, response->error_code);
     } else if (response->flags != RK_STATE_NONE && response->cmd_id != 0) {
       actor->life = response->flags;
+      rk__hosted_changed(actor);
     }
   }
   if (rt->pending != NULL && response->cmd_id == rt->pending->cmd_id) {
@@ -45,6 +46,9 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response)
 /* Returns false when the record has to stay. */
 static bool take_message(rk_runtime *rt, const rk_abi_msg *record, const unsigned char *payload)
 {
+  if ((record->flags & RK_MSG_AS_SENT) != 0) {
+    return rk__hosted_arrived(rt, record, payload);
+  }
   rk_actor *actor = rk__registry_by_reference(rt, record->source);
   rk_call *call = (record->correlation & RK_CALL_BIT) != 0
                       ? rk_idmap_get(rt->calls, record->correlation)

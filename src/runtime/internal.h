@@ -13,6 +13,7 @@
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it
+ *   hosted.c      actors whose handler is a function of the host
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
  * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what
@@ -97,6 +98,13 @@ struct rk_actor {
   rk_port *ports;    /* [port_count] */
   uint32_t hoard;    /* credits that senders' routes may hold while idle */
   uint32_t burst_in; /* largest burst of a route into it, ever */
+
+  /* hosted.c: messages it passed on to the host as they were sent */
+  rk_mailbox passed_on;
+  rk_received taken;     /* the one taken last, which may be refused */
+  rk_actor *next_hosted; /* of those that have some; retained */
+  bool is_hosted_listed;
+  bool is_refusing; /* a refusal is on its way to its block */
 };
 
 /* Correlations of calls carry this bit, so that a reply that comes after its call was given up is
@@ -238,6 +246,10 @@ struct rk_runtime {
   rk_subscription *ready, **ready_tail;
   uint64_t subscription_count;
 
+  /* actors with messages for functions of the host */
+  rk_actor *hosted, **hosted_tail;
+  size_t hosted_count;
+
   /* dead letters */
   rk_mailbox letters;
   uint32_t letters_limit;
@@ -349,6 +361,15 @@ void rk__actor_took(rk_actor *actor, uint64_t messages);
 void rk__call_dead(rk_runtime *rt, const rk_abi_msg *header, uint8_t reason);
 /* Gives a reply to the call it answers; false when memory has run out. */
 bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data);
+
+/* ---- hosted.c ---- */
+/* A message that actor record->dest passed on. Returns false when the record has to stay. */
+bool rk__hosted_arrived(rk_runtime *rt, const rk_abi_msg *record, const void *payload);
+/* Its life changed: what waits may be due now. */
+void rk__hosted_changed(rk_actor *actor);
+/* The actor ended: what was passed on and not taken goes to the dead letters. */
+void rk__hosted_ended(rk_actor *actor);
+void rk__hosted_close(rk_runtime *rt);
 
 /* ---- pubsub.c ---- */
 void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsigned char *payload);

@@ -42,7 +42,9 @@ int rk_actor_try_receive(rk_actor *actor, rk_received *out)
   RK_NVTX_RANGE(RK_NVTX_RECEIVE, out->id);
   actor->received += 1;
   actor->rt->stats.received += 1;
-  rk__actor_took(actor, 1);
+  if ((out->flags & RK_MSG_UNCOUNTED) == 0) {
+    rk__actor_took(actor, 1);
+  }
   return RK_OK;
 }
 

@@ -114,6 +114,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->wake = (rk_wake)RK_WAKE_INIT;
   rt->ready_tail = &rt->ready;
   rt->events_tail = &rt->events;
+  rt->hosted_tail = &rt->hosted;
   rt->pid = rk_platform_current()->pid();
   rt->checksum = use->checksum;
   rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
@@ -186,6 +187,7 @@ void rk_runtime_close(rk_runtime *rt)
   rt->stopping = true;
   stop_actors(rt);
   rt->closing = true;
+  rk__hosted_close(rt);
   orphan_actors(rt);
   free_runtime(rt);
 }

@@ -137,13 +137,15 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
       .correlation = options != NULL ? options->correlation : 0,
       .hlc = stamp(rt, is_batch),
       .deadline = options != NULL ? options->deadline : 0,
+      .source = options != NULL ? options->source : RK_ID_HOST,
       .dest = actor->id,
       .type = rt->reserved.type,
       .size_bytes = rt->reserved.size,
+      .flags = options != NULL && options->is_reply ? RK_MSG_REPLY : 0u,
       .priority = rt->reserved.priority,
   };
   if (rt->checksum) {
-    header.flags = RK_MSG_CHECKED;
+    header.flags = (uint16_t)(header.flags | RK_MSG_CHECKED);
     header.checksum = rkd_checksum(rt->reserved.payload, header.size_bytes);
   }
   if (rt->reserved.payload == rt->scratch) {
@@ -204,17 +206,32 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
   rk_abi_msg h = *header;
   h.dest = actor->id;
   rk__reservation_drop(rt);
-  if (rt->checksum) {
+  bool is_refusal = (h.flags & RK_MSG_REFUSED) != 0; /* its checksum is a code */
+  h.priority = is_refusal ? RK_PRIORITY_HIGH : RK_PRIORITY_NORMAL;
+  if (rt->checksum && !is_refusal) {
     h.flags = (uint16_t)(h.flags | RK_MSG_CHECKED);
     h.checksum = rkd_checksum(data, h.size_bytes);
   }
-  if (!has_room(actor, RK_PRIORITY_NORMAL) || rkd_ring_free(tx, units) < units) {
+  if (!has_room(actor, h.priority) || rkd_ring_free(tx, units) < units) {
     return RK_EFULL;
   }
   rkd_ring_put(tx, 0u, data, header->size_bytes);
   rkd_ring_commit(tx, &h);
-  actor->host_sent += 1;
-  rt->stats.sent += 1;
+  if (is_refusal) {
+    actor->urgent_sent += 1;
+  } else {
+    actor->host_sent += 1;
+    rt->stats.sent += 1;
+  }
   rt->blocks[actor->block].rung_later = true;
   return RK_OK;
+}
+
+uint32_t rk_actor_room(rk_actor *actor)
+{
+  if (rk__actor_check(actor, NULL) != RK_OK) {
+    return 0;
+  }
+  actor->host_taken = rk_ld_relaxed_sys_u64(&actor->link->host_taken);
+  return actor->queue - (uint32_t)(actor->host_sent - actor->host_taken);
 }

@@ -58,6 +58,25 @@ function ringkernel.message(name, fields) end
 ---@return ringkernel.kernel
 function ringkernel.kernel(options) end
 
+---@alias ringkernel.hosted_handler fun(ctx: ringkernel.context, message: table, state: any)
+
+---@class ringkernel.lua_actor_options
+---@field name? string default: "lua"
+---@field accepts ringkernel.message[]
+---@field emits? ringkernel.message[] what its functions may send
+---@field ports? table names of outgoing links, and burst = messages a function may send each
+---@field on ringkernel.hosted_handler | table<string, ringkernel.hosted_handler> by message name
+---@field state? fun(): any makes the state of each life, {} if not said
+---@field start? fun(ctx: ringkernel.context, state: any) when a life begins
+---@field stop? fun(ctx: ringkernel.context, state: any) when it stops or is terminated
+
+---Makes a definition whose handlers are Lua functions. They run on this thread, inside poll, drain
+---and calls that wait; an actor that they have not caught up with fills up and holds its senders
+---back. An error in a function makes the actor fail.
+---@param options ringkernel.lua_actor_options
+---@return ringkernel.kernel
+function ringkernel.actor(options) end
+
 ---@class ringkernel.global_options
 ---@field name string
 ---@field params? { [1]: string, [2]: string }[] list of { name, type }: "f32*", "const f32*", "u32"
