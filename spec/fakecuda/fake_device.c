@@ -66,6 +66,7 @@ void rkf_config_read(void)
   const char *resident = getenv("RKFAKE_RESIDENT");
   c->cc = number("RKFAKE_CC", 90);
   c->sms = number("RKFAKE_SMS", 4);
+  c->gpc = number("RKFAKE_GPC", 0);
   c->driver = number("RKFAKE_DRIVER", 13000);
   c->devices = number("RKFAKE_DEVICES", 1);
   c->devices = c->devices > RKF_DEVICES_MAX ? RKF_DEVICES_MAX : c->devices;

@@ -143,6 +143,12 @@ static CUresult check_shape(const CUlaunchConfig *c)
   return CUDA_SUCCESS;
 }
 
+static unsigned cluster_size(const CUlaunchAttribute *attribute)
+{
+  return attribute->value.clusterDim.x * attribute->value.clusterDim.y *
+         attribute->value.clusterDim.z;
+}
+
 static CUresult check_cluster(const CUlaunchConfig *c, const CUlaunchAttribute *attribute)
 {
   unsigned x = attribute->value.clusterDim.x;
@@ -157,7 +163,16 @@ static CUresult check_cluster(const CUlaunchConfig *c, const CUlaunchAttribute *
   return CUDA_SUCCESS;
 }
 
-static CUresult check_attributes(const CUlaunchConfig *c, bool *is_cooperative)
+/* Clusters of `size` blocks that run at once on `sms` multiprocessors: none lies across the border
+ * between two groups of them. */
+static uint64_t clusters_at_once(unsigned sms, unsigned size, int threads)
+{
+  unsigned group = rkf.config.gpc > 0 ? (unsigned)rkf.config.gpc : sms;
+  unsigned each = (unsigned)rkf_blocks_per_sm(threads);
+  return (uint64_t)(sms / group) * (group * each / size) + sms % group * each / size;
+}
+
+static CUresult check_attributes(const CUlaunchConfig *c, bool *is_cooperative, unsigned *cluster)
 {
   CUresult code = CUDA_SUCCESS;
   for (unsigned i = 0; i < c->numAttrs && code == CUDA_SUCCESS; i++) {
@@ -167,6 +182,7 @@ static CUresult check_attributes(const CUlaunchConfig *c, bool *is_cooperative)
         break;
       case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
         code = check_cluster(c, &c->attrs[i]);
+        *cluster = cluster_size(&c->attrs[i]);
         break;
       case CU_LAUNCH_ATTRIBUTE_IGNORE:
       case CU_LAUNCH_ATTRIBUTE_PRIORITY:
@@ -182,7 +198,7 @@ static CUresult check_attributes(const CUlaunchConfig *c, bool *is_cooperative)
   return code;
 }
 
-static CUresult check_cooperative(const CUlaunchConfig *c)
+static CUresult check_cooperative(const CUlaunchConfig *c, unsigned cluster)
 {
   uint64_t blocks = (uint64_t)c->gridDimX * c->gridDimY * c->gridDimZ;
   int threads = (int)(c->blockDimX * c->blockDimY * c->blockDimZ);
@@ -191,7 +207,7 @@ static CUresult check_cooperative(const CUlaunchConfig *c)
   if (!rkf.config.cooperative) {
     return CUDA_ERROR_NOT_SUPPORTED;
   }
-  return blocks > (uint64_t)ctx->sms * (uint64_t)rkf_blocks_per_sm(threads)
+  return blocks > clusters_at_once(ctx->sms, cluster, threads) * cluster
              ? CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
              : CUDA_SUCCESS;
 }
@@ -215,9 +231,10 @@ static CUresult launch(const char *call, const CUlaunchConfig *c, CUfunction fun
   if (extra != NULL || entry->count > 64 || (entry->count > 0 && params == NULL)) {
     return CUDA_ERROR_INVALID_VALUE;
   }
+  unsigned cluster = 1;
   CUresult code = check_shape(c);
-  code = code == CUDA_SUCCESS ? check_attributes(c, &is_cooperative) : code;
-  code = code == CUDA_SUCCESS && is_cooperative ? check_cooperative(c) : code;
+  code = code == CUDA_SUCCESS ? check_attributes(c, &is_cooperative, &cluster) : code;
+  code = code == CUDA_SUCCESS && is_cooperative ? check_cooperative(c, cluster) : code;
   code = code == CUDA_SUCCESS ? check_wait(call, c->hStream) : code;
   if (code != CUDA_SUCCESS) {
     return code;
@@ -315,15 +332,16 @@ RKF_EXPORT CUresult cuOccupancyMaxActiveClusters(int *clusters, CUfunction funct
       if (code != CUDA_SUCCESS) {
         return code;
       }
-      size = config->attrs[i].value.clusterDim.x * config->attrs[i].value.clusterDim.y *
-             config->attrs[i].value.clusterDim.z;
+      size = cluster_size(&config->attrs[i]);
     }
   }
   int blocks = 0;
   int threads = (int)(config->blockDimX * config->blockDimY * config->blockDimZ);
   CUresult code = occupancy(&blocks, function, threads, config->sharedMemBytes);
   if (code == CUDA_SUCCESS) {
-    *clusters = blocks * rkf.config.sms / (int)size;
+    CUstream stream = rkf_stream_resolve(config->hStream);
+    const struct CUctx_st *ctx = stream->ctx != NULL ? stream->ctx : rkf_context();
+    *clusters = blocks == 0 ? 0 : (int)clusters_at_once(ctx->sms, size, threads);
   }
   return code;
 }

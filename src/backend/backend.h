@@ -66,13 +66,15 @@ typedef struct rk_backend_global_source {
 typedef struct rk_backend_options {
   uint32_t device;
   uint32_t blocks;       /* 0 = the backend's choice */
+  uint32_t cluster;      /* blocks that the device keeps together; 0 or 1 = it need not */
   const char *cache_dir; /* NULL = default */
 } rk_backend_options;
 
 typedef struct rk_backend_info {
   const char *name;
   char device_name[96];
-  uint32_t blocks; /* that a grid has unless told otherwise */
+  uint32_t blocks;  /* that a grid has unless told otherwise */
+  uint32_t cluster; /* blocks in a cluster, 1 where there are none */
   uint32_t processors;
   uint64_t memory_bytes;
 } rk_backend_info;

@@ -60,10 +60,12 @@ static const char *backend_option(lua_State *L, int index)
 /* open(options) -> runtime | nil, message, code */
 static int core_open(lua_State *L)
 {
+  /* clang-format off */
   static const lrk_option options[] = {{"backend", LRK_TEXT, 0, 0},
                                        {"cache", LRK_NAME, 0, 0},
                                        {"device", LRK_INT, 0, 1024},
                                        {"blocks", LRK_INT, 1, 65536},
+                                       {"cluster", LRK_INT, 1, 8},
                                        {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
                                        {"ring_units", LRK_INT, 16, 1 << 24},
                                        {"dead_letters", LRK_INT, 1, 1 << 24},
@@ -71,6 +73,7 @@ static int core_open(lua_State *L)
                                        {"node", LRK_INT, 0, UINT16_MAX},
                                        {"checksum", LRK_BOOL, 0, 0},
                                        {NULL, LRK_ANY, 0, 0}};
+  /* clang-format on */
   lua_settop(L, 1);
   lrk_options(L, 1, "rk.open", options);
   rk_runtime_options open = {
@@ -78,6 +81,7 @@ static int core_open(lua_State *L)
       .cache_dir = lrk_option_text(L, 1, "cache", NULL),
       .device = (uint32_t)lrk_option_integer(L, 1, "device", 0),
       .blocks = (uint32_t)lrk_option_integer(L, 1, "blocks", 0),
+      .cluster = (uint32_t)lrk_option_integer(L, 1, "cluster", 0),
       .max_actors = (uint32_t)lrk_option_integer(L, 1, "max_actors", 0),
       .ring_units = (uint32_t)lrk_option_integer(L, 1, "ring_units", 0),
       .dead_letters = (uint32_t)lrk_option_integer(L, 1, "dead_letters", 0),
@@ -177,12 +181,13 @@ static int runtime_info(lua_State *L)
   }
   rk_runtime_info info;
   rk_runtime_info_get(self->rt, &info);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 12);
   lua_pushstring(L, info.backend);
   lua_setfield(L, -2, "backend");
   lua_pushstring(L, info.device_name);
   lua_setfield(L, -2, "device_name");
   set_u64(L, "blocks", info.blocks);
+  set_u64(L, "cluster", info.cluster);
   set_u64(L, "processors", info.processors);
   set_u64(L, "max_actors", info.max_actors);
   set_u64(L, "abi", info.abi_version);

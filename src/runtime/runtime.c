@@ -103,8 +103,10 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   static const rk_runtime_options defaults = {.spin_us = -1};
   const rk_runtime_options *use = options != NULL ? options : &defaults;
   const char *name = use->backend != NULL ? use->backend : rk_param_text(RK_PARAM_BACKEND);
-  rk_backend_options backend_options = {
-      .device = use->device, .blocks = use->blocks, .cache_dir = use->cache_dir};
+  rk_backend_options backend_options = {.device = use->device,
+                                        .blocks = use->blocks,
+                                        .cluster = use->cluster,
+                                        .cache_dir = use->cache_dir};
   rk_backend_info info;
   rk_runtime *rt = rk_calloc(1, sizeof(*rt));
   if (rt == NULL) {
@@ -198,6 +200,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
   rt->ops->info(rt->backend, &info);
   *out = (rk_runtime_info){.backend = info.name,
                            .blocks = rt->block_count,
+                           .cluster = info.cluster,
                            .processors = info.processors,
                            .max_actors = rt->actor_capacity,
                            .abi_version = RK_ABI_VERSION,

@@ -19,6 +19,7 @@ local ringkernel = {}
 ---@field backend? "auto" | "cpu" | "cuda" default: RINGKERNEL_BACKEND, else "auto"
 ---@field device? integer number of the device, 0
 ---@field blocks? integer blocks of the grid; default: RINGKERNEL_BLOCKS or one per processor
+---@field cluster? integer blocks that the device keeps together, 1..8; unsupported where it cannot
 ---@field node? integer node number of the runtime's clock, 0..65535
 ---@field cache? string folder of compiled kernels; default: RINGKERNEL_CACHE
 ---@field max_actors? integer default 131072
@@ -31,7 +32,7 @@ local ringkernel = {}
 ---@param options? ringkernel.open_options
 ---@return ringkernel.runtime? runtime
 ---@return string? message
----@return ringkernel.code? code no_device, out_of_memory
+---@return ringkernel.code? code no_device, unsupported, out_of_memory
 function ringkernel.open(options) end
 
 ---Makes a message type. The same name with the same fields gives the same type again.

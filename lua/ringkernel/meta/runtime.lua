@@ -187,7 +187,8 @@ function runtime:events() end
 ---@return integer?
 function runtime:timeout() end
 
----backend, device_name, blocks, processors, max_actors, abi, generation, memory_bytes, node.
+---backend, device_name, blocks, cluster (blocks in one, 1 where there are none), processors,
+---max_actors, abi, generation, memory_bytes, node.
 ---@return table?
 function runtime:info() end
 

@@ -24,6 +24,12 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
 {
   int64_t blocks = options->blocks;
   int rc = RK_OK;
+  if (options->cluster > 1) {
+    return rk_error_set(
+        err, RK_EUNSUPPORTED,
+        "cluster: the CPU backend has no clusters of blocks; open without it, or on "
+        "a GPU of compute capability 9.0 or later");
+  }
   if (blocks == 0) {
     rc = rk_param_int(RK_PARAM_BLOCKS, &blocks, err);
     if (rc != RK_OK) {
@@ -74,6 +80,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
 {
   out->name = "cpu";
   out->blocks = backend->blocks;
+  out->cluster = 1;
   out->processors = (uint32_t)rk_cpu_count();
   out->memory_bytes = 0;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%u processor%s of this machine",

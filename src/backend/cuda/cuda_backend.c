@@ -18,6 +18,9 @@
 #define SPARE_PROCESSORS 2u
 #define PLENTY_PROCESSORS 8u
 
+/* The largest cluster that every device with clusters can launch. */
+#define CLUSTER_MAX 8u
+
 void rk__cuda_enter(const rk_backend *backend)
 {
   (void)backend->api->ctx_set_current(backend->context);
@@ -83,9 +86,28 @@ int rk_cuda_backend_probe(uint32_t ordinal, rk_error *err)
   return find_device(ordinal, &api, &info, err);
 }
 
+/* What was asked for by name is had or refused, never left out. */
+static int check_features(const rk_backend *backend, const rk_backend_options *options,
+                          rk_error *err)
+{
+  if (options->cluster > 1 && !backend->device.has_clusters) {
+    return rk_error_set(err, RK_EUNSUPPORTED,
+                        "cluster: %s, compute capability %u.%u, cannot keep blocks together (9.0 "
+                        "and a driver of CUDA 11.8 can); open without it",
+                        backend->device.name, backend->device.cc_major, backend->device.cc_minor);
+  }
+  if (options->cluster > CLUSTER_MAX) {
+    return rk_error_set(err, RK_EINVAL, "cluster: 1..%u, got %u", CLUSTER_MAX, options->cluster);
+  }
+  return RK_OK;
+}
+
+/* As many blocks as were asked for, else one for each multiprocessor that is not spared; always
+ * whole clusters. */
 static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
 {
   const uint32_t processors = backend->device.processors;
+  const uint32_t cluster = backend->cluster;
   int64_t blocks = wanted;
   if (blocks == 0) {
     int rc = rk_param_int(RK_PARAM_BLOCKS, &blocks, err);
@@ -95,6 +117,12 @@ static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
   }
   if (blocks == 0) {
     blocks = processors >= PLENTY_PROCESSORS ? processors - SPARE_PROCESSORS : processors;
+    blocks -= blocks % cluster;
+  }
+  if (blocks % cluster != 0 || blocks == 0) {
+    return rk_error_set(err, RK_EINVAL,
+                        "blocks: a multiple of the cluster's %u blocks expected, got %lld", cluster,
+                        (long long)blocks);
   }
   if (blocks > processors) {
     return rk_error_set(err, RK_EINVAL, "blocks: 1..%u on %s, got %lld", processors,
@@ -145,7 +173,11 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "CUDA backend: out of memory");
   }
   backend->pid = rk_platform_current()->pid();
+  backend->cluster = options->cluster > 1 ? options->cluster : 1u;
   int rc = find_device(options->device, &backend->api, &backend->device, err);
+  if (rc == RK_OK) {
+    rc = check_features(backend, options, err);
+  }
   if (rc == RK_OK) {
     rc = choose_blocks(backend, options->blocks, err);
   }
@@ -183,6 +215,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
 {
   out->name = "cuda";
   out->blocks = backend->blocks;
+  out->cluster = backend->cluster;
   out->processors = backend->device.processors;
   out->memory_bytes = backend->device.memory_bytes;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", backend->device.name);

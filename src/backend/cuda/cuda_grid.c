@@ -3,7 +3,7 @@
  * The resident grid on a device: one cooperative kernel on a stream of its own.
  *
  * Cooperative, because only then do all blocks make progress once one of them runs; one block a
- * multiprocessor. A launched kernel is sure to start only while somebody asks the driver about it,
+ * multiprocessor; in clusters where that was asked for. A launched kernel is sure to start only while somebody asks the driver about it,
  * so the wait for the blocks' hello does. Waiting for the end is bounded: a grid that does not end
  * is left to the driver with everything it may still touch.
  *
@@ -27,15 +27,94 @@
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
+/* How a grid in clusters is launched. The attributes are the config's: keep it in place. */
+typedef struct launch_plan {
+  CUlaunchConfig config;
+  CUlaunchAttribute attributes[2];
+} launch_plan;
+
+static void plan_launch(const rk_backend *backend, const rk_cuda_code *code, launch_plan *plan)
+{
+  *plan = (launch_plan){
+      .config = {.gridDimX = backend->blocks,
+                 .gridDimY = 1,
+                 .gridDimZ = 1,
+                 .blockDimX = code->block_threads,
+                 .blockDimY = 1,
+                 .blockDimZ = 1,
+                 .hStream = backend->grid_stream,
+                 .attrs = plan->attributes,
+                 .numAttrs = 2},
+      .attributes = {{.id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE, .value = {.cooperative = 1}},
+                     {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                      .value = {.clusterDim = {backend->cluster, 1, 1}}}},
+  };
+}
+
 static int launch(rk_backend *backend, rk_error *err)
 {
   CUdeviceptr address = backend->use.address;
   void *params[] = {&address};
+  if (backend->cluster > 1) {
+    launch_plan plan;
+    plan_launch(backend, &backend->code, &plan);
+    return rk__cuda_check(
+        backend, backend->api->launch_kernel_ex(&plan.config, backend->code.entry, params, NULL),
+        "cuLaunchKernelEx", err);
+  }
   return rk__cuda_check(backend,
                         backend->api->launch_cooperative_kernel(
                             backend->code.entry, backend->use.block_count, 1, 1,
                             backend->code.block_threads, 1, 1, 0, backend->grid_stream, params),
                         "cuLaunchCooperativeKernel", err);
+}
+
+/* How many blocks the driver can keep running at once, in whole clusters. */
+static int count_room(rk_backend *backend, const rk_cuda_code *code, uint64_t *blocks,
+                      rk_error *err)
+{
+  int count = 0;
+  int rc = RK_OK;
+  if (backend->cluster > 1) {
+    launch_plan plan;
+    plan_launch(backend, code, &plan);
+    rc = rk__cuda_check(
+        backend, backend->api->occupancy_max_active_clusters(&count, code->entry, &plan.config),
+        "cuOccupancyMaxActiveClusters", err);
+  } else {
+    rc = rk__cuda_check(backend,
+                        backend->api->occupancy_max_active_blocks_per_multiprocessor(
+                            &count, code->entry, (int)code->block_threads, 0),
+                        "cuOccupancyMaxActiveBlocksPerMultiprocessor", err);
+  }
+  if (rc == RK_OK) {
+    uint32_t each = backend->cluster > 1 ? backend->cluster : backend->device.processors;
+    *blocks = (uint64_t)(count > 0 ? count : 0) * each;
+  }
+  return rc;
+}
+
+int rk__cuda_grid_fits(rk_backend *backend, const rk_cuda_code *code, rk_error *err)
+{
+  uint64_t most = 0;
+  int rc = count_room(backend, code, &most, err);
+  if (rc != RK_OK || backend->blocks <= most) {
+    return rc;
+  }
+  if (backend->cluster > 1) {
+    return rk_error_set(
+        err, RK_ETOO_LARGE,
+        "the grid needs %u blocks of %u threads at once in clusters of %u, %s has "
+        "room for %llu; open with fewer blocks or smaller clusters, or use narrower "
+        "or smaller handlers",
+        backend->blocks, code->block_threads, backend->cluster, backend->device.name,
+        (unsigned long long)most);
+  }
+  return rk_error_set(err, RK_ETOO_LARGE,
+                      "the grid needs %u blocks of %u threads at once, %s has room for %llu; open "
+                      "with fewer blocks or use narrower or smaller handlers",
+                      backend->blocks, code->block_threads, backend->device.name,
+                      (unsigned long long)most);
 }
 
 static bool all_said(const rk_backend_grid *grid)

@@ -61,6 +61,7 @@ struct rk_backend {
   unsigned char *staging; /* pinned, RK_CUDA_STAGING_BYTES */
   unsigned char *zeros;   /* the same, never written */
   uint32_t blocks;
+  uint32_t cluster; /* blocks in a cluster; 1: launched without clusters */
   uint64_t pid;
 
   /* definitions */
@@ -123,6 +124,8 @@ void rk__cuda_code_unload(rk_backend *backend);
 int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, rk_error *err);
 
 /* ---- cuda_grid.c ---- */
+/* Whether all blocks of the grid fit at once, with this code. Errors: too_large. */
+int rk__cuda_grid_fits(rk_backend *backend, const rk_cuda_code *code, rk_error *err);
 int rk__cuda_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_error *err);
 bool rk__cuda_grid_join(rk_backend *backend);
 /* Lists the backend among those whose grids end with the process. */

@@ -232,28 +232,6 @@ int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, r
   return rk_error_set(err, rc, "%s%s%s", why.text, said[0] != '\0' ? ": " : "", said);
 }
 
-/* Whether all blocks of the grid fit at once, with this code. */
-static int check_fit(rk_backend *backend, const rk_cuda_code *code, rk_error *err)
-{
-  int each = 0;
-  int rc = rk__cuda_check(backend,
-                          backend->api->occupancy_max_active_blocks_per_multiprocessor(
-                              &each, code->entry, (int)code->block_threads, 0),
-                          "cuOccupancyMaxActiveBlocksPerMultiprocessor", err);
-  if (rc != RK_OK) {
-    return rc;
-  }
-  uint64_t most = (uint64_t)(each > 0 ? each : 0) * backend->device.processors;
-  if (backend->blocks > most) {
-    return rk_error_set(err, RK_ETOO_LARGE,
-                        "the grid needs %u blocks of %u threads at once, %s has room for %llu; "
-                        "open with fewer blocks or use narrower or smaller handlers",
-                        backend->blocks, code->block_threads, backend->device.name,
-                        (unsigned long long)most);
-  }
-  return RK_OK;
-}
-
 int rk__cuda_code_load(rk_backend *backend, rk_error *err)
 {
   rk_cuda_code next = {.block_threads = backend->image_threads};
@@ -276,7 +254,7 @@ int rk__cuda_code_load(rk_backend *backend, rk_error *err)
                         backend->api->module_get_function(&next.entry, next.module, "rk_grid"),
                         "cuModuleGetFunction", err);
     if (rc == RK_OK) {
-      rc = check_fit(backend, &next, err);
+      rc = rk__cuda_grid_fits(backend, &next, err);
     }
     if (rc != RK_OK) {
       (void)backend->api->module_unload(next.module);

@@ -1,0 +1,66 @@
+-- SPDX-License-Identifier: MIT
+--- Features of devices, on devices that have them or lack them: rkl beside the tests' own driver,
+--- which plays each of these devices (spec/fakecuda/README.md has the variables).
+
+local support = dofile("spec/cli/support.lua")
+
+local BUILD = os.getenv("BUILD") or "build"
+if BUILD:sub(1, 1) ~= "/" then
+  BUILD = os.getenv("PWD") .. "/" .. BUILD
+end
+local FAKE = BUILD .. "/libringkernel_fakecuda.so"
+
+--- What a chunk prints that runs with `rk` on such a device.
+local function on_device(env, chunk)
+  env.RINGKERNEL_BACKEND = "cuda"
+  env.RINGKERNEL_LIBCUDA = FAKE
+  env.RINGKERNEL_CACHE = BUILD .. "/cuda-cache"
+  local result = support.run(support.rkl, { "-e", "local rk = require 'ringkernel'; " .. chunk },
+    { env = env })
+  assert.equal("", result.err)
+  return result.out
+end
+
+local OPEN = "local rt <close>, message, code = rk.open(%s); print(code, message)"
+
+local function open(env, options)
+  return on_device(env, OPEN:format(options))
+end
+
+local has_nvrtc = (require "ringkernel.core".nvrtc())
+
+describe("clusters of blocks", function()
+  it("are refused where the device has none", function()
+    local said = open({ RKFAKE_CC = "86" }, "{ cluster = 2 }")
+    assert.matches("^unsupported\tcluster: Fake GPU 0 %(sm_86%), compute capability 8%.6, cannot",
+      said)
+  end)
+
+  it("are refused where the driver cannot launch them", function()
+    for _, name in ipairs { "cuLaunchKernelEx", "cuOccupancyMaxActiveClusters" } do
+      assert.matches("^unsupported\tcluster: ", open({ RKFAKE_NO = name }, "{ cluster = 2 }"))
+    end
+  end)
+
+  it("are whole when the device chooses how many blocks there are", function()
+    local chunk = "local rt = rk.open { cluster = %d }; print(rt:info().blocks); rt:close()"
+    assert.equal("20\n", on_device({ RKFAKE_SMS = "24" }, chunk:format(4)))
+    assert.equal("16\n", on_device({ RKFAKE_SMS = "24" }, chunk:format(8)))
+    assert.equal("22\n", on_device({ RKFAKE_SMS = "24" }, chunk:format(2)))
+  end)
+
+  it("that do not all fit are told before the launch", function()
+    if not has_nvrtc then
+      pending("no NVRTC")
+    end
+    local said = on_device({ RKFAKE_SMS = "10", RKFAKE_GPC = "5", RKFAKE_OCCUPANCY = "1" }, [[
+      for _, blocks in ipairs { 8, 10 } do
+        local rt = assert(rk.open { blocks = blocks, cluster = 2 })
+        local actor, message, code = rt:launch("echo")
+        print(actor ~= nil, code, message)
+        rt:close()
+      end]])
+    assert.matches("^true\tnil\tnil\nfalse\ttoo_large\tthe grid needs 10 blocks of %d+ threads at "
+      .. "once in clusters of 2, .* has room for 8; open with fewer", said)
+  end)
+end)
