@@ -64,6 +64,7 @@ typedef struct rk_runtime_options {
   int32_t spin_us;       /* spin before sleeping; < 0 = RINGKERNEL_SPIN_US */
   uint16_t node;         /* node number of the runtime's clock */
   bool checksum;         /* checksum every payload the host sends; verified before handling */
+  bool latency;          /* keep latency histograms: 2 KiB an actor slot, time for each message */
 } rk_runtime_options;
 
 /* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda"
@@ -258,6 +259,20 @@ typedef struct rk_actor_stats {
   uint32_t block; /* block that serves it */
 } rk_actor_stats;
 RK_API int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *err);
+
+typedef struct rk_latency { /* nanoseconds; all 0 while `count` is */
+  uint64_t count, min_ns, max_ns;
+  uint64_t p50_ns, p90_ns, p99_ns, p999_ns; /* never too low, at most 1/8 too high */
+  double mean_ns;
+  uint64_t step_ns; /* of the clock that it was measured with, 0: not known */
+} rk_latency;
+typedef struct rk_actor_latency { /* of its messages since it was launched */
+  rk_latency delivered;           /* stamp of sending (steps of 1 us) to the start of its handler */
+  rk_latency handled;             /* from there to the handler's end */
+} rk_actor_latency;
+/* As of a message boundary, while it runs; `reset`: what is handled from there on is counted from
+ * nothing. Errors: unsupported (opened without `latency`), terminated, timeout. */
+RK_API int rk_actor_latency_get(rk_actor *actor, bool reset, rk_actor_latency *out, rk_error *err);
 
 /* Copies its state at a message boundary, while it runs. *bytes: in capacity, out size. */
 RK_API int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *err);

@@ -228,7 +228,7 @@ typedef struct rk_abi_response {
   rk_u32 code;  /* RK_RSP_* */
   rk_u32 flags; /* RK_STATE_* of the actor where one is concerned */
   rk_u64 cmd_id;
-  rk_u64 step; /* messages handled, or bytes copied: see each command */
+  rk_u64 step; /* messages handled, bytes copied, the clock's step (ns): see each command */
   rk_u64 steps_remaining;
   rk_f32 energy;
   rk_i32 error_code; /* 0 or RK_E* */
@@ -271,7 +271,8 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                            \
   X(DISCONNECT_PORT, 67, "port param2 leads nowhere")                                           \
   X(FREE_SLOT, 68, "the actor has ended everywhere: make its slot zero; answer SlotFreed")      \
-  X(PARK, 69, "leave the loop at a message boundary and keep everything")
+  X(PARK, 69, "leave the loop at a message boundary and keep everything")                       \
+  X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")
 
 #define RK_RESPONSE_LIST(X)                       \
   X(ACK, 0, "ack")                                \
@@ -519,10 +520,11 @@ typedef struct RK_ALIGN(128) rk_abi_grid {
   rk_u32 block_count;
   rk_u32 actor_capacity;
   rk_u32 abi_version;
-  rk_u32 spin_us; /* an idle block spins this long before it sleeps */
-  rk_u32 policy;  /* RK_POLICY_* */
-  rk_u32 grace_s; /* blocks leave when `alive` does not move for so long; 0 = they never do */
-  rk_u64 pad0[4];
+  rk_u32 spin_us;   /* an idle block spins this long before it sleeps */
+  rk_u32 policy;    /* RK_POLICY_* */
+  rk_u32 grace_s;   /* blocks leave when `alive` does not move for so long; 0 = they never do */
+  rk_u64 latencies; /* address of rk_abi_latencies[actor_capacity]; 0 = none are kept */
+  rk_u64 pad0[3];
   rk_u64 ended; /* P: actors that have ended; see rkd_quiesce */
   rk_u64 pad1[15];
 } rk_abi_grid;
@@ -530,7 +532,30 @@ RK_CHECK_SIZE(rk_abi_grid, 256);
 RK_CHECK_OFFSET(rk_abi_grid, told_ctrls, 56);
 RK_CHECK_OFFSET(rk_abi_grid, block_count, 72);
 RK_CHECK_OFFSET(rk_abi_grid, policy, 88);
+RK_CHECK_OFFSET(rk_abi_grid, latencies, 96);
 RK_CHECK_OFFSET(rk_abi_grid, ended, 128);
+
+/* ---- latencies: rk_histogram_dev.h ----------------------------------------------------------- */
+
+#define RK_LATENCY_SUB_BITS 3u /* 8 buckets to a power of two */
+#define RK_LATENCY_BUCKETS 248u
+
+typedef struct RK_ALIGN(128) rk_abi_latency { /* B; zeroed memory is an empty one */
+  rk_u32 counts[RK_LATENCY_BUCKETS];
+  rk_u64 sum_ns;
+  rk_u64 max_ns;
+  rk_u64 min_ns_plus_1; /* 0 = nothing recorded */
+  rk_u64 pad;
+} rk_abi_latency;
+RK_CHECK_SIZE(rk_abi_latency, 1024);
+RK_CHECK_OFFSET(rk_abi_latency, sum_ns, 992);
+RK_CHECK_OFFSET(rk_abi_latency, min_ns_plus_1, 1008);
+
+typedef struct rk_abi_latencies { /* one an actor slot, where they are kept */
+  rk_abi_latency delivered;       /* stamp at sending to the start of its handler */
+  rk_abi_latency handled;         /* duration of the handler */
+} rk_abi_latencies;
+RK_CHECK_SIZE(rk_abi_latencies, 2048);
 
 /* ---- built-in message types ------------------------------------------------------------------ */
 

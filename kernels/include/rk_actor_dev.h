@@ -11,6 +11,8 @@
 
 #include "rk_k2k_dev.h"
 
+#include "rk_histogram_dev.h"
+
 #define RK_TURN_MSGS 32u /* messages an actor may handle before its neighbours get a turn */
 
 /* Which of its three rings a message lies in. */
@@ -268,6 +270,18 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
   return 1;
 }
 
+/* What a handled message leaves in the histograms. The stamp of sending has steps of a microsecond
+ * and, between actors, is of the moment the sender's turn began. */
+RK_SLOW_FN void rkd_timed(rk_block *b, const rk_abi_actor *a, const rk_abi_msg *msg,
+                          rk_u64 start_ns)
+{
+  rk_u64 end_ns = rkd_clock_ns();
+  rk_abi_latencies *l = b->latencies + rkd_actor_slot(b, a);
+  rk_u64 sent_ns = rkd_hlc_physical_us(msg->hlc) * 1000u;
+  rkd_latency_record(&l->delivered, start_ns > sent_ns ? start_ns - sent_ns : 0u);
+  rkd_latency_record(&l->handled, end_ns > start_ns ? end_ns - start_ns : 0u);
+}
+
 /* Checks one message and runs its handler. Returns the reason it is dead, 0 when it was handled. */
 RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
 {
@@ -291,7 +305,11 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
   }
   rkd_latency(b, rkd_actor_slot(b, a), msg);
   rkd_ctx_begin(b, a, def, msg);
+  rk_u64 start_ns = b->timed != 0u ? rkd_clock_ns() : 0u;
   rkd_dispatch(&b->ctx, def, index, rkd_slot_payload(msg), RK_PTR(void, a->state));
+  if (b->timed != 0u) {
+    rkd_timed(b, a, msg, start_ns);
+  }
   a->handled += 1u;
   b->handled += 1u;
   return b->ctx.failed != 0u ? RK_DEAD_FAILED : 0u;

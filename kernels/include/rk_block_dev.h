@@ -69,6 +69,8 @@ struct rk_block {
   rk_u32 parked; /* 1: it left the loop to come back */
   rk_u64 alive;  /* copy of rk_abi_host.alive, and when it last moved */
   rk_u64 alive_us;
+  rk_abi_latencies *latencies; /* of all actors; 0 = none are kept */
+  rk_u32 timed;                /* 1: handlings are timed, for `latencies` */
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */

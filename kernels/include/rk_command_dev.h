@@ -214,6 +214,9 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   rkd_zero(t, (rk_u32)sizeof(*t));
   t->min_latency_nanos = ~0ull;
+  if (b->latencies != 0) {
+    rkd_latencies_zero(b->latencies + slot);
+  }
   rkd_describe(b, a, rkd_ctrl(b, slot));
   if (slot >= b->slot_limit) {
     b->slot_limit = slot + 1u;
@@ -270,6 +273,40 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
     rkd_set_life(b, a,
                  RK_STATE_DEACTIVATED); /* also when it had failed: with this state it may go on */
     rkd_answer(b, RK_RSP_READY_TO_ACTIVATE, cmd, a, 0);
+  }
+}
+
+/* The smallest step that a few readings of the clock show, in nanoseconds; 0: none was seen. Clocks
+ * of devices may move once in 32 ns, or once in a microsecond. */
+RK_SLOW_FN rk_u64 rkd_clock_step(void)
+{
+  rk_u64 step = 0u;
+  rk_u64 last = rkd_clock_ns();
+  rk_u32 steps = 0u;
+  for (rk_u32 i = 0; i < 4096u && steps < 8u; ++i) {
+    rk_u64 now = rkd_clock_ns();
+    if (now > last && (step == 0u || now - last < step)) {
+      step = now - last;
+    }
+    steps += now != last ? 1u : 0u;
+    last = now;
+  }
+  return step;
+}
+
+RK_SLOW_FN void rkd_command_latency(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
+  if (b->latencies == 0) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EUNSUPPORTED);
+  } else if (cmd->address == 0u || cmd->bytes != sizeof(rk_abi_latencies)) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVAL);
+  } else {
+    rkd_copy(RK_PTR(void, cmd->address), b->latencies + rkd_actor_slot(b, a),
+             (rk_u32)sizeof(rk_abi_latencies));
+    if ((cmd->flags & 1u) != 0u) {
+      rkd_latencies_zero(b->latencies + rkd_actor_slot(b, a));
+    }
+    rkd_respond(b, RK_RSP_ACK, cmd->cmd_id, a->id, 0, rkd_clock_step(), 0u, a->life, 0u);
   }
 }
 
@@ -338,6 +375,9 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
     case RK_CMD_DISCONNECT_PORT:
       rkd_command_route(b, a, cmd);
       break;
+    case RK_CMD_LATENCY_ACTOR:
+      rkd_command_latency(b, a, cmd);
+      break;
     default:
       rkd_command_simulation(b, a, cmd);
       break;
@@ -364,7 +404,8 @@ RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 refer
     case RK_CMD_ACTIVATE_ACTOR:
     case RK_CMD_DEACTIVATE_ACTOR:
     case RK_CMD_CONNECT_PORT:
-    case RK_CMD_DISCONNECT_PORT: {
+    case RK_CMD_DISCONNECT_PORT:
+    case RK_CMD_LATENCY_ACTOR: {
       int simulation = cmd->code == RK_CMD_INJECT_IMPULSE || cmd->code == RK_CMD_SET_SOURCE;
       rk_u64 slot = simulation ? cmd->param3 : cmd->param1;
       if (slot >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {

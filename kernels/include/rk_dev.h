@@ -33,6 +33,10 @@ RK_FN rk_u64 rkd_clock_us(void)
 {
   return rk_ptx_time_ns() / 1000u;
 }
+RK_FN rk_u64 rkd_clock_ns(void)
+{
+  return rk_ptx_time_ns();
+}
 RK_FN void rkd_pause(rk_u32 ns)
 {
   rk_ptx_pause(ns);
@@ -90,6 +94,7 @@ RK_FN void rkd_zero(void *to, rk_u32 bytes)
 extern "C" {
 #endif
 rk_u64 rk_port_clock_us(void);
+rk_u64 rk_port_clock_ns(void);
 void rk_port_pause(void);
 void rk_port_yield(void);
 void rk_port_sleep(rk_u32 *word, rk_u32 expected, rk_u64 timeout_ns);
@@ -104,6 +109,10 @@ int rk_port_team_run(rk_u32 lanes, void (*run)(void *arg, rk_u32 lane), void *ar
 RK_FN rk_u64 rkd_clock_us(void)
 {
   return rk_port_clock_us();
+}
+RK_FN rk_u64 rkd_clock_ns(void)
+{
+  return rk_port_clock_ns();
 }
 RK_FN void rkd_pause(rk_u32 ns)
 {

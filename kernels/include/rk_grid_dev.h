@@ -27,6 +27,8 @@ RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
   b->actors = RK_PTR(rk_abi_actor, grid->actors);
   rkd_ring_rx_open(&b->rx, b->shared->h2k);
   rkd_ring_tx_open(&b->tx, b->shared->k2h);
+  b->latencies = RK_PTR(rk_abi_latencies, grid->latencies);
+  b->timed = b->latencies != 0 ? 1u : 0u;
   b->next_id = ((rk_u64)index + 1u) << 48; /* the host counts from 1, blocks from their own base */
 }
 

@@ -1,42 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Latency histograms of actors, kept by their blocks and read by the host while the grid runs.
+ * Latency histograms of actors, kept by their blocks and read by the host while the grid runs: it
+ * asks for a copy (LATENCY_ACTOR), which is of a message boundary. The structs stand in rk_abi.h.
  *
  * Log-linear like base/histogram.h and in step with it, but coarser: numbers below 16 have a bucket
  * each, every power of two above is divided into 8, so a bucket is at most 1/8 wider than the
  * numbers in it. 248 counters of 32 bits reach to 2^33 ns (8.5 s); what is longer goes into the
- * last bucket. With sum and extremes one histogram is 1 KiB, and an actor has two: how long messages
- * waited, how long they were handled.
+ * last bucket. With sum and extremes one histogram is 1 KiB, and an actor has two: how long
+ * messages waited, how long they were handled.
  *
- * One writer, the block that serves the actor: plain increments, stored relaxed. A reader
- * (src/runtime/latency.c) may look at any time and sees each word whole; words that belong together
- * may be one message apart. Counters stop at their largest value instead of wrapping.
+ * One writer, the block that serves the actor: plain increments, stored relaxed. So where a reader
+ * (src/runtime/latency.c) can reach the original it may look at any time and sees each word whole;
+ * words that belong together may be one message apart then. Counters stop at their largest value
+ * instead of wrapping.
  */
 #ifndef RK_HISTOGRAM_DEV_H
 #define RK_HISTOGRAM_DEV_H
 
 #include "rk_abi.h"
 #include "rk_atomic.h" /* RK_ATOMIC_FN: how a small function is declared on either side */
-
-#define RK_LATENCY_SUB_BITS 3u /* 8 buckets to a power of two */
-#define RK_LATENCY_BUCKETS 248u
-
-typedef struct RK_ALIGN(128) rk_abi_latency { /* B; zeroed memory is an empty one */
-  rk_u32 counts[RK_LATENCY_BUCKETS];
-  rk_u64 sum_ns;
-  rk_u64 max_ns;
-  rk_u64 min_ns_plus_1; /* 0 = nothing recorded */
-  rk_u64 pad;
-} rk_abi_latency;
-RK_CHECK_SIZE(rk_abi_latency, 1024);
-RK_CHECK_OFFSET(rk_abi_latency, sum_ns, 992);
-RK_CHECK_OFFSET(rk_abi_latency, min_ns_plus_1, 1008);
-
-typedef struct rk_abi_latencies { /* one an actor slot */
-  rk_abi_latency delivered;       /* stamp at sending to the start of its handler */
-  rk_abi_latency handled;         /* duration of the handler */
-} rk_abi_latencies;
-RK_CHECK_SIZE(rk_abi_latencies, 2048);
 
 /* Number of the highest bit set; `value` is not 0. */
 RK_ATOMIC_FN rk_u32 rkd_latency_log2(rk_u64 value)
@@ -86,6 +68,15 @@ RK_ATOMIC_FN void rkd_latency_record(rk_abi_latency *h, rk_u64 ns)
   }
   if (ns + 1u < h->min_ns_plus_1 || h->min_ns_plus_1 == 0u) {
     rk_st_relaxed_sys_u64(&h->min_ns_plus_1, ns + 1u);
+  }
+}
+
+/* The block that serves the actor, for a new one in its slot. */
+RK_ATOMIC_FN void rkd_latencies_zero(rk_abi_latencies *l)
+{
+  rk_u64 *words = (rk_u64 *)l;
+  for (rk_u32 i = 0; i < sizeof(*l) / sizeof(*words); ++i) {
+    rk_st_relaxed_sys_u64(&words[i], 0u);
   }
 }
 

@@ -426,17 +426,18 @@ static void every_command_is_answered(void **state)
       {RK_CMD_CONNECT_PORT, RK_RSP_ACK, 0},
       {RK_CMD_DISCONNECT_PORT, RK_RSP_ACK, 0},
       {RK_CMD_FREE_SLOT, RK_RSP_SLOT_FREED, RK_EINVALID_STATE}, /* it is alive */
+      {RK_CMD_LATENCY_ACTOR, RK_RSP_ERROR, RK_EUNSUPPORTED},    /* none are kept */
   };
   rk_runtime *rt = open_runtime((rk_runtime_options){0});
   rk_kernel *kernel = make_kernel(rt, &impulse_form);
   uint32_t count = 0;
-  for (uint32_t code = 0; code <= 72; ++code) {
+  for (uint32_t code = 0; code <= 84; ++code) {
     if (code == RK_CMD_TERMINATE || code == RK_CMD_PARK) {
       continue;
     } /* closing and renewing are what sends them: generation_test.c */
-    uint32_t use = code == 70   ? 0x7fffffffu
-                   : code == 71 ? UINT32_MAX
-                   : code == 72 ? 1000000u
+    uint32_t use = code == 82   ? 0x7fffffffu
+                   : code == 83 ? UINT32_MAX
+                   : code == 84 ? 1000000u
                                 : code;
     uint32_t answer = RK_RSP_ERROR;
     int error = RK_EUNSUPPORTED;

@@ -23,6 +23,12 @@ static inline uint64_t rk_clock_wall_us(void)
   return rk_platform_current()->clock_wall_us();
 }
 
+/* Nanoseconds since 1970, on the same clock. Threads: any. */
+static inline uint64_t rk_clock_wall_ns(void)
+{
+  return rk_platform_current()->clock_wall_ns();
+}
+
 /* The moment `timeout_ns` from now on the monotonic clock; RK_FOREVER stays RK_FOREVER, and a sum
  * that overflows becomes it. Threads: any. */
 uint64_t rk_clock_deadline(uint64_t timeout_ns);

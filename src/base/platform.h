@@ -80,6 +80,8 @@ typedef struct rk_platform {
   uint64_t (*clock_mono_ns)(void);
   /* Microseconds since 1970. Can step. */
   uint64_t (*clock_wall_us)(void);
+  /* Nanoseconds since 1970, on the same clock. */
+  uint64_t (*clock_wall_ns)(void);
   /* Sleeps at least `ns` nanoseconds, through signals. */
   void (*sleep_ns)(uint64_t ns);
   /* Lets another thread run. */

@@ -69,6 +69,13 @@ static uint64_t clock_wall_us(void)
   return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static uint64_t clock_wall_ns(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * RK_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 static void sleep_ns(uint64_t ns)
 {
   uint64_t now = rk__os_clock_mono_ns();
@@ -190,6 +197,7 @@ static const rk_platform real_platform = {
     .name = "linux",
     .clock_mono_ns = rk__os_clock_mono_ns,
     .clock_wall_us = clock_wall_us,
+    .clock_wall_ns = clock_wall_ns,
     .sleep_ns = sleep_ns,
     .yield = yield,
     .random_u64 = random_u64,

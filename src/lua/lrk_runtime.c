@@ -72,6 +72,7 @@ static int core_open(lua_State *L)
                                        {"spin_us", LRK_INT, 0, 1000000},
                                        {"node", LRK_INT, 0, UINT16_MAX},
                                        {"checksum", LRK_BOOL, 0, 0},
+                                       {"latency", LRK_BOOL, 0, 0},
                                        {NULL, LRK_ANY, 0, 0}};
   /* clang-format on */
   lua_settop(L, 1);
@@ -88,6 +89,7 @@ static int core_open(lua_State *L)
       .spin_us = (int32_t)lrk_option_integer(L, 1, "spin_us", -1),
       .node = (uint16_t)lrk_option_integer(L, 1, "node", 0),
       .checksum = lrk_option_bool(L, 1, "checksum", false),
+      .latency = lrk_option_bool(L, 1, "latency", false),
   };
   lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
   *self = (lrk_runtime){.next_sub = 1, .node = open.node};

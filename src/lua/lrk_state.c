@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/base.h"
+
 /* actor:state() -> "launched" | "active" | ... | nil, message, "closed" */
 static int actor_state(lua_State *L)
 {
@@ -154,6 +156,56 @@ static int actor_telemetry(lua_State *L)
   return 1;
 }
 
+static void set_latency(lua_State *L, const char *key, const rk_latency *latency,
+                        const char *includes)
+{
+  const struct {
+    const char *key;
+    lua_Number ns;
+  } fields[] = {
+      {"min", (lua_Number)latency->min_ns}, {"max", (lua_Number)latency->max_ns},
+      {"p50", (lua_Number)latency->p50_ns}, {"p90", (lua_Number)latency->p90_ns},
+      {"p99", (lua_Number)latency->p99_ns}, {"p999", (lua_Number)latency->p999_ns},
+      {"mean", latency->mean_ns},           {"resolution", (lua_Number)latency->step_ns},
+  };
+  lua_createtable(L, 0, 10);
+  set_u64(L, "count", latency->count);
+  for (size_t i = 0; i < RK_ARRAY_LEN(fields); i++) {
+    lua_pushnumber(L, fields[i].ns / 1e9);
+    lua_setfield(L, -2, fields[i].key);
+  }
+  lua_pushstring(L, includes);
+  lua_setfield(L, -2, "includes");
+  lua_setfield(L, -2, key);
+}
+
+/* actor:latency { reset = } -> { delivered =, handled = } in seconds | nil, message, code */
+static int actor_latency(lua_State *L)
+{
+  const lrk_actor *self = lrk_check_actor(L, 1);
+  static const lrk_option options[] = {{"reset", LRK_BOOL, 0, 0}, {NULL, LRK_ANY, 0, 0}};
+  rk_actor_latency latency = {0};
+  lua_settop(L, 2);
+  lrk_options(L, 2, "latency", options);
+  if (self->actor == NULL) {
+    return lrk_fail_released(L);
+  }
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_actor_latency_get(self->actor, lrk_option_bool(L, 2, "reset", false), &latency,
+                                    &err);
+  lrk_runtime_kick(L, self->home, 1);
+  if (status != RK_OK) {
+    return lrk_fail(L, status, &err);
+  }
+  lua_createtable(L, 0, 2);
+  set_latency(
+      L, "delivered", &latency.delivered,
+      "from the stamp of sending to the start of the handler: the ring of its block, its "
+      "queue, waiting for its turn; between actors, also what was left of the sender's turn");
+  set_latency(L, "handled", &latency.handled, "from the start of the handler to its end");
+  return 1;
+}
+
 /* actor_state_bytes(actor) -> string | nil, message, code */
 static int core_actor_state_bytes(lua_State *L)
 {
@@ -207,11 +259,9 @@ const luaL_Reg lrk_state_functions[] = {{"actor_state_bytes", core_actor_state_b
                                         {NULL, NULL}};
 
 const luaL_Reg lrk_actor_state_methods[] = {
-    {"state", actor_state},           {"is_active", actor_is_active},
-    {"activate", actor_activate},     {"resume", actor_activate},
-    {"deactivate", actor_deactivate}, {"suspend", actor_deactivate},
-    {"terminate", actor_terminate},   {"restart", actor_restart},
-    {"stats", actor_stats},           {"telemetry", actor_telemetry},
-    {"pollfd", actor_pollfd},         {"events", actor_events},
-    {"timeout", actor_timeout},       {NULL, NULL},
+    {"state", actor_state},         {"is_active", actor_is_active},   {"activate", actor_activate},
+    {"resume", actor_activate},     {"deactivate", actor_deactivate}, {"suspend", actor_deactivate},
+    {"terminate", actor_terminate}, {"restart", actor_restart},       {"stats", actor_stats},
+    {"telemetry", actor_telemetry}, {"latency", actor_latency},       {"pollfd", actor_pollfd},
+    {"events", actor_events},       {"timeout", actor_timeout},       {NULL, NULL},
 };

@@ -42,6 +42,7 @@ typedef struct plan {
   uint64_t grid_address;
   rk_abi_block *blocks;
   uint64_t *h2k, *k2h, *h2k_units, *k2h_units;
+  uint64_t latency_copies;
 } plan;
 
 static void place_shared(const rk_runtime *rt, layout *at, plan *p)
@@ -59,6 +60,9 @@ static void place_shared(const rk_runtime *rt, layout *at, plan *p)
     p->k2h[i] = place(at, sizeof(rk_abi_ring));
     p->k2h_units[i] = place(at, (size_t)rt->ring_units * RK_UNIT_BYTES);
   }
+  if (rt->keeps_latency) {
+    p->latency_copies = place(at, sizeof(rk_abi_latencies) * rt->block_count);
+  }
 }
 
 static void place_device(const rk_runtime *rt, layout *at, plan *p)
@@ -73,6 +77,9 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
   if (rt->ops->is_unified) {
     p->grid.told_ctrls = p->grid.ctrls;
     p->grid.told_telemetry = p->grid.telemetry;
+  }
+  if (rt->keeps_latency) {
+    p->grid.latencies = place(at, sizeof(rk_abi_latencies) * rt->actor_capacity);
   }
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     p->blocks[i] = (rk_abi_block){
@@ -169,6 +176,7 @@ static int fill(rk_runtime *rt, plan *p, rk_error *err)
     rt->blocks[i].door = RK_PTR(rk_abi_door, p->grid.doors) + i;
     rt->k2h[i] = p->k2h[i];
   }
+  rt->latency_copies = RK_PTR(rk_abi_latencies, p->latency_copies);
   rt->grid = p->grid_address;
   rt->actors = p->grid.actors;
   rt->host = RK_PTR(rk_abi_host, p->grid.host);
@@ -205,8 +213,8 @@ static int map_grid(rk_runtime *rt, rk_error *err)
   rt->device_memory = rt->ops->device_map(rt->backend, device.used);
   if (rt->shared_memory == NULL || rt->device_memory == 0) {
     rc = rk_error_set(err, RK_EOUT_OF_MEMORY,
-                      "grid for %u actors: out of memory; open with a smaller max_actors",
-                      rt->actor_capacity);
+                      "grid for %u actors: out of memory; open with a smaller max_actors%s",
+                      rt->actor_capacity, rt->keeps_latency ? " or without latency" : "");
     goto done;
   }
   shared = (layout){(uint64_t)(uintptr_t)rt->shared_memory, 0};
@@ -236,6 +244,7 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
   if (rt->ring_units < 64u || rt->ring_units > (1u << 22)) {
     return rk_error_set(err, RK_EINVAL, "ring_units: 64..4194304, got %u", options->ring_units);
   }
+  rt->keeps_latency = options->latency;
   rt->blocks = rk_calloc(blocks, sizeof(*rt->blocks));
   rt->k2h = rk_calloc(blocks, sizeof(*rt->k2h));
   rt->k2h_heads = rk_calloc(blocks, sizeof(*rt->k2h_heads));

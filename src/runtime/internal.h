@@ -14,6 +14,7 @@
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it
  *   hosted.c      actors whose handler is a function of the host
+ *   observe.c     latencies of actors, over latency.c
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
  * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what
@@ -200,6 +201,10 @@ struct rk_runtime {
   bool watched;          /* somebody has asked for the descriptor: it must tell of everything */
   rk_arena arena;        /* of device memory */
   rk_arena shared_arena; /* for copies of state */
+
+  /* observation */
+  bool keeps_latency;
+  rk_abi_latencies *latency_copies; /* [block_count], where blocks put what is asked for */
 
   /* slots */
   void *slot_memory; /* the tables below */

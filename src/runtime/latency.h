@@ -11,8 +11,8 @@
 
 /* Makes `out` the histogram that stands in `from`, in nanoseconds: its percentiles are never too
  * low and at most 1/8 too high (past 8.5 s: the maximum); count, minimum, maximum and mean are
- * exact once the block rests, and may be one message apart while it runs. `from` is where the host
- * can read it: shared memory, or a copy. Threads: any, the block writes meanwhile. */
+ * exact in a copy that the block made, and may be one message apart where it writes meanwhile.
+ * Threads: any. */
 void rk_latency_read(const rk_abi_latency *from, rk_histogram *out);
 
 #endif

@@ -118,6 +118,29 @@ function actor:restart(options) end
 ---@return ringkernel.code? code
 function actor:stats() end
 
+---@class ringkernel.latency seconds; percentiles are never too low and at most 1/8 too high
+---@field count integer
+---@field min number
+---@field p50 number
+---@field p90 number
+---@field p99 number
+---@field p999 number
+---@field max number
+---@field mean number
+---@field resolution number step of the clock it was measured with; 0: not known
+---@field includes string what was measured, in words
+
+---Latencies of the messages it has handled since it was launched, as of a message boundary.
+---`delivered`: from the stamp of sending to the start of the handler; the stamp has steps of a
+---microsecond, and between actors is of the moment at which the sender's turn began. `handled`: how
+---long the handler took. `reset`: what it handles from here on is counted from nothing. Between a
+---host and a device `delivered` is as good as their clocks agree; what would be negative counts as 0.
+---@param options? { reset?: boolean }
+---@return { delivered: ringkernel.latency, handled: ringkernel.latency }?
+---@return string? message
+---@return ringkernel.code? code unsupported (`latency` is off), terminated, timeout, closed
+function actor:latency(options) end
+
 ---The fields of the telemetry block: messages_processed, messages_dropped,
 ---last_processed_timestamp, queue_depth, total_latency_nanos, max_latency_nanos, min_latency_nanos,
 ---error_code.

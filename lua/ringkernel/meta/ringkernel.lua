@@ -27,6 +27,8 @@ local ringkernel = {}
 ---@field dead_letters? integer how many are kept, 10000
 ---@field spin_us? integer microseconds to spin before sleeping; default: RINGKERNEL_SPIN_US
 ---@field checksum? boolean checksum what the host sends and verify it before it is handled
+---@field latency? boolean keep histograms for actor:latency(): 2 KiB for each of max_actors, and two
+---readings of the clock for each message; false
 
 ---Opens a runtime and starts its grid.
 ---@param options? ringkernel.open_options

@@ -20,6 +20,11 @@ rk_u64 rk_port_clock_us(void)
   return rk_clock_wall_us();
 }
 
+rk_u64 rk_port_clock_ns(void)
+{
+  return rk_clock_wall_ns();
+}
+
 void rk_port_pause(void)
 {
 #if defined(__x86_64__)
