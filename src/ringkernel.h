@@ -176,7 +176,8 @@ RK_API void rk_text_free(char *text);
 typedef struct rk_launch_options {
   const char *name; /* unique among living actors; NULL = "<definition>#<n>" */
   uint32_t queue;   /* messages that may wait from the host, and as many from actors; 0 = 1024 */
-  /* blocks that serve it together: 0 or 1 (more: unsupported on this backend) */
+  /* blocks that run its handlers together, 0 = 1: `block` and those after it, where the first comes
+   * after the last. More than the runtime has: RK_EUNSUPPORTED */
   uint32_t grid;
   int32_t block; /* block that serves it; < 0 = chosen in turn */
   bool inactive; /* leave it "launched": queue messages, handle none until activated */

@@ -373,7 +373,9 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
   rk_u32 id;
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
-  rk_u64 pad0[6];
+  rk_u32 blocks;         /* that run its handlers: `block` and those after it; 0 counts as 1 */
+  rk_u32 pad0;
+  rk_u64 pad4[5];
   /* line 1: P */
   rk_u64 tail;   /* tickets taken; bit 63 = closed */
   rk_i64 room;   /* credits left for messages from actors */
@@ -403,6 +405,7 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
 RK_CHECK_SIZE(rk_abi_actor, 384);
 RK_CHECK_OFFSET(rk_abi_actor, slot_bytes, 48);
 RK_CHECK_OFFSET(rk_abi_actor, id, 72);
+RK_CHECK_OFFSET(rk_abi_actor, blocks, 80);
 RK_CHECK_OFFSET(rk_abi_actor, tail, 128);
 RK_CHECK_OFFSET(rk_abi_actor, room, 136);
 RK_CHECK_OFFSET(rk_abi_actor, signal, 144);
@@ -486,6 +489,55 @@ RK_CHECK_OFFSET(rk_abi_block, ready_mask, 48);
 RK_CHECK_OFFSET(rk_abi_block, ready_tail, 128);
 RK_CHECK_OFFSET(rk_abi_block, bell, 256);
 
+/* How a block lends its lanes, and how it borrows those of others (rk_gang_dev.h): one for each
+ * block. "The gang" is the blocks that run one handler together; its leader is the block that serves
+ * the actor. A line for each word that blocks wait for. */
+typedef struct RK_ALIGN(128) rk_abi_gang {
+  /* line 0: who may use this block's lanes */
+  rk_u64 owner;  /* P: leader's number + 1; RK_GANG_AWAY: this block has left; 0 = free */
+  rk_u64 wanted; /* P: block + 1 of who gets it next; 0 = anybody */
+  rk_u64 closed; /* P, of block 0: blocks whose actors have all stopped */
+  rk_u64 pad0[13];
+  /* line 1: looked at by this block in every round */
+  rk_u64 call; /* its owner: number of the call, number of the leader; RK_GANG_CALL */
+  rk_u64 pad1[15];
+  /* line 2: the call that this block leads; it writes it before it calls anybody */
+  rk_u64 ctx;     /* address of the leader's rk_ctx */
+  rk_u64 def;     /* address of the rk_abi_def */
+  rk_u64 msg;     /* address of the payload, or 0 */
+  rk_u64 state;   /* address of the state */
+  rk_u32 handler; /* its index, or one of RK_HANDLER_* */
+  rk_u32 members; /* blocks of the gang */
+  rk_u32 aborted; /* any member: 1 = a call was given up, this block will lead none any more */
+  rk_u32 pad2;
+  rk_u64 pad3[10];
+  /* line 3: the end of that call */
+  rk_u64 done; /* P: members whose lanes have returned */
+  rk_u64 pad4[15];
+  /* line 4: the barrier of that gang */
+  rk_u64 arrived;    /* P: members that wait at it */
+  rk_u64 generation; /* the last to arrive: barriers completed, in all calls */
+  rk_u32 broken;     /* any member: 1 = it cannot be completed any more in this call */
+  rk_u32 pad5;
+  rk_u64 pad6[13];
+} rk_abi_gang;
+RK_CHECK_SIZE(rk_abi_gang, 640);
+RK_CHECK_OFFSET(rk_abi_gang, wanted, 8);
+RK_CHECK_OFFSET(rk_abi_gang, closed, 16);
+RK_CHECK_OFFSET(rk_abi_gang, call, 128);
+RK_CHECK_OFFSET(rk_abi_gang, ctx, 256);
+RK_CHECK_OFFSET(rk_abi_gang, handler, 288);
+RK_CHECK_OFFSET(rk_abi_gang, aborted, 296);
+RK_CHECK_OFFSET(rk_abi_gang, done, 384);
+RK_CHECK_OFFSET(rk_abi_gang, arrived, 512);
+RK_CHECK_OFFSET(rk_abi_gang, generation, 520);
+RK_CHECK_OFFSET(rk_abi_gang, broken, 528);
+
+#define RK_GANG_AWAY (~0ull)
+#define RK_GANG_CALL(number, leader) ((rk_u64)(number) << 32 | (rk_u64)(leader))
+#define RK_GANG_NUMBER(call) ((rk_u32)((call) >> 32))
+#define RK_GANG_LEADER(call) ((rk_u32)(call))
+
 /* What the host tells all blocks. */
 typedef struct RK_ALIGN(128) rk_abi_host {
   rk_u32 abort; /* H: 1 = leave the loop at once */
@@ -524,7 +576,8 @@ typedef struct RK_ALIGN(128) rk_abi_grid {
   rk_u32 policy;    /* RK_POLICY_* */
   rk_u32 grace_s;   /* blocks leave when `alive` does not move for so long; 0 = they never do */
   rk_u64 latencies; /* address of rk_abi_latencies[actor_capacity]; 0 = none are kept */
-  rk_u64 pad0[3];
+  rk_u64 gangs;     /* address of rk_abi_gang[block_count] */
+  rk_u64 pad0[2];
   rk_u64 ended; /* P: actors that have ended; see rkd_quiesce */
   rk_u64 pad1[15];
 } rk_abi_grid;
@@ -533,6 +586,7 @@ RK_CHECK_OFFSET(rk_abi_grid, told_ctrls, 56);
 RK_CHECK_OFFSET(rk_abi_grid, block_count, 72);
 RK_CHECK_OFFSET(rk_abi_grid, policy, 88);
 RK_CHECK_OFFSET(rk_abi_grid, latencies, 96);
+RK_CHECK_OFFSET(rk_abi_grid, gangs, 104);
 RK_CHECK_OFFSET(rk_abi_grid, ended, 128);
 
 /* ---- latencies: rk_histogram_dev.h ----------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #ifndef RK_ACTOR_DEV_H
 #define RK_ACTOR_DEV_H
 
-#include "rk_k2k_dev.h"
+#include "rk_gang_dev.h"
 
 #include "rk_histogram_dev.h"
 
@@ -20,15 +20,9 @@
 #define RK_RING_HOST 1u
 #define RK_RING_URGENT 2u
 
-#define RK_HANDLER_START 0xffffffffu
-#define RK_HANDLER_STOP 0xfffffffeu
-
-/* Calls handler number `index` of `def`. On the CPU handlers are called by address, on the device
- * by a switch that the generated source defines. */
-#if defined(__CUDACC__)
-static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index,
-                                    const void *msg, void *state);
-#else
+/* On the CPU handlers are called by address, on the device by a switch that the generated source
+ * defines (rk_team_dev.h). */
+#if !defined(__CUDACC__)
 typedef struct rk_dispatch {
   rk_handler_fn function;
   rk_ctx *ctx;
@@ -50,6 +44,7 @@ RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const 
                                               : handlers[index].function;
   rk_handler_fn function = (rk_handler_fn)(rk_uptr)address;
   rk_port_scope(address, ctx->actor);
+  rk_port_members(ctx->member, ctx->members);
   if (def->lanes == 1u) {
     function(ctx, msg, state);
   } else {
@@ -65,6 +60,10 @@ RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const 
 RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
 {
   rk_ctx *ctx = &b->ctx;
+  ctx->member = 0u;
+  ctx->members = 1u;
+  ctx->lead = ctx;
+  ctx->gang = b->gang;
   ctx->block = b;
   ctx->actor = a;
   ctx->def = def;
@@ -205,16 +204,25 @@ RK_SLOW_FN void rkd_record_error(rk_block *b, rk_abi_actor *a, int code)
 }
 
 /* Runs a start or stop handler. It runs even when there is no room for what it may send: its sends
- * are refused then. */
+ * are refused then; and on the leader alone when not all blocks of the actor are there. */
 RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_u32 which)
 {
+  int held = rkd_gang_is_held(b, a); /* a handler that stopped its actor has just run */
+  int together = rkd_is_gang(a) && (held || rkd_gang_wait(b, a));
   int room = rkd_reserve(b, a, rkd_actor_slot(b, a), def);
   rkd_ctx_begin(b, a, def, (rk_abi_msg *)0);
   if (!room) {
     b->ctx.host_left = 0u;
     b->ctx.reserved = 0u;
   }
-  rkd_dispatch(&b->ctx, def, which, (const void *)0, RK_PTR(void, a->state));
+  if (together) {
+    rkd_gang_run(b, a, which, (const void *)0);
+  } else {
+    rkd_dispatch(&b->ctx, def, which, (const void *)0, RK_PTR(void, a->state));
+  }
+  if (together && !held) {
+    rkd_gang_drop(b);
+  }
 }
 
 /* Begins the end: stop handler, no new messages, then rkd_drain until the queue is empty. */
@@ -306,7 +314,11 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
   rkd_latency(b, rkd_actor_slot(b, a), msg);
   rkd_ctx_begin(b, a, def, msg);
   rk_u64 start_ns = b->timed != 0u ? rkd_clock_ns() : 0u;
-  rkd_dispatch(&b->ctx, def, index, rkd_slot_payload(msg), RK_PTR(void, a->state));
+  if (rkd_is_gang(a)) {
+    rkd_gang_run(b, a, index, rkd_slot_payload(msg));
+  } else {
+    rkd_dispatch(&b->ctx, def, index, rkd_slot_payload(msg), RK_PTR(void, a->state));
+  }
   if (b->timed != 0u) {
     rkd_timed(b, a, msg, start_ns);
   }
@@ -316,9 +328,10 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
 }
 
 /* What one turn came to. */
-#define RK_TURN_IDLE 0u    /* nothing left to do */
-#define RK_TURN_MORE 1u    /* it handled something and may have more */
-#define RK_TURN_STALLED 2u /* it has messages but no room for what they may cause */
+#define RK_TURN_IDLE 0u /* nothing left to do */
+#define RK_TURN_MORE 1u /* it handled something and may have more */
+/* it has messages, but no room for what they may cause, or not all its blocks */
+#define RK_TURN_STALLED 2u
 
 RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
 {
@@ -326,7 +339,9 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   rk_u32 slot = rkd_actor_slot(b, a);
   rk_u32 result = RK_TURN_MORE;
   rk_u32 done = 0;
+  rk_u32 blocks = RK_GANG_YES;
   if (a->life == RK_STATE_TERMINATING) {
+    rkd_gang_drop_for(b, a);
     return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED;
   }
   rkd_sample_clock(b);
@@ -343,6 +358,11 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     rk_abi_msg *msg = rkd_next_message(a, &ring);
     if (msg == 0) {
       result = RK_TURN_IDLE;
+      break;
+    }
+    /* the blocks first: nobody holds credits while it waits for a block */
+    if (rkd_is_gang(a) && (blocks = rkd_gang_take(b, a)) != RK_GANG_YES) {
+      result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
       break;
     }
     if (!rkd_reserve(b, a, slot, def)) {
@@ -372,6 +392,9 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
       result = RK_TURN_MORE;
       break;
     }
+  }
+  if (rkd_is_gang(a) && blocks != RK_GANG_NO) {
+    rkd_gang_drop_for(b, a); /* only who waits for more blocks keeps some */
   }
   rkd_account(b, a, slot);
   rkd_flush(b);

@@ -21,6 +21,10 @@ typedef struct rk_block rk_block;
 /* What a handler is given. Lanes read it; `failed` and `stopping` may be stored by any lane. */
 struct rk_ctx {
   const rk_ctx_api *api; /* set where handlers are modules of their own, else 0 */
+  rk_u32 member;         /* number of the block among those that run this handling: 0 leads */
+  rk_u32 members;        /* how many they are; modules know the fields up to here */
+  rk_ctx *lead;          /* the leader's, where failures go */
+  rk_abi_gang *gang;     /* the leader's */
   rk_block *block;
   rk_abi_actor *actor;
   const rk_abi_def *def;
@@ -71,6 +75,14 @@ struct rk_block {
   rk_u64 alive_us;
   rk_abi_latencies *latencies; /* of all actors; 0 = none are kept */
   rk_u32 timed;                /* 1: handlings are timed, for `latencies` */
+  rk_ctx lent;         /* of a handler that another block leads */
+  rk_abi_gang *gang;   /* its own */
+  rk_u64 gang_call;    /* last call that it answered */
+  rk_u32 gang_slot;    /* actor for which it collects blocks */
+  rk_u32 gang_members; /* how many that needs; 0: it collects none */
+  rk_u32 gang_got;     /* how many it has */
+  rk_u32 gang_queued;  /* 1: the next one's `wanted` may name this block */
+  rk_u32 gang_passed;  /* times in a row that it let another block go first */
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */
@@ -90,6 +102,22 @@ RK_FN rk_u64 rkd_stamp(rk_block *b)
 {
   return rkd_hlc_tick(&b->hlc, b->now_us);
 }
+
+#if !RK_CAN_SLEEP
+/* A host that is gone cannot ask anybody to end, and its device must not spin for ever. */
+RK_SLOW_FN void rkd_watch_host(rk_block *b)
+{
+  const rk_abi_grid *grid = RK_PTR(const rk_abi_grid, b->grid);
+  rk_u64 alive = rk_ld_relaxed_sys_u64(&RK_PTR(const rk_abi_host, grid->host)->alive);
+  rk_u64 now = rkd_clock_us();
+  if (alive != b->alive || b->alive_us == 0u) {
+    b->alive = alive;
+    b->alive_us = now;
+  } else if (grid->grace_s != 0u && now - b->alive_us > grid->grace_s * 1000000ull) {
+    b->stop = RK_STOP_LOST;
+  }
+}
+#endif
 
 /* ---- actors ---------------------------------------------------------------------------------- */
 

@@ -210,6 +210,8 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
   }
   rkd_ring_get(&b->rx, line, a, (rk_u32)RK_OFFSET(rk_abi_actor, id));
   rkd_ring_get(&b->rx, line + tail, &a->out_limit_msgs, (rk_u32)sizeof(a->out_limit_msgs));
+  rkd_ring_get(&b->rx, line + (rk_u32)RK_OFFSET(rk_abi_actor, blocks), &a->blocks,
+               (rk_u32)sizeof(a->blocks));
   a->room = (rk_i64)a->limit_msgs;
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   rkd_zero(t, (rk_u32)sizeof(*t));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The context: what a handler may do. Lane 0 calls these; the macros in rk_module_cpu.h (CPU) and
- * at the end of this file (device) keep the other lanes out.
+ * rk_module_cuda.h (device) keep the other lanes out, and here the blocks of a gang that do not lead
+ * it are: what they send returns 0 and goes nowhere.
  *
  * Every function that sends copies the caller's bytes before it returns, and returns 0 or RK_E*:
  *   RK_EFULL       more than the definition's `burst`; or a receiver named by id has no room, or
@@ -121,6 +122,9 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
 RK_SLOW_FN int rkd_ctx_reply(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 size)
 {
   rk_abi_msg h;
+  if (ctx->member != 0u) {
+    return 0;
+  }
   if (ctx->msg == 0) {
     return RK_ENOT_FOUND;
   } /* start and stop handlers answer nobody */
@@ -133,6 +137,9 @@ RK_SLOW_FN int rkd_ctx_reply(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 
 RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *data, rk_u32 size)
 {
   rk_abi_msg h;
+  if (ctx->member != 0u) {
+    return 0;
+  }
   rkd_ctx_header(ctx, &h, (rk_u32)id, type, size);
   if (id == RK_HOST_AS_SENT) {
     if (ctx->msg == 0) {
@@ -151,6 +158,9 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
 {
   rk_block *b = ctx->block;
   int as_sent = (port & RK_AS_SENT) != 0u && ctx->msg != 0;
+  if (ctx->member != 0u) {
+    return 0;
+  }
   port &= ~RK_AS_SENT;
   if (port >= ctx->def->port_count) {
     return rkd_dropped(ctx, RK_ENOT_FOUND);
@@ -212,6 +222,9 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
   rk_block *b = ctx->block;
   char text[RK_TOPIC_BYTES];
   rk_u32 n = 0;
+  if (ctx->member != 0u) {
+    return 0;
+  }
   while (topic[n] != '\0' && n < RK_TOPIC_BYTES) {
     text[n] = topic[n];
     ++n;
@@ -242,7 +255,7 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
 
 RK_SLOW_FN rk_u64 rkd_ctx_now(rk_ctx *ctx, rk_u32 lane)
 {
-  if (lane != 0u) {
+  if (lane != 0u || ctx->member != 0u) {
     return ctx->stamp;
   }
   rkd_sample_clock(ctx->block);
@@ -262,11 +275,11 @@ RK_FN rk_u64 rkd_ctx_sent_at(rk_ctx *ctx)
 }
 RK_FN void rkd_ctx_fail(rk_ctx *ctx, int code)
 {
-  rk_st_relaxed_gpu_u32(&ctx->failed, code != 0 ? (rk_u32)code : (rk_u32)RK_EINVAL);
+  rk_st_relaxed_gpu_u32(&ctx->lead->failed, code != 0 ? (rk_u32)code : (rk_u32)RK_EINVAL);
 }
 RK_FN void rkd_ctx_stop(rk_ctx *ctx)
 {
-  rk_st_relaxed_gpu_u32(&ctx->stopping, 1u);
+  rk_st_relaxed_gpu_u32(&ctx->lead->stopping, 1u);
 }
 
 #endif

@@ -102,6 +102,8 @@ void rk_port_wake(rk_u32 *word);
 void rk_port_notify_host(rk_u64 grid);
 void rk_port_scope(rk_u64 handler, const rk_abi_actor *actor);
 int rk_port_team_run(rk_u32 lanes, void (*run)(void *arg, rk_u32 lane), void *arg);
+/* Number of this block among those that run the handler that comes next, and how many they are. */
+void rk_port_members(rk_u32 member, rk_u32 members);
 #if defined(__cplusplus)
 }
 #endif

@@ -31,6 +31,8 @@ RK_FN rk_u32 rk_lanes(void)
 {
   return rk_ptx_threads();
 }
+#define rk_block_lane() rk_lane()
+#define rk_block_lanes() rk_lanes()
 /* Barrier of all lanes of the block, which also orders their memory. */
 RK_FN void rk_lane_sync(void)
 {
@@ -40,6 +42,15 @@ RK_FN void rk_lane_sync(void)
 #define rk_block_sync() rk_lane_sync()
 
 /* ---- the launch ---- */
+
+RK_FN rk_u32 rk_block(void)
+{
+  return rk_ptx_block();
+}
+RK_FN rk_u32 rk_blocks(void)
+{
+  return rk_ptx_blocks();
+}
 
 /* The caller's number among all lanes of the launch, and how many there are. */
 RK_FN rk_u64 rkd_grid_lane(void)

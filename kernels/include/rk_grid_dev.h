@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The resident loop of one block: host ring, ready ring, run queue, flush, idle; until told to
- * stop.
+ * The resident loop of one block: host ring, ready ring, run queue, flush, calls of other blocks,
+ * idle; until told to stop.
  *
  * A round costs a few loads when nothing happened. Each step is bounded, so a flood in one place
  * cannot starve another: at most RK_ROUND_RECORDS records from the host, as many entries from other
@@ -25,6 +25,7 @@ RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
   b->shared = RK_PTR(rk_abi_block, grid->blocks) + index;
   b->door = RK_PTR(rk_abi_door, grid->doors) + index;
   b->actors = RK_PTR(rk_abi_actor, grid->actors);
+  b->gang = rkd_gang_of(b, index);
   rkd_ring_rx_open(&b->rx, b->shared->h2k);
   rkd_ring_tx_open(&b->tx, b->shared->k2h);
   b->latencies = RK_PTR(rk_abi_latencies, grid->latencies);
@@ -147,20 +148,6 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b)
 #if !RK_CAN_SLEEP
 #define RK_WATCH_ROUNDS 1024u /* idle rounds between two looks at the host's sign of life */
 
-/* A host that is gone cannot ask anybody to end, and its device must not spin for ever. */
-RK_SLOW_FN void rkd_watch_host(rk_block *b)
-{
-  const rk_abi_grid *grid = RK_PTR(const rk_abi_grid, b->grid);
-  rk_u64 alive = rk_ld_relaxed_sys_u64(&RK_PTR(const rk_abi_host, grid->host)->alive);
-  rk_u64 now = rkd_clock_us();
-  if (alive != b->alive || b->alive_us == 0u) {
-    b->alive = alive;
-    b->alive_us = now;
-  } else if (grid->grace_s != 0u && now - b->alive_us > grid->grace_s * 1000000ull) {
-    b->stop = RK_STOP_LOST;
-  }
-}
-
 RK_FN rk_u32 rkd_pause_ns(rk_u32 policy, rk_u32 idle_rounds)
 {
   if (policy == RK_POLICY_LATENCY) {
@@ -176,7 +163,8 @@ RK_FN rk_u32 rkd_pause_ns(rk_u32 policy, rk_u32 idle_rounds)
 /* Nothing to do: spin for spin_us, then sleep until woken. With stalled actors it naps: the room
  * they wait for rings the bell, but a paused block or a full ring to the host gets none. The bell's
  * value is that of the beginning of the round, so whatever rang since keeps it awake. `sleeping`
- * and the looks at the rings are ordered by the fence; partners: rkd_flush and the host's bell. */
+ * and the looks at the rings and for a call are ordered by the fence; partners: rkd_flush, the
+ * host's bell, rkd_gang_call. */
 RK_SLOW_FN void rkd_idle(rk_block *b)
 {
   b->idle_rounds += 1u;
@@ -199,6 +187,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   rk_st_release_sys_u32(&b->door->sleeping, 1u);
   rk_fence_seq_cst();
   if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->shared, b->ready_head) &&
+      !rkd_gang_is_called(b) &&
       rk_ld_relaxed_sys_u32(&RK_PTR(const rk_abi_host, grid->host)->abort) == 0u) {
     rk_u64 nap_ns = b->run_head == b->run_tail ? ~0ull : b->naps < 64u ? 1000000u : 5000000u;
     b->naps += 1u;
@@ -217,6 +206,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
 /* The end of the block: stop handlers of its living actors, then the answer to Terminate. */
 RK_SLOW_FN void rkd_block_close(rk_block *b)
 {
+  rkd_gang_drop(b); /* there are no more turns */
   for (rk_u32 slot = 0; slot < b->slot_limit; ++slot) {
     rk_abi_actor *a = b->actors + slot;
     if (rk_ld_relaxed_gpu_u32(&a->id) == 0u || a->block != b->index || a->started == 0u ||
@@ -234,6 +224,33 @@ RK_SLOW_FN void rkd_block_close(rk_block *b)
     rkd_respond(b, RK_RSP_TERMINATED, b->stop_cmd, 0u, 0, b->handled, 0u, 0u, 0u);
   }
   rkd_flush(b);
+}
+
+/* This block's actors have stopped, but stop handlers of others' may still need its lanes: it stays
+ * until all blocks have come here, or the host says that they need not. */
+RK_SLOW_FN void rkd_block_linger(rk_block *b)
+{
+  const rk_abi_host *host = RK_PTR(const rk_abi_host, RK_PTR(rk_abi_grid, b->grid)->host);
+  rk_u64 *closed = &rkd_gang_of(b, 0u)->closed;
+  rk_u32 count = rkd_block_count(b);
+  if (rk_add_acqrel_gpu_u64(closed, 1u) + 1u == count) {
+    for (rk_u32 i = 0; i < count; ++i) {
+      rkd_ring_bell(b->grid, i);
+    }
+  }
+  while (b->stop != RK_STOP_LOST && rk_ld_relaxed_sys_u32(&host->abort) == 0u) {
+#if RK_CAN_SLEEP
+    b->bell = rk_ld_acquire_gpu_u32(&b->shared->bell);
+#endif
+    if (rk_ld_acquire_gpu_u64(closed) == count) {
+      return;
+    }
+    if (rkd_gang_serve(b) != 0u) {
+      b->idle_rounds = 0u;
+    } else {
+      rkd_idle(b);
+    }
+  }
 }
 
 /* Leaves the loop for a while: what the block keeps stays in its memory, its actors in theirs. */
@@ -282,6 +299,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rk_u64 told = b->handled;
   rk_u32 progress = 0u;
   b->alive_us = 0u; /* time passed while it was parked */
+  rkd_gang_enter(b);
   rk_st_release_sys_u32(&b->door->hello, RK_ABI_VERSION);
   while (b->stop == 0u) {
     /* a word of the host's: far away for a device */
@@ -296,6 +314,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
     progress += rkd_poll_ready(b);
     progress += rkd_run_actors(b);
     rkd_flush(b);
+    progress += rkd_gang_serve(b);
     if (b->handled != told) {
       told = b->handled;
       rk_st_relaxed_sys_u64(&b->door->handled, told);
@@ -309,9 +328,13 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
     }
   }
   if (b->stop == RK_STOP_PARK) {
+    rkd_gang_leave(b);
     rkd_block_park(b);
   } else if (b->stop != RK_STOP_LOST) {
     rkd_block_close(b);
+    if (b->stop == RK_STOP_END) {
+      rkd_block_linger(b);
+    }
   }
   rk_st_release_sys_u32(&b->door->done, 1u);
 }

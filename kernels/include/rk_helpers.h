@@ -22,15 +22,15 @@
  *       make the call together and get the same result.
  *
  *   rk_block_sum_<T>(ctx, v)  rk_block_min_<T>(ctx, v)  rk_block_max_<T>(ctx, v)
- *       All lanes of the handler make the call together and get the same result. They contain
- *       rk_sync; where there is no ctx, pass 0.
+ *       All lanes of the block make the call together and get the same result; where an actor has
+ *       several blocks each has its own. They contain rk_block_sync; where there is no ctx, pass 0.
  *
  * Floating-point sums are formed in one fixed order that depends on the number of lanes only, so a
  * result is the same to the last bit on every run and on both sides. Minimum and maximum ignore
  * NaN unless there is nothing else.
  *
  * Included after rk_kernel.h by generated source. On the CPU the lanes meet through rk_port
- * (rk_module_cpu.h). On the device this header needs rk_lane, rk_lanes, rk_sync and RK_SHARED; it
+ * (rk_module_cpu.h). On the device this header needs rk_block_lane, rk_block_lanes, rk_lane_sync and RK_SHARED; it
  * defines rk_shuffle_u64, rk_ballot and rk_warp_sync itself unless RK_WARP_DEFINED is defined.
  */
 #ifndef RK_HELPERS_H
@@ -245,13 +245,13 @@ RK_DEFINE_ATOMICS(f64, rk_f64)
 /* Number of the caller in its warp. */
 RK_HELPER rk_u32 rk_warp_lane(void)
 {
-  return rk_lane() % RK_WARP_LANES;
+  return rk_block_lane() % RK_WARP_LANES;
 }
 
 /* Lanes of the caller's warp. */
 RK_HELPER rk_u32 rk_warp_lanes(void)
 {
-  rk_u32 rest = rk_lanes() - rk_lane() / RK_WARP_LANES * RK_WARP_LANES;
+  rk_u32 rest = rk_block_lanes() - rk_block_lane() / RK_WARP_LANES * RK_WARP_LANES;
   return rest < RK_WARP_LANES ? rest : RK_WARP_LANES;
 }
 
@@ -400,42 +400,43 @@ RK_HELPER rk_f64 rk_word_to_f64(rk_u64 w)
  *
  * Block: each warp leaves its result in the scratch and every lane combines all of them in the same
  * order. The second barrier lets the next reduction write the scratch. */
-#define RK_DEFINE_REDUCTION(name, T, type, combine)                   \
-  RK_HELPER type rk_warp_##name##_##T(type v)                         \
-  {                                                                   \
-    rk_u32 lane = rk_warp_lane();                                     \
-    rk_u32 lanes = rk_warp_lanes();                                   \
-    if (lanes == 1u) {                                                \
-      return v;                                                       \
-    }                                                                 \
-    for (rk_u32 half = RK_WARP_LANES / 2u; half > 0u; half /= 2u) {   \
-      type other = rk_shuffle_##T(v, lane + half);                    \
-      if (lane < half && lane + half < lanes) {                       \
-        v = combine(v, other);                                        \
-      }                                                               \
-    }                                                                 \
-    return rk_shuffle_##T(v, 0u);                                     \
-  }                                                                   \
-  RK_HELPER type rk_block_##name##_##T(rk_ctx *ctx, type v)           \
-  {                                                                   \
-    rk_u64 *scratch = rk_block_scratch();                             \
-    rk_u32 warps = (rk_lanes() + RK_WARP_LANES - 1u) / RK_WARP_LANES; \
-    v = rk_warp_##name##_##T(v);                                      \
-    if (warps == 1u) {                                                \
-      rk_sync(ctx);                                                   \
-      return v;                                                       \
-    }                                                                 \
-    if (rk_warp_lane() == 0u) {                                       \
-      scratch[rk_lane() / RK_WARP_LANES] = rk_word_of_##T(v);         \
-    }                                                                 \
-    rk_sync(ctx);                                                     \
-    v = rk_word_to_##T(scratch[0]);                                   \
-    for (rk_u32 warp = 1u; warp < warps; ++warp) {                    \
-      type other = rk_word_to_##T(scratch[warp]);                     \
-      v = combine(v, other);                                          \
-    }                                                                 \
-    rk_sync(ctx);                                                     \
-    return v;                                                         \
+#define RK_DEFINE_REDUCTION(name, T, type, combine)                         \
+  RK_HELPER type rk_warp_##name##_##T(type v)                               \
+  {                                                                         \
+    rk_u32 lane = rk_warp_lane();                                           \
+    rk_u32 lanes = rk_warp_lanes();                                         \
+    if (lanes == 1u) {                                                      \
+      return v;                                                             \
+    }                                                                       \
+    for (rk_u32 half = RK_WARP_LANES / 2u; half > 0u; half /= 2u) {         \
+      type other = rk_shuffle_##T(v, lane + half);                          \
+      if (lane < half && lane + half < lanes) {                             \
+        v = combine(v, other);                                              \
+      }                                                                     \
+    }                                                                       \
+    return rk_shuffle_##T(v, 0u);                                           \
+  }                                                                         \
+  RK_HELPER type rk_block_##name##_##T(rk_ctx *ctx, type v)                 \
+  {                                                                         \
+    rk_u64 *scratch = rk_block_scratch();                                   \
+    rk_u32 warps = (rk_block_lanes() + RK_WARP_LANES - 1u) / RK_WARP_LANES; \
+    (void)ctx;                                                              \
+    v = rk_warp_##name##_##T(v);                                            \
+    if (warps == 1u) {                                                      \
+      rk_lane_sync();                                                       \
+      return v;                                                             \
+    }                                                                       \
+    if (rk_warp_lane() == 0u) {                                             \
+      scratch[rk_block_lane() / RK_WARP_LANES] = rk_word_of_##T(v);         \
+    }                                                                       \
+    rk_lane_sync();                                                         \
+    v = rk_word_to_##T(scratch[0]);                                         \
+    for (rk_u32 warp = 1u; warp < warps; ++warp) {                          \
+      type other = rk_word_to_##T(scratch[warp]);                           \
+      v = combine(v, other);                                                \
+    }                                                                       \
+    rk_lane_sync();                                                         \
+    return v;                                                               \
   }
 
 /* Signed integers wrap by way of the unsigned type of their size. */

@@ -24,6 +24,11 @@
  * Who may call what: every lane runs a handler; messages leave from lane 0, the same call on
  * another lane does nothing and returns 0. So a call may stand in plain code or under `if
  * (rk_lane() == 0)`.
+ *
+ * An actor launched with `grid = g` runs its handlers on g blocks. rk_lane(), rk_lanes(),
+ * RK_FOR_LANES and rk_sync speak of the lanes of all of them; rk_block(), rk_blocks(),
+ * rk_block_lane(), rk_block_lanes() and rk_block_sync() say where a lane stands, and RK_SHARED,
+ * rk_warp_* and rk_block_* stay inside a block.
  */
 #ifndef RK_KERNEL_H
 #define RK_KERNEL_H
@@ -61,12 +66,14 @@ typedef struct rk_ctx_api {
   rk_u64 (*sent_at)(rk_ctx *ctx);
   void (*fail)(rk_ctx *ctx, int code);
   void (*stop)(rk_ctx *ctx);
+  void (*meet)(rk_ctx *ctx); /* barrier among the blocks of the actor; one lane of each calls it */
 } rk_ctx_api;
 
 #if defined(RK_IS_MODULE) && !defined(__CUDACC__)
 /* The part of a context that handler modules know; rk_block_dev.h has all of it. */
 struct rk_ctx {
   const rk_ctx_api *api;
+  rk_u32 member, members;
 };
 #endif
 
@@ -96,7 +103,7 @@ typedef void (*rk_handler_fn)(rk_ctx *ctx, const void *msg, void *state);
 /* Microseconds since 1970 of a stamp, as rk_now and rk_sent_at give them. */
 #define rk_stamp_us(stamp) ((rk_u64)(stamp) >> 12)
 
-/* Lanes 0..n-1 of work shared among the lanes of the handler: for (i = lane; i < n; i += lanes). */
+/* Items 0..n-1 of work shared among all lanes of the handler: for (i = lane; i < n; i += lanes). */
 #define RK_FOR_LANES(i, n) for (rk_u32 i = rk_lane(); i < (rk_u32)(n); i += rk_lanes())
 
 #endif

@@ -17,7 +17,7 @@ typedef struct rk_port_api {
   void (*warp_sync)(void);
   rk_u64 (*shuffle)(rk_u64 value, rk_u32 source_lane);
   rk_u32 (*ballot)(int predicate);
-  rk_u32 (*block)(void); /* number of the block: of the grid, or of an ordinary launch */
+  rk_u32 (*block)(void); /* number of the block: among the actor's, or of an ordinary launch */
   rk_u32 (*blocks)(void);
 } rk_port_api;
 
@@ -68,12 +68,13 @@ typedef struct rk_global_module {
 
 static const rk_port_api *rk_port;
 
+/* Inside the block. */
 #if RK_LANES == 1
-static inline rk_u32 rk_lane(void)
+static inline rk_u32 rk_block_lane(void)
 {
   return 0u;
 }
-static inline rk_u32 rk_lanes(void)
+static inline rk_u32 rk_block_lanes(void)
 {
   return 1u;
 }
@@ -81,17 +82,63 @@ static inline void rk_lane_sync(void)
 {
 }
 #else
-static inline rk_u32 rk_lane(void)
+static inline rk_u32 rk_block_lane(void)
 {
   return rk_port->lane();
 }
-static inline rk_u32 rk_lanes(void)
+static inline rk_u32 rk_block_lanes(void)
 {
   return rk_port->lanes();
 }
 static inline void rk_lane_sync(void)
 {
   rk_port->sync();
+}
+#endif
+#define rk_block_sync() rk_lane_sync()
+
+/* This block's number among those of the actor or of the launch, and how many they are. */
+static inline rk_u32 rk_block(void)
+{
+  return rk_port->block();
+}
+static inline rk_u32 rk_blocks(void)
+{
+  return rk_port->blocks();
+}
+
+#if defined(RK_IS_GLOBAL) /* an ordinary kernel: a launch's blocks never meet */
+static inline rk_u32 rk_lane(void)
+{
+  return rk_block_lane();
+}
+static inline rk_u32 rk_lanes(void)
+{
+  return rk_block_lanes();
+}
+#define rk_sync(ctx) ((void)(ctx), rk_lane_sync())
+#else
+/* Among all lanes of the actor. */
+static inline rk_u32 rk_lane(void)
+{
+  return rk_block() * (rk_u32)RK_LANES + rk_block_lane();
+}
+static inline rk_u32 rk_lanes(void)
+{
+  return rk_blocks() * (rk_u32)RK_LANES;
+}
+
+/* Barrier of all lanes of the actor, which also orders their memory: those of each block meet, then
+ * the blocks, then they again. */
+static inline void rk_sync(rk_ctx *ctx)
+{
+  rk_lane_sync();
+  if (ctx->members > 1u) {
+    if (rk_block_lane() == 0u) {
+      ctx->api->meet(ctx);
+    }
+    rk_lane_sync();
+  }
 }
 #endif
 static inline void rk_warp_sync(void)
@@ -111,24 +158,24 @@ static inline rk_u32 rk_ballot(int predicate)
  */
 #define RK_SHARED static __thread
 
-#define rk_sync(ctx) ((void)(ctx), rk_lane_sync())
-
-/* Messages leave from lane 0; the test folds away for one-lane definitions. */
+/* Messages leave from lane 0 of block 0. The test here, which folds away for one-lane definitions,
+ * is for the other lanes; what it calls knows the block. */
 #define rk_reply(ctx, type, m) \
-  (rk_lane() != 0u ? 0 : (ctx)->api->reply((ctx), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+  (rk_block_lane() != 0u ? 0 : (ctx)->api->reply((ctx), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_send(ctx, port, type, m) \
-  (rk_lane() != 0u                  \
+  (rk_block_lane() != 0u            \
        ? 0                          \
        : (ctx)->api->send_port((ctx), (rk_u32)(port), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_send_to(ctx, id, type, m) \
-  (rk_lane() != 0u ? 0               \
-                   : (ctx)->api->send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+  (rk_block_lane() != 0u             \
+       ? 0                           \
+       : (ctx)->api->send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_publish(ctx, topic, type, m) \
-  (rk_lane() != 0u                      \
+  (rk_block_lane() != 0u                \
        ? 0                              \
        : (ctx)->api->publish((ctx), (topic), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 /* A fresh stamp on lane 0, the stamp of this handling on the others. */
-#define rk_now(ctx) ((ctx)->api->now((ctx), rk_lane()))
+#define rk_now(ctx) ((ctx)->api->now((ctx), rk_block_lane()))
 #define rk_self(ctx) ((ctx)->api->self(ctx))
 #define rk_sender(ctx) ((ctx)->api->sender(ctx))
 /* Stamp that the message got when it was sent; 0 in start and stop handlers. */

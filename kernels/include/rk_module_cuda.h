@@ -28,21 +28,24 @@
  * defined. What all definitions of a grid declare adds up, within 48 KiB. */
 #define RK_SHARED RK_PTX_SHARED
 
-#define rk_sync(ctx) ((void)(ctx), rk_lane_sync())
-
-/* Messages leave from lane 0; the test folds away for one-lane definitions. */
+/* Messages leave from lane 0 of block 0. The test here, which folds away for one-lane definitions,
+ * is for the other lanes; what it calls knows the block. */
 #define rk_reply(ctx, type, m) \
-  (rk_lane() != 0u ? 0 : rkd_ctx_reply((ctx), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+  (rk_block_lane() != 0u ? 0 : rkd_ctx_reply((ctx), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_send(ctx, port, type, m) \
-  (rk_lane() != 0u                  \
+  (rk_block_lane() != 0u            \
        ? 0                          \
        : rkd_ctx_send_port((ctx), (rk_u32)(port), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_send_to(ctx, id, type, m) \
-  (rk_lane() != 0u ? 0 : rkd_ctx_send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+  (rk_block_lane() != 0u             \
+       ? 0                           \
+       : rkd_ctx_send_to((ctx), (id), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 #define rk_publish(ctx, topic, type, m) \
-  (rk_lane() != 0u ? 0 : rkd_ctx_publish((ctx), (topic), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
+  (rk_block_lane() != 0u                \
+       ? 0                              \
+       : rkd_ctx_publish((ctx), (topic), RK_TYPE_##type, (m), (rk_u32)sizeof(type)))
 /* A fresh stamp on lane 0, the stamp of this handling on the others. */
-#define rk_now(ctx) rkd_ctx_now((ctx), rk_lane())
+#define rk_now(ctx) rkd_ctx_now((ctx), rk_block_lane())
 #define rk_self(ctx) rkd_ctx_self(ctx)
 #define rk_sender(ctx) rkd_ctx_sender(ctx)
 #define rk_sent_at(ctx) rkd_ctx_sent_at(ctx)
@@ -52,6 +55,8 @@
 /* An address that a message or buffer carries, as a pointer to its elements. */
 #define RK_ADDRESS(type, address) RK_PTR(type, address)
 #define rk_buffer_at(type, buffer) RK_ADDRESS(type, (buffer).address)
+
+#define rk_block_sync() rk_lane_sync()
 
 #define RK_WARP_DEFINED 1 /* tells rk_helpers.h that the warp's primitives come from here */
 
@@ -63,20 +68,41 @@
 #error "RK_LANES must be from 1 to the threads of a block"
 #endif
 
+/* Inside the block. */
 #if RK_LANES == 1
-RK_FN rk_u32 rk_lane(void)
+RK_FN rk_u32 rk_block_lane(void)
 {
   return 0u;
 }
 #else
-RK_FN rk_u32 rk_lane(void)
+RK_FN rk_u32 rk_block_lane(void)
 {
   return rk_ptx_thread();
 }
 #endif
-RK_FN rk_u32 rk_lanes(void)
+RK_FN rk_u32 rk_block_lanes(void)
 {
   return RK_LANES;
+}
+
+/* This block's number among those of the actor, and how many they are. */
+RK_FN rk_u32 rk_block(void)
+{
+  return rkd_team.member;
+}
+RK_FN rk_u32 rk_blocks(void)
+{
+  return rkd_team.members;
+}
+
+/* Among all lanes of the actor. */
+RK_FN rk_u32 rk_lane(void)
+{
+  return rk_block() * (rk_u32)RK_LANES + rk_block_lane();
+}
+RK_FN rk_u32 rk_lanes(void)
+{
+  return rk_blocks() * (rk_u32)RK_LANES;
 }
 
 /* The lanes of the caller's warp; the last warp may have fewer than 32. */
@@ -123,7 +149,7 @@ RK_FN rk_u32 rk_ballot(int predicate)
 }
 #endif
 
-/* Barrier of all lanes, which also orders their memory. */
+/* Barrier of all lanes of the block, which also orders their memory. */
 #if RK_LANES == 1
 RK_FN void rk_lane_sync(void)
 {
@@ -144,6 +170,20 @@ RK_FN void rk_lane_sync(void)
   rkd_team_sync(RK_LANES, rkd_warp_mask());
 }
 #endif
+
+/* Barrier of all lanes of the actor: those of each block meet, then the blocks, then they again.
+ * What the lanes wrote reaches lane 0 by the first barrier, the other blocks by rkd_gang_meet, and
+ * their lanes by the last. */
+RK_FN void rk_sync(rk_ctx *ctx)
+{
+  rk_lane_sync();
+  if (rk_blocks() > 1u) {
+    if (rk_block_lane() == 0u) {
+      rkd_gang_meet(ctx);
+    }
+    rk_lane_sync();
+  }
+}
 
 #undef RK_HELPERS_H
 #include "rk_helpers.h"

@@ -51,8 +51,10 @@ typedef struct rk_team {
   void *state;
   rk_u32 def;
   rk_u32 handler;
-  rk_u32 lanes;      /* 0: leave */
-  rk_u32 arrived;    /* of rkd_team_sync: warps that wait; 0 between two barriers */
+  rk_u32 lanes;   /* 0: leave */
+  rk_u32 member;  /* number of this block among those that run the call, and how many they are; */
+  rk_u32 members; /* set for calls of one lane too */
+  rk_u32 arrived; /* of rkd_team_sync: warps that wait; 0 between two barriers */
   rk_u32 generation; /* of rkd_team_sync: barriers completed */
 } rk_team;
 
@@ -133,6 +135,8 @@ static __device__ void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 i
                                     const void *msg, void *state)
 {
   rk_u32 lanes = def->lanes;
+  rkd_team.member = ctx->member;
+  rkd_team.members = ctx->members;
   if (lanes == 1u) {
     rk_call_handler(ctx, def->index, index, msg, state);
   } else if (lanes == 0u || lanes > rk_ptx_threads()) {

@@ -14,6 +14,9 @@ local append, quote = types.append, types.quote
 
 local function append_head(out, lanes, symbol_macro, symbol)
   append(out, "#define RK_IS_MODULE 1")
+  if not symbol_macro then
+    append(out, "#define RK_IS_GLOBAL 1")
+  end
   append(out, "#define RK_LANES %d", lanes)
   if symbol then
     append(out, "#define %s %s", symbol_macro, symbol)
@@ -86,9 +89,8 @@ function M.global(def)
   append_head(out, 2)
   types.append_params(out, def, "static")
   append(out, "#define RK_FOR_GRID(i, count) \\")
-  append(out, "  for (rk_u64 i = (rk_u64)rk_port->block() * rk_lanes() + rk_lane(); \\")
-  append(out, "       i < (rk_u64)(count); i += (rk_u64)rk_port->blocks() * rk_lanes())")
-  append(out, "#define rk_block_sync() rk_lane_sync()")
+  append(out, "  for (rk_u64 i = (rk_u64)rk_block() * rk_lanes() + rk_lane(); \\")
+  append(out, "       i < (rk_u64)(count); i += (rk_u64)rk_blocks() * rk_lanes())")
   types.append_source(out, def)
   append(out, "static void rk_run(const void *params) {")
   append(out, "  const rk_params *rk_in = (const rk_params *)params;")

@@ -71,6 +71,7 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
   uint32_t entries = (uint32_t)rk_u64_next_pow2(rt->actor_capacity) * 2u;
   p->grid_address = place(at, sizeof(rk_abi_grid));
   p->grid.blocks = place(at, sizeof(rk_abi_block) * rt->block_count);
+  p->grid.gangs = place(at, sizeof(rk_abi_gang) * rt->block_count);
   p->grid.actors = place(at, sizeof(rk_abi_actor) * rt->actor_capacity);
   p->grid.ctrls = place(at, sizeof(rk_abi_ctrl) * rt->actor_capacity);
   p->grid.telemetry = place(at, sizeof(rk_abi_telemetry) * rt->actor_capacity);

@@ -80,7 +80,8 @@ struct rk_actor {
   char *name;
   rk_kernel *kernel;
   const rk_loaded *loaded;
-  uint32_t block; /* that serves it */
+  uint32_t block;  /* that serves it */
+  uint32_t blocks; /* that run its handlers: `block` and those after it */
   rk_abi_link *link;
   uint64_t memory; /* rings, routes and state: one piece of the arena */
   size_t memory_bytes;

@@ -51,16 +51,19 @@ static void describe(const rk_actor *actor, const pieces *p, rk_abi_actor *line)
       .block = actor->block,
       .id = actor->id,
       .out_limit_msgs = actor->mailbox_limit,
+      .blocks = actor->blocks,
   };
 }
 
 static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
                          const rk_launch_options *options, rk_error *err)
 {
-  if (options->grid > 1) {
+  if (options->grid > rt->block_count) {
     return rk_error_set(err, RK_EUNSUPPORTED,
-                        "launch '%s': grid = %u: an actor is served by one block on this backend",
-                        kernel->name, options->grid);
+                        "launch '%s': grid = %u, but this runtime has %u block%s; ask for fewer or "
+                        "open it with more",
+                        kernel->name, options->grid, rt->block_count,
+                        rt->block_count == 1 ? "" : "s");
   }
   if (options->queue > RK_QUEUE_MAX_MSGS) {
     return rk_error_set(err, RK_EINVAL, "launch '%s': queue: 1..%u, got %u", kernel->name,
@@ -133,7 +136,7 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   if (rc != RK_OK) {
     goto fail;
   }
-  rt->next_block = (actor->block + 1u) % rt->block_count;
+  rt->next_block = (actor->block + actor->blocks) % rt->block_count;
   rk_actor_retain(actor); /* the registry's */
   rt->stats.launched += 1;
   rt->stats.actors += 1;
@@ -198,6 +201,7 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   actor->kernel = rk__kernel_retain(kernel);
   actor->loaded = loaded;
   actor->inactive = use->inactive;
+  actor->blocks = use->grid != 0 ? use->grid : 1;
   actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;
   actor->mailbox_limit = actor->queue > loaded->def.burst ? actor->queue : loaded->def.burst;
   actor->urgent_limit = actor->queue < RK_URGENT_MAX_MSGS ? actor->queue : RK_URGENT_MAX_MSGS;

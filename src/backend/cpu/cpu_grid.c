@@ -29,6 +29,7 @@ static const rk_ctx_api ctx_api = {
     .sent_at = rkd_ctx_sent_at,
     .fail = rkd_ctx_fail,
     .stop = rkd_ctx_stop,
+    .meet = rkd_gang_meet,
 };
 
 static void run_block(void *arg)
@@ -41,6 +42,7 @@ static void run_block(void *arg)
   /* without it a stack overflow is reported less well, no more */
   (void)rk_crash_thread_begin(NULL);
   block->ctx.api = &ctx_api;
+  block->lent.api = &ctx_api;
   rkd_block_serve(block, (rk_u64)(rk_uptr)grid, worker->index);
   rk_team_close(worker->team);
   worker->team = NULL;

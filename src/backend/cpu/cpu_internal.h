@@ -24,6 +24,7 @@ typedef struct rk_cpu_worker { /* one block */
   rk_thread *thread;
   rk_team *team; /* made when the first many-lane handler runs */
   uint32_t index;
+  uint32_t member, members; /* among the blocks that run the handler */
 } rk_cpu_worker;
 
 struct rk_backend_module {

@@ -66,6 +66,12 @@ int rk_port_team_run(rk_u32 lanes, void (*run)(void *arg, rk_u32 lane), void *ar
   return rk_team_run(worker->team, lanes, run, arg, NULL);
 }
 
+void rk_port_members(rk_u32 member, rk_u32 members)
+{
+  rk__cpu_worker->member = member;
+  rk__cpu_worker->members = members;
+}
+
 /* Which handler runs for which actor on this thread; names are looked up only if it crashes. */
 static _Thread_local rk_u64 running_handler;
 static _Thread_local const rk_abi_actor *running_actor;
@@ -127,11 +133,11 @@ static rk_u32 ballot(int predicate)
 }
 static rk_u32 block_number(void)
 {
-  return rk__cpu_worker != NULL ? rk__cpu_worker->index : rk__cpu_block;
+  return rk__cpu_worker != NULL ? rk__cpu_worker->member : rk__cpu_block;
 }
 static rk_u32 block_count(void)
 {
-  return rk__cpu_worker != NULL ? rk__cpu_worker->backend->blocks : rk__cpu_blocks;
+  return rk__cpu_worker != NULL ? rk__cpu_worker->members : rk__cpu_blocks;
 }
 
 const rk_port_api rk__cpu_port_api = {
