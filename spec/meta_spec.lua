@@ -53,6 +53,10 @@ describe("meta files", function()
     assert.same(keys(rk), all)
   end)
 
+  it("list the methods of a running supervisor", function()
+    assert.same(keys(require("ringkernel.supervision").methods), (names_of("supervision")))
+  end)
+
   it("list what message types and loops have", function()
     local Type = rk.message("Meta", { { "x", "u8" } })
     local methods, fields = names_of("message")

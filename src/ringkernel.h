@@ -211,29 +211,57 @@ RK_API int rk_actor_deactivate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_terminate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_restart(rk_actor *actor, bool keep_state, rk_error *err);
 
+/* Ends of a life for supervisors. REST ends this life of the actor with its stop handler and keeps
+ * the actor: queue, name, routes; rk_actor_restart begins the next life. TERMINATE ends the actor.
+ * The KILL forms run no stop handler. */
+typedef enum rk_actor_end_how {
+  RK_END_REST,
+  RK_END_REST_KILL,
+  RK_END_TERMINATE,
+  RK_END_KILL
+} rk_actor_end_how;
+/* Asks for it and does not wait: RK_EVENT_STOPPED with *id, or RK_EVENT_ENDED, tells that it is
+ * done. full, terminated, device_lost, closed. Threads: the runtime's. */
+RK_API int rk_actor_end(rk_actor *actor, rk_actor_end_how how, uint64_t *id, rk_error *err);
+/* Gives an actor up whose block does not answer: it counts as ended from now on, and begins anew
+ * (rk_actor_restart) on the next block. The handler that runs goes on until it returns. Threads:
+ * the runtime's. */
+RK_API int rk_actor_abandon(rk_actor *actor, rk_error *err);
+/* Asks the actor's block for a sign of life and does not wait; *answered counts the answers so far
+ * to the newest request at each time. full, terminated, device_lost, closed. Threads: the
+ * runtime's. */
+RK_API int rk_actor_beat(rk_actor *actor, uint64_t *answered, rk_error *err);
+/* Whether the runtime can go on: closed, device_lost, forked. Threads: the runtime's. */
+RK_API int rk_runtime_health(rk_runtime *rt, rk_error *err);
+/* A stamp of the runtime's clock. Threads: any. */
+RK_API uint64_t rk_runtime_stamp(rk_runtime *rt);
+
 /* What may happen to actors. */
 typedef enum rk_event_kind {
   RK_EVENT_FAILURE,     /* a handler failed with `code` */
   RK_EVENT_ENDED,       /* `reason`: "normal" by itself, "terminated" when asked to */
   RK_EVENT_DEAD_LETTER, /* `message` is its id, `actor` the receiver if it lives */
   RK_EVENT_REGISTER,    /* `actor` has its name now */
-  RK_EVENT_UNREGISTER   /* it gives its name back */
+  RK_EVENT_UNREGISTER,  /* it gives its name back */
+  RK_EVENT_STOPPED      /* rk_actor_end was answered: `message` is what it gave, `code` its error */
 } rk_event_kind;
 
 typedef struct rk_event {
   rk_event_kind kind;
-  rk_actor *actor; /* NULL, or to be given back with rk_actor_release */
+  rk_actor *actor;   /* NULL, or to be given back with rk_actor_release */
+  uint64_t actor_id; /* its id then: another one after it has begun anew */
   int code;
   const char *reason; /* static text, or NULL */
   uint64_t message;
   uint64_t hlc; /* when the host learned of it */
 } rk_event;
 
-/* From now on keeps events of the kinds whose bits are set in `kinds`, at most 4096 of them. */
+/* From now on keeps events of the kinds whose bits are set in `kinds`: at most 4096 of them, and of
+ * failures and ends one more for each actor there can be. */
 RK_API void rk_runtime_events_want(rk_runtime *rt, uint32_t kinds);
 /* Takes the oldest event; false when there is none. */
 RK_API bool rk_runtime_event_next(rk_runtime *rt, rk_event *out);
-/* "failure", "ended", "dead_letter", "register", "unregister". Threads: any. */
+/* "failure", "ended", "dead_letter", "register", "unregister", "stopped". Threads: any. */
 RK_API const char *rk_event_name(rk_event_kind kind);
 
 /* Finds a living actor by exact name, by id, or the first by name that fits a pattern (`*` within a

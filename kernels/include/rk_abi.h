@@ -304,6 +304,11 @@ enum {
 
 #define RK_CREATE_ACTIVATE 1u    /* flag of CREATE_ACTOR */
 #define RK_RESTART_KEEP_STATE 1u /* flag of RESTART_ACTOR */
+#define RK_DESTROY_KILL 1u       /* flag of DESTROY_ACTOR: without its stop handler */
+/* Flags of DEACTIVATE_ACTOR. END, in any living state: this life ends with its stop handler, the
+ * queue and the routes stay, RESTART_ACTOR begins the next life. KILL: without the handler. */
+#define RK_DEACTIVATE_END 1u
+#define RK_DEACTIVATE_KILL 2u
 
 /* States of an actor as the grid sees them. */
 #define RK_STATE_NONE 0u

@@ -241,6 +241,19 @@ RK_SLOW_FN void rkd_command_restart(rk_block *b, rk_abi_actor *a, const rk_abi_c
   rkd_answer(b, RK_RSP_ACTOR_RESTARTED, cmd, a, rkd_activate(b, a));
 }
 
+/* Ends a life of the actor but not the actor: see RK_DEACTIVATE_END. */
+RK_SLOW_FN void rkd_command_end_life(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
+  if (a->started != 0u && def->on_stop != 0u && (cmd->flags & RK_DEACTIVATE_KILL) == 0u) {
+    rkd_edge_handler(b, a, def, RK_HANDLER_STOP);
+  }
+  a->started = 0u;
+  rkd_routes_give_back(b, a, def);
+  rkd_set_life(b, a, RK_STATE_DEACTIVATED);
+  rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
+}
+
 /* Copies state out (SNAPSHOT_ACTOR) or in (RESTORE_STATE) at a message boundary: between two
  * handlings nothing else touches it. */
 RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
@@ -339,6 +352,9 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
   }
   switch (cmd->code) {
     case RK_CMD_DESTROY_ACTOR:
+      if ((cmd->flags & RK_DESTROY_KILL) != 0u) {
+        a->started = 0u; /* nothing to stop */
+      }
       rkd_close_begin(b, a, cmd->cmd_id, RK_RSP_ACTOR_DESTROYED);
       break;
     case RK_CMD_FINALIZE_MIGRATION:
@@ -364,7 +380,9 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
       break;
     case RK_CMD_DEACTIVATE_ACTOR:
     case RK_CMD_BEGIN_QUIESCE:
-      if (life != RK_STATE_ACTIVE) {
+      if (cmd->code == RK_CMD_DEACTIVATE_ACTOR && (cmd->flags & RK_DEACTIVATE_END) != 0u) {
+        rkd_command_end_life(b, a, cmd);
+      } else if (life != RK_STATE_ACTIVE) {
         rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVALID_STATE);
       } else {
         rkd_set_life(b, a, RK_STATE_DEACTIVATED);

@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
---- Events of a runtime: `rt:on(name, fn)`, where name is failure, ended, dead_letter, register or
--- unregister.
+--- Events of a runtime: `rt:on(name, fn)`.
 --
--- The C core queues what happens to actors, of the kinds that somebody listens to. Functions run
--- inside poll, drain and calls that wait, in the order of events; errors in them become warnings.
+-- The C core queues what happens to actors, of the kinds that somebody listens to: failure, ended,
+-- dead_letter, register, unregister, stopped. Supervisors (supervision.lua) tell of restart,
+-- escalation and quarantine by M.emit, and so may any module that has actors of its own. Functions
+-- run inside poll, drain and calls that wait, in the order of events; errors in them become
+-- warnings.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
@@ -11,12 +13,15 @@ local hosted = require "ringkernel.hosted"
 
 local Runtime = core.methods "runtime"
 
+local M = {}
+
 local KNOWN = { failure = true, ended = true, dead_letter = true, register = true,
-  unregister = true }
+  unregister = true, stopped = true, restart = true, escalation = true, quarantine = true }
 
 local listeners = setmetatable({}, { __mode = "k" }) -- runtime -> event -> list of functions
 
-local function tell(rt, event)
+--- Tells those who listen of an event made in Lua: { event =, actor =, ... }. It gets a stamp.
+function M.emit(rt, event)
   local list = listeners[rt] and listeners[rt][event.event]
   if not list then
     return
@@ -24,6 +29,7 @@ local function tell(rt, event)
   if event.event == "failure" and event.actor then
     event.reason = hosted.reason(event.actor) or event.reason
   end
+  event.hlc = event.hlc or core.stamp(rt) or nil
   for _, fn in ipairs(table.move(list, 1, #list, 1, {})) do -- it may listen no more, or anew
     local ok, text = xpcall(fn, debug.traceback, event)
     if not ok then
@@ -43,7 +49,7 @@ local function want(rt)
   local weak = setmetatable({ rt = rt }, { __mode = "v" })
   core.events_want(rt, names, function(event)
     if weak.rt then
-      tell(weak.rt, event)
+      M.emit(weak.rt, event)
     end
   end)
 end
@@ -85,4 +91,4 @@ function Runtime:on(event, fn)
   return setmetatable({ rt = self, event = event, fn = fn }, Listener)
 end
 
-return Runtime
+return M

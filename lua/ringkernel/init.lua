@@ -20,6 +20,7 @@ local supervisor = require "ringkernel.supervisor"
 require "ringkernel.actor"
 require "ringkernel.events"
 require "ringkernel.runtime"
+require "ringkernel.supervision"
 
 local M = {
   _VERSION = "ringkernel " .. core.version,

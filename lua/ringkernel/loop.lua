@@ -138,6 +138,10 @@ function Hub:pump()
         end
       end
     end
+    local timer = self.rt:timeout() -- deadlines of supervisors
+    if timer and timer > 0 and (not nearest or now + timer < nearest) then
+      nearest = now + timer
+    end
   until not self.is_kicked or not core.is_open(self.rt)
   self.is_pumping = false
   if self.count == 0 or not core.is_open(self.rt) then

@@ -20,7 +20,8 @@ local AUTO_SHUTDOWNS = { "never", "any_significant", "all_significant" }
 local OPTIONS = { strategy = true, intensity = true, period = true, auto_shutdown = true,
   children = true }
 local CHILD_OPTIONS = { id = true, start = true, restart = true, shutdown = true, type = true,
-  significant = true }
+  significant = true, state = true, heartbeat = true, quarantine = true, launch = true }
+local STATES = { "reset", "keep" }
 
 local Specification = { __name = "ringkernel.supervisor", __index = {} }
 
@@ -117,6 +118,34 @@ local function check_significant(mistakes, at, options, restart, auto_shutdown)
   return true
 end
 
+--- Options that only actors of a definition have: what a restart does to the state, how often to
+-- ask for a sign of life, after how many failures a message is not sent again, how to launch.
+local function check_actor(mistakes, at, options, out)
+  local kernel = is_kernel(options.start)
+  for _, key in ipairs { "state", "heartbeat", "launch" } do
+    if options[key] ~= nil and options.start ~= nil and not kernel then
+      add(mistakes, at, "option '%s': means something only to a kernel definition", key)
+    end
+  end
+  out.state = choice(mistakes, at, options, "state", STATES)
+  out.quarantine = whole(mistakes, at, options, "quarantine", 1)
+  local every = options.heartbeat
+  if every ~= nil and (type(every) ~= "number" or not (every > 0 and every < math.huge)) then
+    add(mistakes, at, "option 'heartbeat': seconds (more than 0) expected, got %s",
+      check.describe(every))
+  end
+  out.heartbeat = every
+  local launch = options.launch
+  if launch ~= nil and (type(launch) ~= "table" or debug.getmetatable(launch)) then
+    add(mistakes, at, "option 'launch': a table of options of rt:launch expected, got %s",
+      check.describe(launch))
+  elseif launch ~= nil and launch.name ~= nil then
+    add(mistakes, at, "option 'launch': an actor is called as its child is: no 'name' expected")
+  end
+  out.launch = launch
+  return out
+end
+
 local function check_child(mistakes, at, options, auto_shutdown)
   if type(options) ~= "table" or debug.getmetatable(options) then
     add(mistakes, at, "a table of options expected, got %s", check.describe(options))
@@ -141,14 +170,14 @@ local function check_child(mistakes, at, options, auto_shutdown)
   local kind = choice(mistakes, at, options, "type", TYPES,
     M.is_supervisor(start) and "supervisor" or "worker")
   local restart = choice(mistakes, at, options, "restart", RESTARTS, "permanent")
-  return {
+  return check_actor(mistakes, at, options, {
     id = id,
     start = start,
     restart = restart,
     shutdown = check_shutdown(mistakes, at, options.shutdown, kind),
     type = kind,
     significant = check_significant(mistakes, at, options, restart, auto_shutdown),
-  }
+  })
 end
 
 local function check_children(mistakes, list, strategy, auto_shutdown)

@@ -172,6 +172,7 @@ function M.new(engine, spec, id)
     spec = spec,
     id = id,
     children = children.new(),
+    seats = {},            -- the world's: what it keeps of children between their lives
     template = nil,        -- of simple_one_for_one
     lives = {},            -- of its children that are alive: life -> true
     life = nil,            -- its own

@@ -56,6 +56,8 @@ typedef struct lrk_runtime {
   uint32_t parked;          /* coroutines that a loop keeps waiting for this runtime */
   rk_runtime_info info;
   uint16_t node;
+  uint64_t timer_ns;   /* when the timer's function is due, of the monotonic clock; 0: never */
+  bool watches_device; /* the timer's function wants to hear when the device is lost */
   bool is_dispatching; /* a subscriber's function is running */
   bool has_leftovers;  /* callbacks may be due without any new arrival */
   bool is_stalled;     /* a Lua actor waits for room at a receiver: nothing will tell of it */
@@ -69,7 +71,8 @@ enum {
   LRK_RT_KICK,
   LRK_RT_EVENTS,
   LRK_RT_HOSTED,
-  LRK_RT_VALUES = LRK_RT_HOSTED
+  LRK_RT_TIMER,
+  LRK_RT_VALUES = LRK_RT_TIMER
 };
 
 typedef struct lrk_actor {
@@ -201,6 +204,17 @@ extern const luaL_Reg lrk_runtime_functions[];
  */
 size_t lrk_hosted_dispatch(lua_State *L, int index);
 extern const luaL_Reg lrk_hosted_functions[];
+
+/* ---- lrk_life.c ------------------------------------------------------------------------------ */
+
+/* Nanoseconds until there is work of which the descriptor does not tell: the runtime's timer, a
+ * stalled Lua actor; UINT64_MAX: never. */
+uint64_t lrk_quiet_left(const lrk_runtime *self);
+/* Pushes what rt:timeout() answers. */
+void lrk_push_timeout(lua_State *L, const lrk_runtime *self);
+/* Runs the timer's function if it is due; the runtime is at `index`. Returns whether it counts. */
+size_t lrk_run_timer(lua_State *L, int index, lrk_runtime *self);
+extern const luaL_Reg lrk_life_functions[];
 
 /* ---- lrk_registry.c -------------------------------------------------------------------------- */
 

@@ -186,6 +186,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_setfuncs(L, lrk_hlc_functions, 0);
   luaL_setfuncs(L, lrk_kernel_functions, 0);
   luaL_setfuncs(L, lrk_runtime_functions, 0);
+  luaL_setfuncs(L, lrk_life_functions, 0);
   luaL_setfuncs(L, lrk_actor_functions, 0);
   luaL_setfuncs(L, lrk_hosted_functions, 0);
   lua_pushliteral(L, RK_VERSION);

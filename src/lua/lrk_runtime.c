@@ -243,17 +243,11 @@ static int runtime_events(lua_State *L)
   return 1;
 }
 
-/* rt:timeout(): seconds after which there is work although the descriptor may be silent, else nil. */
+/* rt:timeout(): seconds until there is work although the descriptor may be silent, or nil. */
 static int runtime_timeout(lua_State *L)
 {
   const lrk_runtime *self = lrk_check_runtime(L, 1);
-  if (self->rt == NULL || self->has_leftovers) {
-    lua_pushinteger(L, 0);
-  } else if (self->is_stalled) {
-    lua_pushnumber(L, LRK_STALL_SECONDS);
-  } else {
-    lua_pushnil(L);
-  }
+  lrk_push_timeout(L, self);
   return 1;
 }
 
@@ -293,8 +287,9 @@ static void tell(lua_State *L, int index, lrk_runtime *self, const rk_event *eve
     lua_settop(L, top);
     return;
   }
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 8);
   if (event->actor != NULL) {
+    set_u64(L, "actor_id", event->actor_id);
     lua_pushstring(L, rk_actor_name(event->actor));
     lua_setfield(L, -2, "name");
     lrk_push_actor(L, index, event->actor, 0); /* takes the reference */
@@ -343,6 +338,7 @@ size_t lrk_runtime_dispatch(lua_State *L, int index)
       break;
     }
   }
+  calls += lrk_run_timer(L, index, self);
   while (self->rt != NULL && (sub = rk_runtime_next_ready(self->rt)) != NULL) {
     rk_received received;
     const char *topic = NULL;
@@ -447,7 +443,7 @@ static int core_events_want(lua_State *L)
   luaL_checktype(L, 3, LUA_TFUNCTION);
   uint32_t kinds = 0;
   for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; ++i) {
-    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_UNREGISTER; ++kind) {
+    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_STOPPED; ++kind) {
       if (strcmp(rk_event_name((rk_event_kind)kind), lua_tostring(L, -1)) == 0) {
         kinds |= 1u << kind;
       }
@@ -475,11 +471,8 @@ static int core_wait(lua_State *L)
     lua_pushboolean(L, 1);
     return 1;
   }
-  const uint64_t stall_ns = (uint64_t)(LRK_STALL_SECONDS * 1e9);
-  if (self->is_stalled && timeout_ns > stall_ns) {
-    timeout_ns = stall_ns;
-  }
-  int status = rk_runtime_wait(self->rt, timeout_ns);
+  uint64_t quiet_ns = lrk_quiet_left(self);
+  int status = rk_runtime_wait(self->rt, quiet_ns < timeout_ns ? quiet_ns : timeout_ns);
   self->arrivals += status == RK_OK; /* it has drained something already */
   lrk_runtime_kick(L, self, 1);
   return lrk_result(L, status, NULL);

@@ -245,13 +245,7 @@ static int actor_events(lua_State *L)
 static int actor_timeout(lua_State *L)
 {
   const lrk_actor *self = lrk_check_actor(L, 1);
-  if (self->home->rt == NULL || self->home->has_leftovers) {
-    lua_pushinteger(L, 0);
-  } else if (self->home->is_stalled) {
-    lua_pushnumber(L, LRK_STALL_SECONDS);
-  } else {
-    lua_pushnil(L);
-  }
+  lrk_push_timeout(L, self->home);
   return 1;
 }
 

@@ -36,13 +36,14 @@ static uint64_t write_record(rk_runtime *rt, uint32_t block, uint32_t to,
   return cmd.cmd_id;
 }
 
-bool rk__command_post(rk_runtime *rt, uint32_t block, const rk_abi_command *command)
+uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
+                          const rk_abi_command *command)
 {
-  if (rkd_ring_free(&rt->blocks[block].tx, 1u) < 1u) {
-    return false;
+  uint32_t units = rkd_units((uint32_t)sizeof(*command));
+  if (rkd_ring_free(&rt->blocks[block].tx, units) < units) {
+    return 0;
   }
-  (void)write_record(rt, block, 0u, command, NULL, 0);
-  return true;
+  return write_record(rt, block, to, command, NULL, 0);
 }
 
 int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,

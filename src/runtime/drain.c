@@ -32,10 +32,16 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response)
       rk__actor_ended(actor, response->ended, response->cmd_id != 0);
     } else if (response->code == RK_RSP_ACTOR_FAILED) {
       rk__actor_failed(actor, response->error_code);
+    } else if (rk__actor_answered(actor, response)) {
+      if (response->flags == RK_STATE_DEACTIVATED) {
+        actor->life = response->flags;
+      }
     } else if (response->flags != RK_STATE_NONE && response->cmd_id != 0) {
       actor->life = response->flags;
       rk__hosted_changed(actor);
     }
+  } else if (response->code == RK_RSP_ACTOR_DESTROYED) {
+    rk__slot_came_back(rt, response->actor, response->ended);
   }
   if (rt->pending != NULL && response->cmd_id == rt->pending->cmd_id) {
     rt->pending->answer = *response;

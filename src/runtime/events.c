@@ -22,7 +22,9 @@ void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, co
   if ((rt->events_wanted >> kind & 1u) == 0u || rt->closing) {
     return;
   }
-  if (rt->event_count >= EVENTS_MAX) {
+  /* Whoever supervises must hear of every end: an actor has few between two looks at the queue. */
+  bool is_end = kind == RK_EVENT_FAILURE || kind == RK_EVENT_ENDED || kind == RK_EVENT_STOPPED;
+  if (rt->event_count >= EVENTS_MAX + (is_end ? 2u * rt->actor_capacity : 0u)) {
     rt->stats.events_dropped += 1;
     return;
   }
@@ -34,6 +36,7 @@ void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, co
   *queued = (rk_queued_event){
       .event = {.kind = kind,
                 .actor = actor != NULL ? rk_actor_retain(actor) : NULL,
+                .actor_id = actor != NULL ? actor->id : 0,
                 .code = code,
                 .reason = reason,
                 .message = message,
@@ -75,6 +78,7 @@ void rk__events_close(rk_runtime *rt)
 
 const char *rk_event_name(rk_event_kind kind)
 {
-  static const char *const names[] = {"failure", "ended", "dead_letter", "register", "unregister"};
+  static const char *const names[] = {"failure",  "ended",      "dead_letter",
+                                      "register", "unregister", "stopped"};
   return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }

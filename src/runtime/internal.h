@@ -107,6 +107,10 @@ struct rk_actor {
   rk_actor *next_hosted; /* of those that have some; retained */
   bool is_hosted_listed;
   bool is_refusing; /* a refusal is on its way to its block */
+  uint64_t end_cmd;  /* the newest of rk_actor_end, and of rk_actor_beat */
+  uint64_t beat_cmd;
+  uint64_t beats; /* of the latter that were answered */
+  bool abandoned; /* its block may still run a handler of its last life */
 };
 
 /* Correlations of calls carry this bit, so that a reply that comes after its call was given up is
@@ -305,6 +309,9 @@ void rk__slot_give(rk_runtime *rt, uint32_t slot);
  * rk_abi_response. */
 void rk__slot_retire(rk_runtime *rt, const rk_actor *actor, uint64_t ended);
 void rk__slots_reap(rk_runtime *rt);
+/* The slot stays taken until its block says that the actor of this reference has ended. */
+int rk__slot_abandon(rk_runtime *rt, const rk_actor *actor, rk_error *err);
+void rk__slot_came_back(rk_runtime *rt, uint32_t reference, uint64_t ended);
 /* A block's answer about a slot. Called by drain. */
 void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error);
 
@@ -325,6 +332,11 @@ void rk__actor_failed(rk_actor *actor, int code);
  * routes. */
 int rk__actor_relaunch(rk_actor *actor, rk_error *err);
 int rk__actor_check(const rk_actor *actor, rk_error *err);
+
+/* ---- end.c ---- */
+/* The answer to a command that nobody waits for; false if it is another one. Called by drain. */
+bool rk__actor_answered(rk_actor *actor, const rk_abi_response *response);
+
 const char *rk__life_name(uint32_t life);
 
 /* ---- registry.c ---- */
@@ -340,8 +352,9 @@ int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_comman
 /* The same with bytes behind the command: line 0 of an actor for CREATE_ACTOR. */
 int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
                      const void *data, uint32_t bytes, rk_abi_response *answer, rk_error *err);
-/* Sends and does not wait; false when there is no room now. */
-bool rk__command_post(rk_runtime *rt, uint32_t block, const rk_abi_command *command);
+/* Sends and does not wait; returns the command's id, 0 when there is no room now. */
+uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
+                          const rk_abi_command *command);
 
 /* ---- drain.c ---- */
 size_t rk__drain(rk_runtime *rt);

@@ -241,5 +241,8 @@ int rk__actor_relaunch(rk_actor *actor, rk_error *err)
   actor->hoard = 0;
   actor->burst_in = 0;
   actor->last_error = 0;
-  return bring_up(actor, (int32_t)actor->block, &made, err);
+  uint32_t block = actor->abandoned ? (actor->block + 1u) % rt->block_count : actor->block;
+  rc = bring_up(actor, (int32_t)block, &made, err);
+  actor->abandoned = actor->abandoned && rc != RK_OK;
+  return rc;
 }

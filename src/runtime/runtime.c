@@ -30,6 +30,16 @@ int rk__runtime_check(const rk_runtime *rt, rk_error *err)
   return rc;
 }
 
+int rk_runtime_health(rk_runtime *rt, rk_error *err)
+{
+  return rk__runtime_check(rt, err);
+}
+
+uint64_t rk_runtime_stamp(rk_runtime *rt)
+{
+  return rk_hlc_tick(&rt->clock);
+}
+
 static void free_loaded(rk_runtime *rt)
 {
   size_t cursor = 0;

@@ -117,6 +117,37 @@ void rk__slot_retire(rk_runtime *rt, const rk_actor *actor, uint64_t ended)
   rt->retired_tail = &retired->next;
 }
 
+int rk__slot_abandon(rk_runtime *rt, const rk_actor *actor, rk_error *err)
+{
+  rk_retired *retired = rk_alloc(sizeof(*retired));
+  if (retired == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "give up '%s': out of memory", actor->name);
+  }
+  *retired = (rk_retired){
+      .slot = actor->slot,
+      .block = actor->block,
+      .memory = actor->memory,
+      .memory_bytes = actor->memory_bytes,
+  };
+  rt->retired_slot[actor->slot] = retired;
+  return RK_OK;
+}
+
+void rk__slot_came_back(rk_runtime *rt, uint32_t reference, uint64_t ended)
+{
+  uint32_t slot = reference & RK_ID_SLOT_MASK;
+  rk_retired *retired = slot < rt->actor_capacity ? rt->retired_slot[slot] : NULL;
+  if (retired == NULL || retired->ended != 0) {
+    return;
+  }
+  rk_fence_seq_cst(); /* as in rk__slot_retire */
+  rt->retired_slot[slot] = NULL;
+  retired->ended = ended;
+  retired->next = NULL;
+  *rt->retired_tail = retired;
+  rt->retired_tail = &retired->next;
+}
+
 /* Partner: rkd_quiesce. */
 static bool is_past(const rk_runtime *rt, const rk_retired *retired)
 {
@@ -134,7 +165,7 @@ static bool is_past(const rk_runtime *rt, const rk_retired *retired)
 static bool ask(rk_runtime *rt, rk_retired *retired)
 {
   rk_abi_command command = {.code = RK_CMD_FREE_SLOT, .param1 = retired->slot};
-  if (!rk__command_post(rt, retired->block, &command)) {
+  if (rk__command_post(rt, retired->block, 0u, &command) == 0) {
     return false;
   }
   rt->retired_slot[retired->slot] = retired;

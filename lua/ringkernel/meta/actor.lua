@@ -166,7 +166,7 @@ function actor:pollfd() end
 ---@return string "r"
 function actor:events() end
 
----@return integer?
+---@return number?
 function actor:timeout() end
 
 return actor

@@ -108,6 +108,10 @@ function ringkernel.global(options) end
 ---@field shutdown? number | "infinity" | "brutal_kill" seconds, 5; supervisor: "infinity"
 ---@field type? "worker" | "supervisor" default: what `start` is
 ---@field significant? boolean its end may end the supervisor, see auto_shutdown
+---@field state? "reset" | "keep" of a definition: what a restart does to the state, "reset"
+---@field heartbeat? number of a definition: seconds; one without an answer in time is a failure
+---@field launch? ringkernel.launch_options of a definition; without a name: that is the id
+---@field quarantine? integer failures after which the same message is not sent again, 3
 
 ---Makes a specification of supervised children, in the terms of Erlang/OTP. Raises one error that
 ---names every mistake. Specifications nest and can be used more than once.

@@ -146,9 +146,16 @@ function runtime:poll(timeout) end
 ---@return ringkernel.code? code closed
 function runtime:drain() end
 
+---@alias ringkernel.event_name
+---| "failure" | "ended" | "dead_letter" | "register" | "unregister" | "stopped"
+---| "restart" | "escalation" | "quarantine"
+
 ---@class ringkernel.event
 ---@field event string
+---@field id string? of restart, escalation, quarantine: the child's
+---@field supervisor string? of those: the name of its supervisor
 ---@field actor ringkernel.actor?
+---@field actor_id integer? of the actor then: it has another one after it has begun anew
 ---@field name string? of the actor
 ---@field code integer of a failure, else 0
 ---@field reason string?
@@ -159,11 +166,22 @@ function runtime:drain() end
 ---@field close fun(self: ringkernel.listener): true the function is not called any more
 
 ---Calls `fn` for each event of that name, in order, inside poll, drain and calls that wait. Events
----that nobody listens to are not kept; more than 4096 waiting are counted and dropped.
----@param event "failure"|"ended"|"dead_letter"|"register"|"unregister"
+---that nobody listens to are not kept; more than 4096 waiting are counted and dropped (ends of
+---actors and failures are not). stopped: a supervisor ended a life of an actor that it may begin
+---again. restart, escalation, quarantine: of supervisors.
+---@param event ringkernel.event_name
 ---@param fn fun(event: ringkernel.event)
 ---@return ringkernel.listener
 function runtime:on(event, fn) end
+
+---Starts a tree of supervised children over actors of this runtime. Returns when all children have
+---started; nil if one did not: then those before it were stopped again.
+---@param tree ringkernel.supervisor
+---@param options? { name: string } name: what events call the top supervisor, "root"
+---@return ringkernel.supervision?
+---@return string? message
+---@return ringkernel.code? code that of the child that did not start: exists, compile, ...
+function runtime:supervise(tree, options) end
 
 ---Ends the running generation of the grid at a message boundary and begins the next. Actors, their
 ---queues, state and routes stay. Happens by itself where new code or memory needs it.
@@ -183,8 +201,9 @@ function runtime:pollfd() end
 ---@return string "r"
 function runtime:events() end
 
----0 if there is work although the descriptor may be silent, else nil.
----@return integer?
+---0 if there is work although the descriptor may be silent, seconds until a deadline of a
+---supervisor, or nil.
+---@return number?
 function runtime:timeout() end
 
 ---backend, device_name, blocks, cluster (blocks in one, 1 where there are none), processors,
