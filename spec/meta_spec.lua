@@ -69,9 +69,10 @@ describe("meta files", function()
     end
   end)
 
-  it("list what functions of Lua actors are given", function()
+  it("list what contexts of Lua actors and watches have", function()
     local methods = names_of("context")
     assert.same(keys(require("ringkernel.hosted_context").methods), methods)
+    assert.same(keys(require("ringkernel.registry").methods), (names_of("watch")))
   end)
 
   it("list fields that are there", function()

@@ -250,6 +250,7 @@ typedef struct rk_event {
   rk_event_kind kind;
   rk_actor *actor;   /* NULL, or to be given back with rk_actor_release */
   uint64_t actor_id; /* its id then: another one after it has begun anew */
+  const char *name;  /* the actor's then, valid until the next event is taken */
   int code;
   const char *reason; /* static text, or NULL */
   uint64_t message;
@@ -270,6 +271,12 @@ RK_API const char *rk_event_name(rk_event_kind kind);
 RK_API rk_actor *rk_runtime_find(rk_runtime *rt, const char *name);
 RK_API rk_actor *rk_runtime_find_id(rk_runtime *rt, uint64_t id);
 RK_API rk_actor *rk_runtime_match(rk_runtime *rt, const char *pattern);
+/* Whether a name fits such a pattern; a level of `**` may be no level. Threads: any. */
+RK_API bool rk_name_fits(const char *pattern, const char *name);
+/* Gives a living actor another name, once: it is unregistered and registered anew. Errors: exists,
+ * invalid, invalid_state, terminated, out_of_memory. */
+#define RK_NAME_MAX_BYTES 200
+RK_API int rk_actor_rename(rk_actor *actor, const char *name, rk_error *err);
 /* Walks living actors in order of launch: start with *cursor = 0; retains; NULL at the end. */
 RK_API rk_actor *rk_runtime_next_actor(rk_runtime *rt, uint64_t *cursor);
 

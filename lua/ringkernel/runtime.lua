@@ -1,25 +1,30 @@
 -- SPDX-License-Identifier: MIT
---- The Lua half of class runtime: launching by stock name and of Lua actors, ports, and poll.
+--- The Lua half of class runtime: launching by stock name, of Lua actors and with tags; what goes
+-- through the registry (registry.lua); ports; poll.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
 local hosted = require "ringkernel.hosted"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
+local registry = require "ringkernel.registry"
 
 local Runtime = core.methods "runtime"
 
 local launch, connect, disconnect = Runtime.launch, Runtime.connect, Runtime.disconnect
+local list_actors = Runtime.actors
+
+local function copy(options)
+  local out = {}
+  for key, value in pairs(options or {}) do
+    out[key] = value
+  end
+  return out
+end
 
 --- Launches a Lua actor; it becomes active when there is somebody to run its functions.
 local function launch_hosted(rt, definition, options)
-  local own, is_active = {}, true
-  if options ~= nil and type(options) ~= "table" then
-    return launch(rt, definition, options) -- which says what is wrong
-  end
-  for key, value in pairs(options or {}) do
-    own[key] = value
-  end
+  local own, is_active = copy(options), true
   if own.activate == nil or own.activate == true then
     own.activate = false
   else
@@ -45,10 +50,41 @@ function Runtime:launch(definition, options)
     end
     definition = found
   end
-  if type(definition) == "userdata" and definition.hosted ~= nil then
-    return launch_hosted(self, definition, options)
+  if options ~= nil and type(options) ~= "table" then
+    return launch(self, definition, options) -- which says what is wrong
   end
-  return launch(self, definition, options)
+  local tags
+  if options and options.tags ~= nil then
+    tags = registry.check_tags("launch: option 'tags'", options.tags)
+    options = copy(options)
+    options.tags = nil
+  end
+  local is_hosted = type(definition) == "userdata" and definition.hosted ~= nil
+  local actor, text, code, log = (is_hosted and launch_hosted or launch)(self, definition, options)
+  if actor then
+    registry.tag(self, actor, tags)
+  end
+  return actor, text, code, log
+end
+
+--- Living actors in the order of their launch: all, those whose name fits a pattern, or those that
+-- a query { name =, tag =, state = } describes.
+function Runtime:actors(query)
+  local list, text, code = list_actors(self)
+  if not list or query == nil then
+    return list, text, code
+  end
+  return registry.filter(self, list, query)
+end
+
+--- A copy of the tags that an actor was launched with, or nil.
+function Runtime:tags(actor)
+  return registry.tags(self, actor)
+end
+
+--- Calls fn(event) when an actor whose name fits the pattern is registered or unregistered.
+function Runtime:watch(pattern, fn)
+  return registry.watch(self, pattern, fn)
 end
 
 --- Ties a port to an actor. The ports of a Lua actor are the host's.

@@ -219,6 +219,7 @@ extern const luaL_Reg lrk_life_functions[];
 /* ---- lrk_registry.c -------------------------------------------------------------------------- */
 
 extern const luaL_Reg lrk_registry_methods[];
+extern const luaL_Reg lrk_registry_functions[];
 
 /* ---- lrk_actor.c ----------------------------------------------------------------------------- */
 

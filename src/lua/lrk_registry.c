@@ -348,6 +348,30 @@ static int runtime_command(lua_State *L)
   return 1;
 }
 
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* actor_rename(actor, name) -> true | nil, message, code */
+static int core_actor_rename(lua_State *L)
+{
+  const lrk_actor *self = lrk_check_actor(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  if (self->actor == NULL) {
+    return lrk_fail_released(L);
+  }
+  rk_error err = RK_ERROR_INIT;
+  return lrk_result(L, rk_actor_rename(self->actor, name, &err), &err);
+}
+
+/* name_fits(pattern, name) -> boolean */
+static int core_name_fits(lua_State *L)
+{
+  lua_pushboolean(L, rk_name_fits(luaL_checkstring(L, 1), luaL_checkstring(L, 2)));
+  return 1;
+}
+
+const luaL_Reg lrk_registry_functions[] = {
+    {"actor_rename", core_actor_rename}, {"name_fits", core_name_fits}, {NULL, NULL}};
+
 const luaL_Reg lrk_registry_methods[] = {
     {"launch", runtime_launch},
     {"find", runtime_find},

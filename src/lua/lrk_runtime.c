@@ -290,7 +290,7 @@ static void tell(lua_State *L, int index, lrk_runtime *self, const rk_event *eve
   lua_createtable(L, 0, 8);
   if (event->actor != NULL) {
     set_u64(L, "actor_id", event->actor_id);
-    lua_pushstring(L, rk_actor_name(event->actor));
+    lua_pushstring(L, event->name);
     lua_setfield(L, -2, "name");
     lrk_push_actor(L, index, event->actor, 0); /* takes the reference */
     lua_setfield(L, -2, "actor");

@@ -49,6 +49,7 @@ void rk__actor_unref(rk_actor *actor)
   rk_kernel_close(actor->kernel);
   rk_free(actor->ports);
   rk_free(actor->name);
+  rk_free(actor->former_name);
   rk__runtime_unref(actor->rt);
   rk_free(actor);
 }

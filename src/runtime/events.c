@@ -7,6 +7,8 @@
  */
 #include "runtime/internal.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 
 #define EVENTS_MAX 4096u
@@ -14,6 +16,7 @@
 struct rk_queued_event {
   rk_queued_event *next;
   rk_event event; /* its actor is retained */
+  char name[];
 };
 
 void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, const char *reason,
@@ -28,7 +31,9 @@ void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, co
     rt->stats.events_dropped += 1;
     return;
   }
-  rk_queued_event *queued = rk_alloc(sizeof(*queued));
+  const char *name = actor != NULL ? actor->name : "";
+  size_t bytes = strlen(name) + 1;
+  rk_queued_event *queued = rk_alloc(sizeof(*queued) + bytes);
   if (queued == NULL) {
     rt->stats.events_dropped += 1;
     return;
@@ -37,11 +42,13 @@ void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, co
       .event = {.kind = kind,
                 .actor = actor != NULL ? rk_actor_retain(actor) : NULL,
                 .actor_id = actor != NULL ? actor->id : 0,
+                .name = actor != NULL ? queued->name : NULL,
                 .code = code,
                 .reason = reason,
                 .message = message,
                 .hlc = rk_hlc_tick(&rt->clock)},
   };
+  memcpy(queued->name, name, bytes);
   *rt->events_tail = queued;
   rt->events_tail = &queued->next;
   rt->event_count += 1;
@@ -55,6 +62,8 @@ void rk_runtime_events_want(rk_runtime *rt, uint32_t kinds)
 bool rk_runtime_event_next(rk_runtime *rt, rk_event *out)
 {
   rk_queued_event *queued = rt->events;
+  rk_free(rt->event_taken);
+  rt->event_taken = queued;
   if (queued == NULL) {
     return false;
   }
@@ -64,7 +73,6 @@ bool rk_runtime_event_next(rk_runtime *rt, rk_event *out)
   }
   rt->event_count -= 1;
   *out = queued->event;
-  rk_free(queued);
   return true;
 }
 

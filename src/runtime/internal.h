@@ -100,6 +100,7 @@ struct rk_actor {
   rk_port *ports;    /* [port_count] */
   uint32_t hoard;    /* credits that senders' routes may hold while idle */
   uint32_t burst_in; /* largest burst of a route into it, ever */
+  char *former_name; /* before it was renamed; kept for who still has the pointer */
 
   /* hosted.c: messages it passed on to the host as they were sent */
   rk_mailbox passed_on;
@@ -266,6 +267,7 @@ struct rk_runtime {
 
   /* events */
   rk_queued_event *events, **events_tail;
+  rk_queued_event *event_taken; /* whose name the last event handed out refers to */
   uint32_t event_count;
   uint32_t events_wanted; /* bit k: events of kind k are kept */
 

@@ -74,8 +74,9 @@ static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
                         rt->block_count - 1u, options->block);
   }
   if (options->name != NULL) {
-    if (options->name[0] == '\0' || strlen(options->name) > 200) {
-      return rk_error_set(err, RK_EINVAL, "launch '%s': name: 1..200 bytes expected", kernel->name);
+    if (options->name[0] == '\0' || strlen(options->name) > RK_NAME_MAX_BYTES) {
+      return rk_error_set(err, RK_EINVAL, "launch '%s': name: 1..%d bytes expected", kernel->name,
+                          RK_NAME_MAX_BYTES);
     }
     if (rk_namemap_get(rt->by_name, options->name) != NULL) {
       return rk_error_set(err, RK_EEXISTS, "launch '%s': an actor named '%s' is alive",

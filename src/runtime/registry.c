@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err)
 {
   int rc = rk_namemap_put(rt->by_name, actor->name, actor, err);
@@ -24,6 +26,42 @@ void rk__registry_remove(rk_runtime *rt, rk_actor *actor)
   (void)rk_namemap_del(rt->by_name, actor->name);
   rt->by_slot[actor->slot] = NULL;
   rt->names[actor->slot] = NULL;
+}
+
+int rk_actor_rename(rk_actor *actor, const char *name, rk_error *err)
+{
+  rk_runtime *rt = actor->rt;
+  int rc = rk__actor_check(actor, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  if (name[0] == '\0' || strlen(name) > RK_NAME_MAX_BYTES) {
+    return rk_error_set(err, RK_EINVAL, "rename '%s': name: 1..%d bytes expected", actor->name,
+                        RK_NAME_MAX_BYTES);
+  }
+  if (actor->former_name != NULL) {
+    return rk_error_set(err, RK_EINVALID_STATE, "rename '%s': it was renamed once", actor->name);
+  }
+  if (rk_namemap_get(rt->by_name, name) != NULL) {
+    return rk_error_set(err, RK_EEXISTS, "rename '%s': an actor named '%s' is alive", actor->name,
+                        name);
+  }
+  char *copy = rk_strdup(name);
+  if (copy == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "rename '%s': out of memory", actor->name);
+  }
+  rc = rk_namemap_put(rt->by_name, copy, actor, err);
+  if (rc != RK_OK) {
+    rk_free(copy);
+    return rc;
+  }
+  rk__event(rt, RK_EVENT_UNREGISTER, actor, 0, NULL, 0);
+  (void)rk_namemap_del(rt->by_name, actor->name);
+  actor->former_name = actor->name; /* somebody may hold rk_actor_name's pointer */
+  actor->name = copy;
+  rt->names[actor->slot] = copy;
+  rk__event(rt, RK_EVENT_REGISTER, actor, 0, NULL, 0);
+  return RK_OK;
 }
 
 rk_actor *rk__registry_by_reference(rk_runtime *rt, uint32_t reference)
@@ -52,16 +90,18 @@ rk_actor *rk_runtime_find_id(rk_runtime *rt, uint64_t id)
                                         : retained(rk__registry_by_reference(rt, (uint32_t)id));
 }
 
-/* `*` any run without '/', `**` any run, `?` one character that is not '/'. Recursion is bounded by
- * the number of stars in the pattern. */
-static bool fits(const char *pattern, const char *name)
+/* Recursion is bounded by the number of stars in the pattern. */
+bool rk_name_fits(const char *pattern, const char *name)
 {
   for (; *pattern != '\0'; ++pattern, ++name) {
     if (*pattern == '*') {
       bool across = pattern[1] == '*';
       const char *rest = pattern + (across ? 2 : 1);
+      if (across && *rest == '/' && rk_name_fits(rest + 1, name)) {
+        return true; /* no level at all */
+      }
       for (;; ++name) {
-        if (fits(rest, name)) {
+        if (rk_name_fits(rest, name)) {
           return true;
         }
         if (*name == '\0' || (*name == '/' && !across)) {
@@ -86,7 +126,8 @@ rk_actor *rk_runtime_match(rk_runtime *rt, const char *pattern)
   }
   while (rk_namemap_next(rt->by_name, &cursor, NULL, &value)) {
     rk_actor *actor = value;
-    if (fits(pattern, actor->name) && (best == NULL || strcmp(actor->name, best->name) < 0)) {
+    if (rk_name_fits(pattern, actor->name) &&
+        (best == NULL || strcmp(actor->name, best->name) < 0)) {
       best = actor;
     }
   }

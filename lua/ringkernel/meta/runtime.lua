@@ -10,6 +10,7 @@ local runtime = {}
 ---@class ringkernel.launch_options
 ---@field name? string unique among living actors; default "<definition>#<n>"
 ---@field queue? integer messages that may wait from the host, and as many from actors; 1024
+---@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
 ---@field activate? boolean false leaves it launched: messages queue, none is handled
 ---@field grid? integer blocks that serve it together, 1
 ---@field block? integer the block that serves it; default: in turn
@@ -38,9 +39,31 @@ function runtime:find(name) end
 ---@return ringkernel.code? code not_found
 function runtime:actor(pattern) end
 
----Living actors in the order of their launch.
----@return ringkernel.actor[]
-function runtime:actors() end
+---@class ringkernel.actor_query
+---@field name? string a pattern
+---@field tag? string | table "hot", "zone=eu" or { "hot", zone = "eu" }: an actor has them all
+---@field state? "launched" | "active" | "deactivated" | "failed"
+
+---Living actors in the order of their launch: all, or those that fit a pattern or a query.
+---@param query? string | ringkernel.actor_query
+---@return ringkernel.actor[]?
+---@return string? message
+---@return ringkernel.code? code closed
+function runtime:actors(query) end
+
+---A copy of the tags that an actor was launched with, or nil. They stay when it begins again.
+---@param actor ringkernel.actor
+---@return table<string, string | number | boolean>?
+function runtime:tags(actor) end
+
+---Calls fn({ event = "register" | "unregister", name =, actor =, hlc = }) when an actor whose name
+---fits the pattern comes or goes, inside drain, poll and calls that wait.
+---@param pattern string `*` within a level of a/b/c names, `**` any levels, `?` one character
+---@param fn fun(event: table)
+---@return ringkernel.watch?
+---@return string? message
+---@return ringkernel.code? code closed
+function runtime:watch(pattern, fn) end
 
 ---Ties a port of `from` to `to`.
 ---@param from ringkernel.actor
