@@ -62,9 +62,12 @@ typedef struct rk_runtime_options {
   uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
   uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
   int32_t spin_us;       /* spin before sleeping; < 0 = RINGKERNEL_SPIN_US */
-  uint16_t node;         /* node number of the runtime's clock */
-  bool checksum;         /* checksum every payload the host sends; verified before handling */
-  bool latency;          /* keep latency histograms: 2 KiB an actor slot, time for each message */
+  /* form of the rings between host and grid: "plain", "tagged", or "auto" = tagged if it passes a
+   * self-test and the backend is no CPU, else plain; NULL = RINGKERNEL_TRANSPORT */
+  const char *transport;
+  uint16_t node; /* node number of the runtime's clock */
+  bool checksum; /* checksum every payload the host sends; verified before handling */
+  bool latency;  /* keep latency histograms: 2 KiB an actor slot, time for each message */
 } rk_runtime_options;
 
 /* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda"
@@ -85,6 +88,9 @@ typedef struct rk_runtime_info {
   uint32_t abi_version;
   uint64_t generation;   /* lives of the grid so far, the running one included */
   uint64_t memory_bytes; /* of the device, 0 = not known */
+  /* "plain" or "tagged". Where a grid starts with its first actor, "plain" until then. */
+  const char *transport;
+  char transport_why[192]; /* why that one */
 } rk_runtime_info;
 RK_API void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out);
 

@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) void push(rk_ring_tx *tx, uint64_t 
   while (rkd_ring_free(tx, 1u) < 1u) {
     bench_pause();
   }
-  rkd_ring_put(tx, 0u, payload, 64u);
+  rkd_ring_put(tx, 64u, 0u, payload, 64u);
   rkd_ring_commit(tx, &header);
 }
 
@@ -118,7 +118,7 @@ static void push_batch(rk_ring_tx *tx, uint64_t i)
     rk_abi_msg header;
     uint64_t payload[8];
     fill(&header, payload, i + k);
-    rkd_ring_put(tx, 0u, payload, 64u);
+    rkd_ring_put(tx, 64u, 0u, payload, 64u);
     if (k != 0) {
       rkd_ring_commit(tx, &header);
     } else {

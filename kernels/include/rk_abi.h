@@ -67,6 +67,8 @@ typedef double rk_f64;
 #define RK_PAYLOAD_MAX_BYTES 65536u /* largest message payload */
 #define RK_UNIT_BYTES 128u          /* a host-facing ring is counted in these */
 #define RK_UNIT_INLINE_BYTES 64u    /* payload that fits into the first unit of a record */
+#define RK_HEAD_PAIRS 15u           /* values in a head: header without `seq`, and such a payload */
+#define RK_HEAD_BYTES 256u          /* from one head to the next: 16 a value, and a rest */
 #define RK_QUEUE_MAX_MSGS 65536u
 #define RK_URGENT_MAX_MSGS 64u /* room for high-priority messages of one actor */
 #define RK_LANES_MAX 1024u
@@ -125,6 +127,9 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 #define RK_MSG_AS_SENT 128u  /* to the host, passed on by its receiver `dest` with its own header */
 #define RK_MSG_REFUSED 256u  /* the host's function failed on it: its actor fails with the code */
                              /* in `checksum`, and it becomes a dead letter */
+/* what its sender did to other memory before is seen by the receiver; commands, responses and all
+ * records of the plain form are so without it */
+#define RK_MSG_ORDERED 512u
 
 #define RK_PRIORITY_NORMAL 0u
 #define RK_PRIORITY_HIGH 1u
@@ -272,6 +277,8 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(DISCONNECT_PORT, 67, "port param2 leads nowhere")                                           \
   X(FREE_SLOT, 68, "the actor has ended everywhere: make its slot zero; answer SlotFreed")      \
   X(PARK, 69, "leave the loop at a message boundary and keep everything")                       \
+  X(TRANSPORT, 70, "both rings are of form param1 after this record and its answer")            \
+  X(TEST_RINGS, 71, "echo param1 records between the two rings at address; answer Progress")    \
   X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")
 
 #define RK_RESPONSE_LIST(X)                       \
@@ -434,16 +441,25 @@ RK_CHECK_OFFSET(rk_abi_link, out_taken, 64);
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
+/* Forms of a ring between host and block; see rk_ring_dev.h. */
+#define RK_TRANSPORT_PLAIN 0u
+#define RK_TRANSPORT_TAGGED 1u
+
 typedef struct RK_ALIGN(128) rk_abi_ring { /* one direction between the host and one block */
   rk_u64 units;                            /* address of the first unit */
   rk_u32 capacity_units;                   /* a power of two */
   rk_u32 mask;
-  rk_u64 pad0[14];
+  rk_u64 heads;     /* address of the heads, RK_HEAD_BYTES a unit; 0 = it stays plain */
+  rk_u32 transport; /* H: RK_TRANSPORT_*; for whoever opens or watches it */
+  rk_u32 over;      /* H: 1: the self-test over this ring has ended */
+  rk_u64 pad0[12];
   rk_u64 head; /* consumer: units given back */
   rk_u64 pad1[15];
 } rk_abi_ring;
 RK_CHECK_SIZE(rk_abi_ring, 256);
 RK_CHECK_OFFSET(rk_abi_ring, capacity_units, 8);
+RK_CHECK_OFFSET(rk_abi_ring, heads, 16);
+RK_CHECK_OFFSET(rk_abi_ring, transport, 24);
 RK_CHECK_OFFSET(rk_abi_ring, head, 128);
 
 typedef struct rk_abi_ready { /* "look at this actor" from another block */

@@ -312,13 +312,18 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
     return RK_DEAD_TYPE;
   }
   rkd_latency(b, rkd_actor_slot(b, a), msg);
+  b->ordered |= msg->flags & RK_MSG_ORDERED;
   rkd_ctx_begin(b, a, def, msg);
+  if (def->burst > 1u) { /* room for all of it was made sure of: rkd_reserve */
+    rkd_ring_hold(&b->tx);
+  }
   rk_u64 start_ns = b->timed != 0u ? rkd_clock_ns() : 0u;
   if (rkd_is_gang(a)) {
     rkd_gang_run(b, a, index, rkd_slot_payload(msg));
   } else {
     rkd_dispatch(&b->ctx, def, index, rkd_slot_payload(msg), RK_PTR(void, a->state));
   }
+  rkd_ring_flush(&b->tx);
   if (b->timed != 0u) {
     rkd_timed(b, a, msg, start_ns);
   }

@@ -14,13 +14,23 @@
  *   acq_rel read-modify-write: both at once, and links in a release sequence: a reader that sees
  *   the
  *     last of a chain of read-modify-writes has seen what came before each of them.
- *   fence: only rk_fence_seq_cst exists, for the store-then-load of "I sleep" against "I have
- *   sent".
+ *   fence: rk_fence_seq_cst for the store-then-load of "I sleep" against "I have sent";
+ *     rk_fence_release_sys and rk_fence_acquire_sys around relaxed accesses: what the writer did
+ *     before its fence is seen by a reader that read, before its own fence, what was stored after
+ *     the writer's (C11 7.17.4; PTX memory model, release and acquire patterns made of a fence and
+ *     a relaxed access). Both are given the address of what is so published, which only
+ *     ThreadSanitizer needs.
+ *   two words at once: rk_ld_relaxed_sys_2u64 and rk_st_relaxed_sys_2u64 move two neighbours of 64
+ *     bits. Each is whole; between the two there is no order, and one may be seen without the other
+ *     (PTX: "vector data types" are as many accesses as elements, in no order).
  *
  * Verification builds may replace all of it: define RK_ATOMIC_OVERRIDE as the header to use
  * instead. Where RK_PTX_OVERRIDE stands in for the machine (rk_ptx_dev.h), device code gets what the
  * host uses. RK_PLANT_RELAXED_PUBLISH takes the release out of the stores that publish data, for a
- * test that the tools see what is missing then (spec/c/planted/relaxed_publish.c).
+ * test that the tools see what is missing then (spec/c/planted/relaxed_publish.c). Two more are for
+ * device code under the tests' own driver, which the self-test of the rings must find
+ * (spec/transport_spec.lua): RK_PLANT_TORN_WORD makes tagged words arrive half changed,
+ * RK_PLANT_SPOILT_PLAIN plain records (rk_ring_dev.h).
  */
 #ifndef RK_ATOMIC_H
 #define RK_ATOMIC_H
@@ -98,10 +108,40 @@ RK_ATOMIC_FN void rk_fence_seq_cst(void)
 {
   asm volatile("fence.sc.sys;" ::: "memory");
 }
+RK_ATOMIC_FN void rk_fence_release_sys(void *about)
+{
+  (void)about;
+  asm volatile("fence.acq_rel.sys;" ::: "memory");
+}
+RK_ATOMIC_FN void rk_fence_acquire_sys(void *about)
+{
+  (void)about;
+  asm volatile("fence.acq_rel.sys;" ::: "memory");
+}
+RK_ATOMIC_FN void rk_ld_relaxed_sys_2u64(const rk_u64 *p, rk_u64 *first, rk_u64 *second)
+{
+  asm volatile("ld.relaxed.sys.v2.u64 {%0, %1}, [%2];"
+               : "=l"(*first), "=l"(*second)
+               : "l"(p)
+               : "memory");
+}
+RK_ATOMIC_FN void rk_st_relaxed_sys_2u64(rk_u64 *p, rk_u64 first, rk_u64 second)
+{
+  asm volatile("st.relaxed.sys.v2.u64 [%0], {%1, %2};" ::"l"(p), "l"(first), "l"(second)
+               : "memory");
+}
 
 #else /* gcc or clang */
 
 #define RK_ATOMIC_FN static inline
+
+#if defined(__SANITIZE_THREAD__) || defined(RK_TSAN)
+#define RK_ATOMIC_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RK_ATOMIC_TSAN 1
+#endif
+#endif
 
 #if defined(RK_PLANT_RELAXED_PUBLISH)
 #define RK_ORDER_PUBLISH __ATOMIC_RELAXED
@@ -174,7 +214,7 @@ RK_ATOMIC_FN rk_u64 rk_exch_seq_cst_u64(rk_u64 *p, rk_u64 n)
 }
 RK_ATOMIC_FN void rk_fence_seq_cst(void)
 {
-#if defined(__SANITIZE_THREAD__) || defined(RK_TSAN)
+#if defined(RK_ATOMIC_TSAN)
   /* ThreadSanitizer knows no fences; a seq_cst read-modify-write is one on every CPU we run on. */
   rk_u32 word = 0;
   (void)__atomic_exchange_n(&word, 1u, __ATOMIC_SEQ_CST);
@@ -182,6 +222,51 @@ RK_ATOMIC_FN void rk_fence_seq_cst(void)
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+
+RK_ATOMIC_FN void rk_ld_relaxed_sys_2u64(const rk_u64 *p, rk_u64 *first, rk_u64 *second)
+{
+  *first = __atomic_load_n(p, __ATOMIC_RELAXED);
+  *second = __atomic_load_n(p + 1, __ATOMIC_RELAXED);
+}
+RK_ATOMIC_FN void rk_st_relaxed_sys_2u64(rk_u64 *p, rk_u64 first, rk_u64 second)
+{
+#if defined(RK_PLANT_TORN_WORD)
+  first &= ~0xffffull;
+#endif
+  __atomic_store_n(p, first, __ATOMIC_RELAXED);
+  __atomic_store_n(p + 1, second, __ATOMIC_RELAXED);
+}
+
+/* ThreadSanitizer knows no fences, but can be told what one between these addresses would do. */
+#if defined(RK_ATOMIC_TSAN)
+#if defined(__cplusplus)
+extern "C" {
+#endif
+void __tsan_acquire(void *about);
+void __tsan_release(void *about);
+#if defined(__cplusplus)
+}
+#endif
+#define RK_TELL_RELEASE(about) __tsan_release(about)
+#define RK_TELL_ACQUIRE(about) __tsan_acquire(about)
+#else
+#define RK_TELL_RELEASE(about) __atomic_thread_fence(__ATOMIC_RELEASE)
+#define RK_TELL_ACQUIRE(about) __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#endif
+RK_ATOMIC_FN void rk_fence_release_sys(void *about)
+{
+  (void)about;
+#if !defined(RK_PLANT_RELAXED_PUBLISH)
+  RK_TELL_RELEASE(about);
+#endif
+}
+RK_ATOMIC_FN void rk_fence_acquire_sys(void *about)
+{
+  (void)about;
+  RK_TELL_ACQUIRE(about);
+}
+#undef RK_TELL_RELEASE
+#undef RK_TELL_ACQUIRE
 
 #endif
 #endif

@@ -71,6 +71,8 @@ struct rk_block {
   rk_u64 rounds; /* of its loop, in this generation */
   rk_u64 ended;  /* rk_abi_grid.ended with the actor that ended last; for its response */
   rk_u32 parked; /* 1: it left the loop to come back */
+  /* RK_MSG_ORDERED once something that came here had it: what its handlers send has it too */
+  rk_u32 ordered;
   rk_u64 alive;  /* copy of rk_abi_host.alive, and when it last moved */
   rk_u64 alive_us;
   rk_abi_latencies *latencies; /* of all actors; 0 = none are kept */
@@ -272,7 +274,7 @@ RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least)
 /* Writes one record; the caller made sure of the room (rkd_ring_free). */
 RK_FN void rkd_to_host(rk_block *b, const rk_abi_msg *header, const void *data)
 {
-  rkd_ring_put(&b->tx, 0u, data, header->size_bytes);
+  rkd_ring_put(&b->tx, header->size_bytes, 0u, data, header->size_bytes);
   rkd_ring_commit(&b->tx, header);
   b->notify = 1u;
 }

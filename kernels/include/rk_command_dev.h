@@ -11,6 +11,8 @@
 
 #include "rk_actor_dev.h"
 
+#include "rk_transport_dev.h"
+
 /* Messages that the simulation commands 5 and 6 become, for actors that accept them. The ids are
  * those that
  *   rk.message("Impulse", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"amplitude","f32"} })
@@ -131,6 +133,33 @@ RK_SLOW_FN void rkd_command_free_slot(rk_block *b, const rk_abi_command *cmd)
               RK_STATE_NONE, 0u);
 }
 
+/* Both rings of the block become tagged, if they were made for it. */
+RK_SLOW_FN void rkd_command_transport(rk_block *b, const rk_abi_command *cmd)
+{
+  int error = cmd->param1 != RK_TRANSPORT_TAGGED || b->rx.heads == 0u || b->tx.heads == 0u
+                  ? RK_EINVAL
+                  : 0;
+  rkd_answer(b, RK_RSP_ACK, cmd, 0, error);
+  if (error == 0) { /* this record, one unit long, is passed alike in both forms */
+    b->rx.transport = RK_TRANSPORT_TAGGED;
+    b->tx.transport = RK_TRANSPORT_TAGGED;
+  }
+}
+
+/* The block's half of the self-test. */
+RK_SLOW_FN void rkd_command_test_rings(rk_block *b, const rk_abi_command *cmd)
+{
+  const rk_abi_grid *grid = RK_PTR(const rk_abi_grid, b->grid);
+  rk_echo echo;
+  if (cmd->address == 0u || cmd->bytes != 2u * sizeof(rk_abi_ring)) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EINVAL);
+  } else {
+    rkd_echo(&echo, cmd->address, cmd->param1, grid);
+    rkd_respond(b, RK_RSP_PROGRESS, cmd->cmd_id, 0u, 0, echo.good, cmd->param1 - echo.good,
+                RK_STATE_NONE, 0u);
+  }
+}
+
 RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
 {
   switch (cmd->code) {
@@ -162,6 +191,12 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
       break;
     case RK_CMD_FREE_SLOT:
       rkd_command_free_slot(b, cmd);
+      break;
+    case RK_CMD_TRANSPORT:
+      rkd_command_transport(b, cmd);
+      break;
+    case RK_CMD_TEST_RINGS:
+      rkd_command_test_rings(b, cmd);
       break;
     case RK_CMD_GET_PROGRESS:
       rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0);

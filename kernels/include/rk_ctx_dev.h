@@ -31,7 +31,7 @@ RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, 
   h->type = type;
   h->checksum = 0u;
   h->size_bytes = size;
-  h->flags = 0u;
+  h->flags = (rk_u16)b->ordered;
   h->priority = RK_PRIORITY_NORMAL;
   h->reason = 0u;
 }
@@ -130,7 +130,7 @@ RK_SLOW_FN int rkd_ctx_reply(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 
   } /* start and stop handlers answer nobody */
   rkd_ctx_header(ctx, &h, ctx->msg->source, type, size);
   h.correlation = ctx->msg->correlation != 0u ? ctx->msg->correlation : ctx->msg->id;
-  h.flags = RK_MSG_REPLY;
+  h.flags = (rk_u16)(h.flags | RK_MSG_REPLY);
   return h.dest == RK_ID_HOST ? rkd_send_host(ctx, &h, data) : rkd_send_direct(ctx, &h, data);
 }
 
@@ -243,11 +243,11 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
   }
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, RK_ID_HOST, type, size + RK_TOPIC_BYTES);
-  h.flags = RK_MSG_PUBLISH;
+  h.flags = (rk_u16)(h.flags | RK_MSG_PUBLISH);
   ctx->host_left -= 1u;
   ctx->actor->out_sent += 1u;
-  rkd_ring_put(&b->tx, 0u, text, RK_TOPIC_BYTES);
-  rkd_ring_put(&b->tx, RK_TOPIC_BYTES, data, size);
+  rkd_ring_put(&b->tx, h.size_bytes, 0u, text, RK_TOPIC_BYTES);
+  rkd_ring_put(&b->tx, h.size_bytes, RK_TOPIC_BYTES, data, size);
   rkd_ring_commit(&b->tx, &h);
   b->notify = 1u;
   return 0;

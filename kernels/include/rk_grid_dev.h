@@ -56,7 +56,7 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record)
       rk_u32 n = record->size_bytes - at < RK_UNIT_INLINE_BYTES ? record->size_bytes - at
                                                                 : RK_UNIT_INLINE_BYTES;
       rkd_ring_get(&b->rx, at, piece, n);
-      rkd_ring_put(&b->tx, at, piece, n);
+      rkd_ring_put(&b->tx, record->size_bytes, at, piece, n);
       at += n;
     }
     rkd_ring_commit(&b->tx, &dead);
@@ -89,6 +89,7 @@ RK_FN rk_u32 rkd_poll_host(rk_block *b)
       break;
     }
     rk_u32 size = record->size_bytes;
+    b->ordered |= record->flags & RK_MSG_ORDERED;
     if ((record->flags & RK_MSG_COMMAND) != 0u) {
       if (rkd_ring_free(&b->tx, 4u) < 4u) {
         break;

@@ -2,16 +2,33 @@
 /*
  * The three rings of the system, written once for both sides.
  *
- *  record ring  host <-> one block, single producer and consumer, units of 128 bytes; a record is a
- *               header with up to 64 bytes of payload in its first unit and the rest in the units
- *               behind it
+ *  record ring  host <-> one block, single producer and consumer, counted in units; a record has as
+ *               many units as a header with up to 64 bytes of payload and the rest in pieces of 128
+ *               bytes need. In two forms: `plain` and `tagged`
  *  inbox ring   actor <- actors, many producers and one consumer, one slot a message
  *  ready ring   block <- blocks, "look at this actor"
  *
  * In all of them readiness travels with the data: the slot for position p is readable once its
  * sequence word is p + 1. The producer writes the payload with plain stores, then the word with
  * release; the consumer reads the word with acquire, then the payload. There is no published tail.
- * Zeroed memory is an empty ring.
+ * Zeroed memory is an empty ring. Only the tagged form of the record ring has tags for the word.
+ *
+ * The record ring has two forms, called transports where they are chosen (runtime/transport.c):
+ *  plain        a unit is 128 bytes: header and 64 bytes of payload in the first, 128 bytes in each
+ *               of the others. Every record orders whatever its sender did before. The release
+ *               makes a device wait until its earlier stores have crossed the bus.
+ *  tagged       each unit has a head (rk_ring_tagged_dev.h) beside its 128 bytes. A record with up
+ *               to 64 bytes of payload is its head and costs no fence; more payload lies, all of
+ *               it, in the 128-byte pieces of its units, and is fenced. So is a record that must
+ *               order other memory: commands, responses, and messages flagged RK_MSG_ORDERED.
+ * A ring begins plain. RK_CMD_TRANSPORT makes both rings of a block tagged: the command and its
+ * answer are the last records of the old form, and positions go on, so nothing is lost or cleared.
+ * There is no way back: payload may lie where sequence words would be looked for.
+ *
+ * A batch (rkd_ring_hold .. rkd_ring_flush) has one release however many records and whatever the
+ * sizes of their payloads. All of them are published without one but the first, which is finished
+ * last. A consumer looks at one position only, so it finds none before the first; by that one it has
+ * acquired what the release ordered, and that is all of them.
  *
  * What keeps a producer from overwriting:
  *  record ring  the consumer publishes `head`, units given back (release); the producer compares
@@ -30,7 +47,13 @@
 
 #include "rk_dev.h"
 
+#include "rk_ring_tagged_dev.h"
+
 /* ---- record ring ----------------------------------------------------------------------------- */
+
+#define RK_HOLD_NONE 0u
+#define RK_HOLD_EMPTY 1u /* a batch has begun */
+#define RK_HOLD_SOME 2u  /* its first record is there but for the word that publishes it */
 
 typedef struct rk_ring_tx { /* the producer's private side */
   rk_u64 ring;              /* address of the rk_abi_ring */
@@ -39,6 +62,17 @@ typedef struct rk_ring_tx { /* the producer's private side */
   rk_u64 head;              /* copy of the consumer's head */
   rk_u32 capacity;
   rk_u32 mask;
+  rk_u32 transport; /* RK_TRANSPORT_* */
+  rk_u32 lap_bits;  /* capacity is this power of two */
+  rk_u64 heads;     /* address of the first head */
+  /* a batch: RK_HOLD_*, position of its first record, and of that what is yet to be stored: pair 0
+   * of its head */
+  rk_u32 hold;
+  rk_u32 hold_ordered; /* tagged: a record of it comes with other memory */
+  rk_u64 held;
+  rk_u64 held_first;
+  /* tagged: of the record at `tail`, if it is short; as aligned as any data that is built there */
+  RK_ALIGN(16) rk_u64 payload[RK_UNIT_INLINE_BYTES / 8];
 } rk_ring_tx;
 
 typedef struct rk_ring_rx { /* the consumer's private side */
@@ -48,6 +82,12 @@ typedef struct rk_ring_rx { /* the consumer's private side */
   rk_u64 published; /* units given back */
   rk_u32 capacity;
   rk_u32 mask;
+  rk_u32 transport;
+  rk_u32 lap_bits;
+  rk_u64 heads;
+  rk_u64 quiet;                             /* tagged: looks since the last record */
+  rk_abi_msg header;                        /* tagged: of the record at `head` */
+  rk_u64 payload[RK_UNIT_INLINE_BYTES / 8]; /* tagged: the same, if it is short */
 } rk_ring_rx;
 
 RK_FN rk_u32 rkd_units(rk_u32 payload_bytes)
@@ -56,6 +96,17 @@ RK_FN rk_u32 rkd_units(rk_u32 payload_bytes)
              ? 1u
              : 1u + (payload_bytes - RK_UNIT_INLINE_BYTES + RK_UNIT_BYTES - 1u) / RK_UNIT_BYTES;
 }
+
+RK_FN rk_u32 rkd_lap_bits(rk_u32 mask)
+{
+  rk_u32 bits = 0;
+  while ((mask >> bits) != 0u) {
+    ++bits;
+  }
+  return bits;
+}
+
+#define RK_IS_TAGGED(side) ((side)->transport == RK_TRANSPORT_TAGGED)
 
 RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring)
 {
@@ -66,6 +117,11 @@ RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring)
   tx->head = 0;
   tx->capacity = r->capacity_units;
   tx->mask = r->mask;
+  tx->transport = r->transport;
+  tx->lap_bits = rkd_lap_bits(r->mask);
+  tx->heads = r->heads;
+  tx->hold = RK_HOLD_NONE;
+  rkd_zero(tx->payload, (rk_u32)sizeof(tx->payload));
 }
 
 RK_FN void rkd_ring_rx_open(rk_ring_rx *rx, rk_u64 ring)
@@ -77,11 +133,19 @@ RK_FN void rkd_ring_rx_open(rk_ring_rx *rx, rk_u64 ring)
   rx->published = 0;
   rx->capacity = r->capacity_units;
   rx->mask = r->mask;
+  rx->transport = r->transport;
+  rx->lap_bits = rkd_lap_bits(r->mask);
+  rx->heads = r->heads;
+  rx->quiet = 0;
 }
 
 RK_FN rk_u8 *rkd_ring_unit(rk_u64 units, rk_u32 mask, rk_u64 position)
 {
   return RK_PTR(rk_u8, units) + (position & mask) * RK_UNIT_BYTES;
+}
+RK_FN rk_u64 *rkd_ring_head(rk_u64 heads, rk_u32 mask, rk_u64 position)
+{
+  return RK_PTR(rk_u64, heads) + (position & mask) * (RK_HEAD_BYTES / 8u);
 }
 
 /* Units free for the producer; re-reads the consumer's head when fewer than `wanted` seem free.
@@ -96,29 +160,147 @@ RK_FN rk_u32 rkd_ring_free(rk_ring_tx *tx, rk_u32 wanted)
   return free_units;
 }
 
-/* Copies bytes into the record that starts at the producer's tail, from payload byte `at` on. */
-RK_FN void rkd_ring_put(const rk_ring_tx *tx, rk_u32 at, const void *data, rk_u32 bytes)
+/* Where byte `at` of a payload lies in the units of the record at `position`, and how many follow it
+ * in one piece. Tagged: only of a payload that is not in the head. */
+RK_FN rk_u8 *rkd_ring_byte(rk_u64 units, rk_u32 mask, rk_u64 position, int tagged, rk_u32 at,
+                           rk_u32 *room)
+{
+  rk_u32 shifted = tagged ? at : at + RK_UNIT_INLINE_BYTES;
+  rk_u32 offset = shifted % RK_UNIT_BYTES;
+  *room = RK_UNIT_BYTES - offset;
+  return rkd_ring_unit(units, mask, position + shifted / RK_UNIT_BYTES) + offset;
+}
+
+/* Copies bytes into the record of `size` bytes of payload that starts at the producer's tail, from
+ * payload byte `at` on. */
+RK_FN void rkd_ring_put(rk_ring_tx *tx, rk_u32 size, rk_u32 at, const void *data, rk_u32 bytes)
 {
   const rk_u8 *from = (const rk_u8 *)data;
+  int tagged = RK_IS_TAGGED(tx);
+  if (tagged && size <= RK_UNIT_INLINE_BYTES) {
+    rkd_copy((rk_u8 *)tx->payload + at, from, bytes);
+    return;
+  }
   while (bytes > 0u) {
-    rk_u32 unit = at < RK_UNIT_INLINE_BYTES ? 0u : 1u + (at - RK_UNIT_INLINE_BYTES) / RK_UNIT_BYTES;
-    rk_u32 offset = unit == 0u ? RK_UNIT_INLINE_BYTES + at
-                               : (at - RK_UNIT_INLINE_BYTES) % RK_UNIT_BYTES;
-    rk_u32 part = RK_UNIT_BYTES - offset < bytes ? RK_UNIT_BYTES - offset : bytes;
-    rkd_copy(rkd_ring_unit(tx->units, tx->mask, tx->tail + unit) + offset, from, part);
+    rk_u32 part;
+    rk_u8 *to = rkd_ring_byte(tx->units, tx->mask, tx->tail, tagged, at, &part);
+    part = part < bytes ? part : bytes;
+    rkd_copy(to, from, part);
     at += part;
     from += part;
     bytes -= part;
   }
 }
 
+/* Where the whole payload of such a record may be written instead, or 0 when it does not lie in one
+ * piece. Valid until the commit. */
+RK_FN void *rkd_ring_place(rk_ring_tx *tx, rk_u32 size)
+{
+  int tagged = RK_IS_TAGGED(tx);
+  rk_u32 room;
+  if (tagged && size <= RK_UNIT_INLINE_BYTES) {
+    return tx->payload;
+  }
+  return (tx->tail & tx->mask) + rkd_units(size) <= tx->capacity
+             ? rkd_ring_byte(tx->units, tx->mask, tx->tail, tagged, 0u, &room)
+             : (rk_u8 *)0;
+}
+
+/* Forgets what was put for such a record: it will not be committed. In the plain form payload may
+ * have come to lie where headers will, and may look like published ones. */
+RK_FN void rkd_ring_abandon(rk_ring_tx *tx, rk_u32 size)
+{
+  if (RK_IS_TAGGED(tx)) {
+    return;
+  }
+  for (rk_u32 i = 1u; i < rkd_units(size); ++i) {
+    rk_st_relaxed_sys_u64(RK_PTR(rk_u64, rkd_ring_unit(tx->units, tx->mask, tx->tail + i)), 0u);
+  }
+}
+
+/* Tagged: whether the sender's other memory, and payload that is not in the head, comes with it. */
+RK_FN int rkd_ring_is_ordered(rk_u32 size, rk_u32 flags, rk_u64 lap)
+{
+  return size > RK_UNIT_INLINE_BYTES || rkd_lap_clears(lap) ||
+         (flags & (RK_MSG_COMMAND | RK_MSG_RESPONSE | RK_MSG_ORDERED)) != 0u;
+}
+
+/* Finishes the head of the record at `position`. The fence makes the store of pair 0 a release: it
+ * orders payload in units, and what was held behind this record. Partner: rkd_ring_peek_tagged,
+ * which decides by the same words. */
+RK_FN void rkd_ring_finish_tagged(rk_ring_tx *tx, rk_u64 position, rk_u64 first, int is_ordered)
+{
+  rk_u64 *head = rkd_ring_head(tx->heads, tx->mask, position);
+  if (is_ordered) {
+    rk_fence_release_sys(head);
+  }
+  rkd_head_store(head, 0u, rkd_head_tag(position >> tx->lap_bits), first);
+}
+
+RK_FN void rkd_ring_commit_tagged(rk_ring_tx *tx, const rk_abi_msg *header)
+{
+  rk_u64 *head = rkd_ring_head(tx->heads, tx->mask, tx->tail);
+  rk_u64 lap = tx->tail >> tx->lap_bits;
+  rk_u32 units = rkd_units(header->size_bytes);
+  int is_ordered = rkd_ring_is_ordered(header->size_bytes, header->flags, lap);
+  for (rk_u32 i = 0; i < units; ++i) {
+    if (rkd_lap_clears((tx->tail + i) >> tx->lap_bits)) {
+      rkd_head_clear(rkd_ring_head(tx->heads, tx->mask, tx->tail + i));
+      is_ordered = 1;
+    }
+  }
+  rkd_head_write(head, rkd_head_tag(lap), header, tx->payload);
+  if (tx->hold == RK_HOLD_EMPTY) {
+    tx->hold = RK_HOLD_SOME;
+    tx->held = tx->tail;
+    tx->held_first = rkd_head_first(header);
+    tx->hold_ordered = (rk_u32)is_ordered;
+  } else {
+    if (tx->hold == RK_HOLD_SOME) { /* the fence is that of the first record */
+      tx->hold_ordered |= (rk_u32)is_ordered;
+      is_ordered = 0;
+    }
+    rkd_ring_finish_tagged(tx, tx->tail, rkd_head_first(header), is_ordered);
+  }
+  tx->tail += units;
+}
+
+/* Begins a batch: what is committed until rkd_ring_flush becomes visible by that, all at once. The
+ * consumer gives nothing of it back before, so the caller makes sure of the room for all of it. */
+RK_FN void rkd_ring_hold(rk_ring_tx *tx)
+{
+  tx->hold = RK_HOLD_EMPTY;
+}
+
+/* Ends a batch, if there is one. Partner: rkd_ring_peek. */
+RK_FN void rkd_ring_flush(rk_ring_tx *tx)
+{
+  if (tx->hold == RK_HOLD_SOME) {
+    if (RK_IS_TAGGED(tx)) {
+      /* tells the consumer that it must acquire, too */
+      rk_u64 ordered = tx->hold_ordered != 0u ? (rk_u64)RK_MSG_ORDERED << 32 : 0u;
+      rkd_ring_finish_tagged(tx, tx->held, tx->held_first | ordered, ordered != 0u);
+    } else {
+      rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(tx->units, tx->mask, tx->held));
+      rk_st_release_sys_u64(&unit->seq, tx->held + 1u);
+    }
+  }
+  tx->hold = RK_HOLD_NONE;
+}
+
 /* Publishes the record at the producer's tail, whose payload is in place. The caller made sure that
  * rkd_units(header->size_bytes) units are free. Partner: rkd_ring_peek. */
 RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header)
 {
+  if (RK_IS_TAGGED(tx)) {
+    rkd_ring_commit_tagged(tx, header);
+    return;
+  }
   rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(tx->units, tx->mask, tx->tail));
   unit->id = header->id;
+#if !defined(RK_PLANT_SPOILT_PLAIN)
   unit->correlation = header->correlation;
+#endif
   unit->hlc = header->hlc;
   unit->deadline = header->deadline;
   unit->source = header->source;
@@ -129,31 +311,89 @@ RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header)
   unit->flags = header->flags;
   unit->priority = header->priority;
   unit->reason = header->reason;
-  rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);
+  if (tx->hold == RK_HOLD_NONE) {
+    rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);
+  } else if (tx->hold == RK_HOLD_SOME) {
+    rk_st_relaxed_sys_u64(&unit->seq, tx->tail + 1u); /* ordered by the first one's release */
+  } else {
+    tx->hold = RK_HOLD_SOME;
+    tx->held = tx->tail;
+  }
   tx->tail += rkd_units(header->size_bytes);
 }
 
-/* The record at the consumer's head, or 0 when there is none. Partner: rkd_ring_commit. */
-RK_FN rk_abi_msg *rkd_ring_peek(const rk_ring_rx *rx)
+RK_FN rk_abi_msg *rkd_ring_peek_tagged(rk_ring_rx *rx)
 {
+  rk_u64 *head = rkd_ring_head(rx->heads, rx->mask, rx->head);
+  rk_u64 lap = rx->head >> rx->lap_bits;
+  if (!rkd_head_read(head, rkd_head_tag(lap), RK_IS_EAGER(rx->quiet), &rx->header, rx->payload)) {
+    rx->quiet += 1u;
+    return (rk_abi_msg *)0;
+  }
+  if (rkd_ring_is_ordered(rx->header.size_bytes, rx->header.flags, lap)) {
+    rk_fence_acquire_sys(head); /* partner: rkd_ring_finish_tagged */
+  }
+  rx->quiet = 0u;
+  rx->header.seq = rx->head + 1u;
+  return &rx->header;
+}
+
+/* The record at the consumer's head, or 0 when there is none; its header stays readable until it is
+ * consumed. Partner: rkd_ring_commit. */
+RK_FN rk_abi_msg *rkd_ring_peek(rk_ring_rx *rx)
+{
+  if (RK_IS_TAGGED(rx)) {
+    return rkd_ring_peek_tagged(rx);
+  }
   rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(rx->units, rx->mask, rx->head));
   return rk_ld_acquire_sys_u64(&unit->seq) == rx->head + 1u ? unit : (rk_abi_msg *)0;
 }
 
-/* Copies payload bytes `at`.. of the record at the consumer's head. */
+/* Whether there is, or is about to be, a record at a position: for those who only watch a ring. */
+RK_FN int rkd_ring_waits(const rk_abi_ring *ring, rk_u64 position)
+{
+  /* partner: make_tagged of runtime/transport.c */
+  if (rk_ld_acquire_sys_u32(&ring->transport) == RK_TRANSPORT_TAGGED) {
+    return rkd_head_waits(rkd_ring_head(ring->heads, ring->mask, position),
+                          rkd_head_tag(position >> rkd_lap_bits(ring->mask)));
+  }
+  return rk_ld_acquire_sys_u64(
+             &RK_PTR(const rk_abi_msg, rkd_ring_unit(ring->units, ring->mask, position))->seq) ==
+         position + 1u;
+}
+
+/* Copies payload bytes `at`.. of the record at the consumer's head, which was peeked at. */
 RK_FN void rkd_ring_get(const rk_ring_rx *rx, rk_u32 at, void *data, rk_u32 bytes)
 {
   rk_u8 *to = (rk_u8 *)data;
+  int tagged = RK_IS_TAGGED(rx);
+  if (tagged && rx->header.size_bytes <= RK_UNIT_INLINE_BYTES) {
+    rkd_copy(to, (const rk_u8 *)rx->payload + at, bytes);
+    return;
+  }
   while (bytes > 0u) {
-    rk_u32 unit = at < RK_UNIT_INLINE_BYTES ? 0u : 1u + (at - RK_UNIT_INLINE_BYTES) / RK_UNIT_BYTES;
-    rk_u32 offset = unit == 0u ? RK_UNIT_INLINE_BYTES + at
-                               : (at - RK_UNIT_INLINE_BYTES) % RK_UNIT_BYTES;
-    rk_u32 part = RK_UNIT_BYTES - offset < bytes ? RK_UNIT_BYTES - offset : bytes;
-    rkd_copy(to, rkd_ring_unit(rx->units, rx->mask, rx->head + unit) + offset, part);
+    rk_u32 part;
+    const rk_u8 *from = rkd_ring_byte(rx->units, rx->mask, rx->head, tagged, at, &part);
+    part = part < bytes ? part : bytes;
+    rkd_copy(to, from, part);
     at += part;
     to += part;
     bytes -= part;
   }
+}
+
+/* The whole payload of that record where it lies, or 0 when that is not one piece. Valid until the
+ * record is consumed. */
+RK_FN const void *rkd_ring_payload(const rk_ring_rx *rx, const rk_abi_msg *record)
+{
+  int tagged = RK_IS_TAGGED(rx);
+  rk_u32 room;
+  if (tagged && record->size_bytes <= RK_UNIT_INLINE_BYTES) {
+    return rx->payload;
+  }
+  return (rx->head & rx->mask) + rkd_units(record->size_bytes) <= rx->capacity
+             ? rkd_ring_byte(rx->units, rx->mask, rx->head, tagged, 0u, &room)
+             : (const rk_u8 *)0;
 }
 
 /* Units consumed become the producer's again. Partner: rkd_ring_free. */
@@ -165,15 +405,17 @@ RK_FN void rkd_ring_give_back(rk_ring_rx *rx)
   }
 }
 
-/* Passes the record at the consumer's head. Units that held payload get a zero sequence word, so
- * that old payload is never taken for a published record; the store is ordered before the
- * producer's next use of the unit by rkd_ring_give_back. Giving back is lazy: an eighth of the ring
- * at a time. */
+/* Passes the record at the consumer's head. Plain form: units that held payload get a zero
+ * sequence word, so that old payload is never taken for a published record; the store is ordered
+ * before the producer's next use of the unit by rkd_ring_give_back. Giving back is lazy: an eighth
+ * of the ring at a time. */
 RK_FN void rkd_ring_consume(rk_ring_rx *rx, rk_u32 payload_bytes)
 {
   rk_u32 units = rkd_units(payload_bytes);
-  for (rk_u32 i = 1u; i < units; ++i) {
-    rk_st_relaxed_sys_u64(RK_PTR(rk_u64, rkd_ring_unit(rx->units, rx->mask, rx->head + i)), 0u);
+  if (!RK_IS_TAGGED(rx)) {
+    for (rk_u32 i = 1u; i < units; ++i) {
+      rk_st_relaxed_sys_u64(RK_PTR(rk_u64, rkd_ring_unit(rx->units, rx->mask, rx->head + i)), 0u);
+    }
   }
   rx->head += units;
   if (rx->head - rx->published >= rx->capacity / 8u) {

@@ -120,7 +120,7 @@ static void an_end_waits_for_messages_under_way(void **state)
   num m = {.seq = 77};
   assert_int_equal(rkd_room_take(to, 1u, 1u), 1); /* this test is the sender */
   assert_true(rkd_inbox_ticket(to, &ticket));
-  rkd_ring_put(tx, 0u, &destroy, sizeof(destroy));
+  rkd_ring_put(tx, header.size_bytes, 0u, &destroy, sizeof(destroy));
   rkd_ring_commit(tx, &header);
   rt->ops->grid_bell(rt->backend, 0);
   rk_clock_sleep(20 * MILLISECOND);

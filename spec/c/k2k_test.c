@@ -255,7 +255,7 @@ static void untying_loses_no_signal(void **state)
     tie(rt, a, "out", sink);
     /* Both commands stand in the ring before the block looks: nobody waits for the first. */
     assert_true(rkd_ring_free(tx, 2u) >= 2u);
-    rkd_ring_put(tx, 0u, &restart, sizeof(restart));
+    rkd_ring_put(tx, header.size_bytes, 0u, &restart, sizeof(restart));
     rkd_ring_commit(tx, &header);
     assert_int_equal(rk_runtime_disconnect(rt, a, "out", NULL), RK_OK);
     (void)receive_num(rt, sink);

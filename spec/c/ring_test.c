@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The three rings, on plain memory and without a grid: the record ring at every size of payload, at
- * every place where it can wrap and with payloads made to look like published records; the inbox
- * ring with several producers and credits; the ready ring with several signallers. Rings are small,
- * so that they wrap thousands of times. Last, programs in which one release store is taken out must
- * be reported by ThreadSanitizer (planted/relaxed_publish.c).
+ * The rings inside a device, on plain memory and without a grid: the inbox ring with several
+ * producers and credits; the ready ring with several signallers. Rings are small, so that they wrap
+ * thousands of times. Last, programs in which what publishes is made relaxed, in any ring, must be
+ * reported by ThreadSanitizer (planted/relaxed_publish.c). The record ring has ring_record_test.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,271 +21,6 @@
 #include "base/thread.h"
 
 #include "rk_block_dev.h"
-
-/* ---- record ring: one thread ---- */
-
-typedef struct ring {
-  rk_abi_ring *shared;
-  unsigned char *units;
-  rk_ring_tx tx;
-  rk_ring_rx rx;
-} ring;
-
-static void open_ring(ring *r, uint32_t units)
-{
-  r->shared = rk_alloc_aligned(128, sizeof(*r->shared));
-  r->units = rk_alloc_aligned(128, (size_t)units * RK_UNIT_BYTES);
-  assert_non_null(r->shared);
-  assert_non_null(r->units);
-  memset(r->shared, 0, sizeof(*r->shared));
-  memset(r->units, 0, (size_t)units * RK_UNIT_BYTES);
-  r->shared->units = (rk_u64)(rk_uptr)r->units;
-  r->shared->capacity_units = units;
-  r->shared->mask = units - 1;
-  rkd_ring_tx_open(&r->tx, (rk_u64)(rk_uptr)r->shared);
-  rkd_ring_rx_open(&r->rx, (rk_u64)(rk_uptr)r->shared);
-}
-
-static void close_ring(ring *r)
-{
-  rk_free(r->shared);
-  rk_free(r->units);
-}
-
-static void put_record(ring *r, uint64_t id, const void *data, uint32_t size)
-{
-  rk_abi_msg header = {.id = id, .type = (rk_u32)id, .size_bytes = size, .dest = 7};
-  rkd_ring_put(&r->tx, 0u, data, size);
-  rkd_ring_commit(&r->tx, &header);
-}
-
-static bool try_put(ring *r, uint64_t id, const void *data, uint32_t size)
-{
-  uint32_t units = rkd_units(size);
-  if (rkd_ring_free(&r->tx, units) < units) {
-    return false;
-  }
-  put_record(r, id, data, size);
-  return true;
-}
-
-/* Takes the record at the head, which must be `id` with `size` bytes of `data`. */
-static void expect_record(ring *r, uint64_t id, const void *data, uint32_t size)
-{
-  static unsigned char copy[RK_PAYLOAD_MAX_BYTES];
-  const rk_abi_msg *record = rkd_ring_peek(&r->rx);
-  assert_non_null(record);
-  assert_int_equal(record->id, id);
-  assert_int_equal(record->size_bytes, size);
-  rkd_ring_get(&r->rx, 0u, copy, size);
-  assert_int_equal(memcmp(copy, data, size), 0); /* assert_memory_equal is too slow for all of it */
-  rkd_ring_consume(&r->rx, size);
-}
-
-static unsigned char *make_pattern(size_t bytes)
-{
-  unsigned char *pattern = rk_alloc(bytes);
-  assert_non_null(pattern);
-  uint64_t x = 88172645463325252u;
-  for (size_t i = 0; i < bytes; ++i) {
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    pattern[i] = (unsigned char)x;
-  }
-  return pattern;
-}
-
-static void units_are_counted(void **state)
-{
-  (void)state;
-  assert_int_equal(rkd_units(0), 1);
-  assert_int_equal(rkd_units(64), 1);
-  assert_int_equal(rkd_units(65), 2);
-  assert_int_equal(rkd_units(64 + 128), 2);
-  assert_int_equal(rkd_units(64 + 128 + 1), 3);
-  for (uint32_t size = 0; size <= RK_PAYLOAD_MAX_BYTES; ++size) {
-    uint32_t room = RK_UNIT_INLINE_BYTES + (rkd_units(size) - 1u) * RK_UNIT_BYTES;
-    assert_true(room >= size);
-    assert_true(rkd_units(size) == 1u || room - RK_UNIT_BYTES < size);
-  }
-}
-
-/* Every size at every place of a small ring: each record starts at each unit, and is split by the
- * end of the ring in every way there is. */
-static void small_records_at_every_offset(void **state)
-{
-  (void)state;
-  ring r;
-  open_ring(&r, 16);
-  unsigned char *pattern = make_pattern(4096);
-  uint64_t id = 0;
-  const uint32_t largest = RK_UNIT_INLINE_BYTES + 15u * RK_UNIT_BYTES; /* the whole ring */
-  for (uint32_t size = 0; size <= largest; ++size) {
-    for (uint32_t offset = 0; offset < 16; ++offset) {
-      while ((r.tx.tail & 15u) != offset) {
-        assert_true(try_put(&r, ++id, pattern, 1));
-        expect_record(&r, id, pattern, 1);
-        rkd_ring_give_back(&r.rx);
-      }
-      assert_int_equal(rkd_ring_free(&r.tx, 16), 16);
-      assert_true(try_put(&r, ++id, pattern + size % 97, size));
-      expect_record(&r, id, pattern + size % 97, size);
-      assert_null(rkd_ring_peek(&r.rx));
-      rkd_ring_give_back(&r.rx);
-    }
-  }
-  assert_true(r.tx.tail > 16u * 10000u);
-  rk_free(pattern);
-  close_ring(&r);
-}
-
-/* Every size there is, one behind the other, so that the larger ones start anywhere. */
-static void every_size_of_payload(void **state)
-{
-  (void)state;
-  ring r;
-  open_ring(&r, 1024);
-  unsigned char *pattern = make_pattern(RK_PAYLOAD_MAX_BYTES + 256);
-  for (uint32_t size = 0; size <= RK_PAYLOAD_MAX_BYTES; ++size) {
-    assert_true(try_put(&r, size + 1u, pattern + size % 251, size));
-    expect_record(&r, size + 1u, pattern + size % 251, size);
-    assert_null(rkd_ring_peek(&r.rx));
-  }
-  rk_free(pattern);
-  close_ring(&r);
-}
-
-/* Payload that has, at each place where a header may come to lie in the next laps, just the word
- * that a published record would have there. */
-static void stale_payload_is_no_record(void **state)
-{
-  (void)state;
-  enum { UNITS = 8 };
-  ring r;
-  open_ring(&r, UNITS);
-  uint64_t id = 0;
-  for (uint32_t units = 2; units <= UNITS; ++units) {
-    for (uint32_t laps = 1; laps <= 2; ++laps) {
-      for (uint32_t start = 0; start < UNITS; ++start) {
-        uint64_t words[(64 + 128 * (UNITS - 1)) / 8];
-        uint32_t size = RK_UNIT_INLINE_BYTES + (units - 1u) * RK_UNIT_BYTES;
-        while ((r.tx.tail & (UNITS - 1u)) != start) {
-          assert_true(try_put(&r, ++id, "x", 1));
-          expect_record(&r, id, "x", 1);
-          rkd_ring_give_back(&r.rx);
-        }
-        for (uint32_t i = 0; i < size / 8u; ++i) {
-          uint64_t unit = r.tx.tail + (i < 8u ? 0u : 1u + (i - 8u) / 16u);
-          words[i] = unit + laps * UNITS + 1u;
-        }
-        assert_true(try_put(&r, ++id, words, size));
-        expect_record(&r, id, words, size);
-        rkd_ring_give_back(&r.rx);
-        for (uint32_t i = 0; i < laps * UNITS + UNITS; ++i) {
-          assert_null(rkd_ring_peek(&r.rx));
-          assert_true(try_put(&r, ++id, "y", 1));
-          expect_record(&r, id, "y", 1);
-          rkd_ring_give_back(&r.rx);
-        }
-      }
-    }
-  }
-  close_ring(&r);
-}
-
-static void full_and_empty(void **state)
-{
-  (void)state;
-  ring r;
-  open_ring(&r, 64);
-  char data[200] = "full";
-  assert_null(rkd_ring_peek(&r.rx));
-  for (uint32_t round = 0; round < 200; ++round) {
-    uint64_t first = (uint64_t)round * 100u, n = 0;
-    while (try_put(&r, first + n, data, n % 2 == 0 ? 4u : 200u)) {
-      ++n;
-    } /* 1 and 3 units */
-    assert_in_range(n, 31, 32);
-    assert_true(rkd_ring_free(&r.tx, 64) < 3);
-    assert_false(try_put(&r, 1, data, 200));
-    for (uint64_t i = 0; i < n; ++i) {
-      expect_record(&r, first + i, data, i % 2 == 0 ? 4u : 200u);
-      assert_true(r.rx.head - r.rx.published <
-                  64u / 8u); /* lazily, an eighth of the ring at most */
-    }
-    assert_null(rkd_ring_peek(&r.rx));
-    rkd_ring_give_back(&r.rx);
-    assert_int_equal(rkd_ring_free(&r.tx, 64), 64);
-  }
-  close_ring(&r);
-}
-
-/* ---- record ring: two threads ---- */
-
-typedef struct stream {
-  ring r;
-  uint64_t count;
-  const unsigned char *pattern;
-  uint32_t largest;
-} stream;
-
-static uint32_t size_of(const stream *s, uint64_t i)
-{
-  return (uint32_t)((i * 2654435761u >> 7) % (s->largest + 1u));
-}
-
-static void produce(void *arg)
-{
-  stream *s = arg;
-  for (uint64_t i = 0; i < s->count; ++i) {
-    while (!try_put(&s->r, i, s->pattern + i % 61, size_of(s, i))) {
-      rk_thread_yield();
-    }
-  }
-}
-
-static void stream_between_threads(uint32_t units, uint32_t largest, uint64_t count)
-{
-  unsigned char *pattern = make_pattern(RK_PAYLOAD_MAX_BYTES + 64);
-  static unsigned char copy[RK_PAYLOAD_MAX_BYTES];
-  stream s = {.count = count, .pattern = pattern, .largest = largest};
-  rk_thread *thread = NULL;
-  uint64_t bad = 0;
-  open_ring(&s.r, units);
-  assert_int_equal(rk_thread_start(&thread, "producer", produce, &s, NULL), RK_OK);
-  for (uint64_t i = 0; i < count;) {
-    const rk_abi_msg *record = rkd_ring_peek(&s.r.rx);
-    if (record == NULL) {
-      rkd_ring_give_back(&s.r.rx);
-      rk_thread_yield();
-      continue;
-    }
-    uint32_t size = record->size_bytes;
-    bad += record->id != i || size != size_of(&s, i) || record->dest != 7u;
-    rkd_ring_get(&s.r.rx, 0u, copy, size < sizeof(copy) ? size : 0u);
-    bad += memcmp(copy, pattern + i % 61, size) != 0;
-    rkd_ring_consume(&s.r.rx, size);
-    ++i;
-  }
-  rk_thread_join(thread);
-  assert_int_equal(bad, 0);
-  assert_null(rkd_ring_peek(&s.r.rx));
-  rk_free(pattern);
-  close_ring(&s.r);
-}
-
-static void two_threads_small_ring(void **state)
-{
-  (void)state;
-  stream_between_threads(8, 700, 100000);
-}
-
-static void two_threads_large_records(void **state)
-{
-  (void)state;
-  stream_between_threads(1024, RK_PAYLOAD_MAX_BYTES, 4000);
-}
 
 /* ---- inbox ring ---- */
 
@@ -584,8 +318,10 @@ static bool plant(const char *compiler, const char *folder, char *output)
     if (run_shell(command, output) != 0) {
       fail_msg("%s: %s", compiler, output);
     }
-    for (int which = 0; which < 2; ++which) {
-      const char *name = which == 0 ? "record" : "inbox";
+    static const char *const names[] = {"record", "tagged",       "ordered",
+                                        "batch",  "tagged_batch", "inbox"};
+    for (size_t which = 0; which < RK_ARRAY_LEN(names); ++which) {
+      const char *name = names[which];
       (void)snprintf(command, sizeof(command), "TSAN_OPTIONS= %s/program %s", folder, name);
       int code = run_shell(command, output);
       if (bug ? code != 66 || strstr(output, "data race") == NULL : code != 0) {
@@ -633,13 +369,6 @@ static int nothing_is_left(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(units_are_counted),
-      cmocka_unit_test(small_records_at_every_offset),
-      cmocka_unit_test(every_size_of_payload),
-      cmocka_unit_test(stale_payload_is_no_record),
-      cmocka_unit_test(full_and_empty),
-      cmocka_unit_test(two_threads_small_ring),
-      cmocka_unit_test(two_threads_large_records),
       cmocka_unit_test(inbox_with_credits),
       cmocka_unit_test(inbox_closed_in_mid_stream),
       cmocka_unit_test(ready_ring_loses_no_signal),

@@ -28,6 +28,8 @@
   X(BLOCKS, INT, "0", "", 0, 65536, "blocks of the CPU backend; 0: one for each processor")      \
   X(SPIN_US, INT, "50", "", 0, 1000000,                                                          \
     "microseconds that an idle block or a waiting host spins before it sleeps")                  \
+  X(TRANSPORT, CHOICE, "auto", "auto|plain|tagged", 0, 0,                                        \
+    "form of the rings between host and grid; auto: what passes a self-test at the start")       \
   X(LIBCUDA, TEXT, "", "", 0, 0,                                                                 \
     "library of the CUDA driver; empty: libcuda.so.1 where the loader finds it")                 \
   X(LUA, TEXT, "", "", 0, 0, "folder of the Lua modules; empty: those built in")                 \

@@ -35,25 +35,26 @@ lrk_runtime *lrk_open_runtime(lua_State *L, int index)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static const char *backend_option(lua_State *L, int index)
+/* One of three names; without the option the parameter's, which must be one, too. */
+static const char *choice_option(lua_State *L, int index, const char *key, rk_param_id param,
+                                 const char *const names[3])
 {
-  static const char *const names[] = {"auto", "cpu", "cuda"};
-  const char *name = lrk_option_text(L, index, "backend", NULL);
+  const char *name = lrk_option_text(L, index, key, NULL);
   if (name == NULL) {
     size_t ignored = 0;
     rk_error err = RK_ERROR_INIT;
-    if (rk_param_choice(RK_PARAM_BACKEND, &ignored, &err) != RK_OK) {
+    if (rk_param_choice(param, &ignored, &err) != RK_OK) {
       luaL_error(L, "%s", err.text);
     }
-    return rk_param_text(RK_PARAM_BACKEND);
+    return rk_param_text(param);
   }
-  for (size_t i = 0; i < RK_ARRAY_LEN(names); i++) {
+  for (size_t i = 0; i < 3; i++) {
     if (strcmp(name, names[i]) == 0) {
       return name;
     }
   }
-  luaL_error(L, "rk.open: option 'backend': 'auto', 'cpu' or 'cuda' expected, got '%s'%s", name,
-             lrk_hint(L, name, names, RK_ARRAY_LEN(names)));
+  luaL_error(L, "rk.open: option '%s': '%s', '%s' or '%s' expected, got '%s'%s", key, names[0],
+             names[1], names[2], name, lrk_hint(L, name, names, 3));
   return NULL;
 }
 
@@ -73,12 +74,15 @@ static int core_open(lua_State *L)
                                        {"node", LRK_INT, 0, UINT16_MAX},
                                        {"checksum", LRK_BOOL, 0, 0},
                                        {"latency", LRK_BOOL, 0, 0},
+                                       {"transport", LRK_TEXT, 0, 0},
                                        {NULL, LRK_ANY, 0, 0}};
   /* clang-format on */
+  static const char *const backends[] = {"auto", "cpu", "cuda"};
+  static const char *const transports[] = {"auto", "plain", "tagged"};
   lua_settop(L, 1);
   lrk_options(L, 1, "rk.open", options);
   rk_runtime_options open = {
-      .backend = backend_option(L, 1),
+      .backend = choice_option(L, 1, "backend", RK_PARAM_BACKEND, backends),
       .cache_dir = lrk_option_text(L, 1, "cache", NULL),
       .device = (uint32_t)lrk_option_integer(L, 1, "device", 0),
       .blocks = (uint32_t)lrk_option_integer(L, 1, "blocks", 0),
@@ -90,6 +94,7 @@ static int core_open(lua_State *L)
       .node = (uint16_t)lrk_option_integer(L, 1, "node", 0),
       .checksum = lrk_option_bool(L, 1, "checksum", false),
       .latency = lrk_option_bool(L, 1, "latency", false),
+      .transport = choice_option(L, 1, "transport", RK_PARAM_TRANSPORT, transports),
   };
   lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
   *self = (lrk_runtime){.next_sub = 1, .node = open.node};
@@ -188,6 +193,10 @@ static int runtime_info(lua_State *L)
   lua_setfield(L, -2, "backend");
   lua_pushstring(L, info.device_name);
   lua_setfield(L, -2, "device_name");
+  lua_pushstring(L, info.transport);
+  lua_setfield(L, -2, "transport");
+  lua_pushstring(L, info.transport_why);
+  lua_setfield(L, -2, "transport_why");
   set_u64(L, "blocks", info.blocks);
   set_u64(L, "cluster", info.cluster);
   set_u64(L, "processors", info.processors);

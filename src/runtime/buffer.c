@@ -49,6 +49,7 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
     rt->buffers->previous = buffer;
   }
   rt->buffers = buffer;
+  rt->ordered = RK_MSG_ORDERED; /* messages may tell of its contents from now on */
   *out = buffer;
   return RK_OK;
 }

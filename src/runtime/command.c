@@ -24,12 +24,12 @@ static uint64_t write_record(rk_runtime *rt, uint32_t block, uint32_t to,
       .hlc = rk_hlc_tick(&rt->clock),
       .dest = to,
       .size_bytes = (uint32_t)sizeof(cmd) + bytes,
-      .flags = RK_MSG_COMMAND,
+      .flags = (uint16_t)(RK_MSG_COMMAND | rt->ordered),
   };
   cmd.cmd_id = ++rt->next_cmd;
-  rkd_ring_put(tx, 0u, &cmd, sizeof(cmd));
+  rkd_ring_put(tx, header.size_bytes, 0u, &cmd, sizeof(cmd));
   if (bytes != 0) {
-    rkd_ring_put(tx, sizeof(cmd), data, bytes);
+    rkd_ring_put(tx, header.size_bytes, sizeof(cmd), data, bytes);
   }
   rkd_ring_commit(tx, &header);
   rt->ops->grid_bell(rt->backend, block);
@@ -52,8 +52,10 @@ int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_comman
   return rk__command_with(rt, block, to, command, NULL, 0, answer, err);
 }
 
-int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
-                     const void *data, uint32_t bytes, rk_abi_response *answer, rk_error *err)
+/* Writes the command, calls `work` unless that is NULL, and waits for the answer. */
+static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                       const void *data, uint32_t bytes, void (*work)(void *arg), void *arg,
+                       rk_abi_response *answer, rk_error *err)
 {
   uint32_t units = rkd_units((uint32_t)sizeof(*command) + bytes);
   rk_pending pending = {0};
@@ -68,6 +70,9 @@ int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_c
   }
   pending.cmd_id = write_record(rt, block, to, command, data, bytes);
   rt->pending = &pending;
+  if (work != NULL) {
+    work(arg);
+  }
   uint64_t deadline = rk_clock_deadline(ANSWER_WAIT_NS);
   while (!pending.done) {
     int rc = rk__wait(rt, deadline);
@@ -87,6 +92,18 @@ int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_c
     *answer = pending.answer;
   }
   return pending.answer.error_code;
+}
+
+int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                     const void *data, uint32_t bytes, rk_abi_response *answer, rk_error *err)
+{
+  return run_command(rt, block, to, command, data, bytes, NULL, NULL, answer, err);
+}
+
+int rk__command_around(rk_runtime *rt, uint32_t block, const rk_abi_command *command,
+                       void (*work)(void *arg), void *arg, rk_abi_response *answer, rk_error *err)
+{
+  return run_command(rt, block, 0u, command, NULL, 0, work, arg, answer, err);
 }
 
 int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t param1,
@@ -112,7 +129,8 @@ int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t p
   if (code == RK_CMD_TERMINATE) {
     return rk_error_set(err, RK_EDENIED, "a block ends with its runtime: close that");
   }
-  if (code == RK_CMD_PARK || code == RK_CMD_FREE_SLOT) {
+  if (code == RK_CMD_PARK || code == RK_CMD_FREE_SLOT || code == RK_CMD_TRANSPORT ||
+      code == RK_CMD_TEST_RINGS) {
     return rk_error_set(err, RK_EDENIED, "this command is the runtime's own");
   }
   if (code == RK_CMD_CREATE_ACTOR || code == RK_CMD_CONNECT_PORT ||

@@ -14,12 +14,12 @@
 static const unsigned char *payload_of(rk_runtime *rt, const rk_ring_rx *rx,
                                        const rk_abi_msg *record)
 {
-  uint32_t units = rkd_units(record->size_bytes);
-  if ((rx->head & rx->mask) + units <= rx->capacity) {
-    return (const unsigned char *)record + RK_UNIT_INLINE_BYTES;
+  const unsigned char *payload = rkd_ring_payload(rx, record);
+  if (payload == NULL) {
+    rkd_ring_get(rx, 0u, rt->scratch, record->size_bytes);
+    payload = rt->scratch;
   }
-  rkd_ring_get(rx, 0u, rt->scratch, record->size_bytes);
-  return rt->scratch;
+  return payload;
 }
 
 static void take_response(rk_runtime *rt, const rk_abi_response *response)

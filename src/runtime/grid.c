@@ -43,6 +43,7 @@ typedef struct plan {
   rk_abi_block *blocks;
   uint64_t *h2k, *k2h, *h2k_units, *k2h_units;
   uint64_t latency_copies;
+  uint64_t test_rings;
 } plan;
 
 static void place_shared(const rk_runtime *rt, layout *at, plan *p)
@@ -56,13 +57,14 @@ static void place_shared(const rk_runtime *rt, layout *at, plan *p)
   }
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     p->h2k[i] = place(at, sizeof(rk_abi_ring));
-    p->h2k_units[i] = place(at, (size_t)rt->ring_units * RK_UNIT_BYTES);
+    p->h2k_units[i] = place(at, rk__transport_ring_bytes(rt));
     p->k2h[i] = place(at, sizeof(rk_abi_ring));
-    p->k2h_units[i] = place(at, (size_t)rt->ring_units * RK_UNIT_BYTES);
+    p->k2h_units[i] = place(at, rk__transport_ring_bytes(rt));
   }
   if (rt->keeps_latency) {
     p->latency_copies = place(at, sizeof(rk_abi_latencies) * rt->block_count);
   }
+  p->test_rings = place(at, rk__transport_test_bytes(rt));
 }
 
 static void place_device(const rk_runtime *rt, layout *at, plan *p)
@@ -152,14 +154,6 @@ static const rk_arena_source shared_source = {map_shared, unmap_shared, zero_sha
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static void make_ring(uint64_t ring, uint64_t units, uint32_t count)
-{
-  rk_abi_ring *r = RK_PTR(rk_abi_ring, ring);
-  r->units = units;
-  r->capacity_units = count;
-  r->mask = count - 1;
-}
-
 /* Writes the structs that tell the grid where everything lies. */
 static int fill(rk_runtime *rt, plan *p, rk_error *err)
 {
@@ -170,14 +164,15 @@ static int fill(rk_runtime *rt, plan *p, rk_error *err)
   p->grid.policy = rt->policy;
   p->grid.grace_s = HOST_GRACE_S;
   for (uint32_t i = 0; i < rt->block_count; ++i) {
-    make_ring(p->h2k[i], p->h2k_units[i], rt->ring_units);
-    make_ring(p->k2h[i], p->k2h_units[i], rt->ring_units);
+    rk__transport_ring(rt, p->h2k[i], p->h2k_units[i], rt->ring_units);
+    rk__transport_ring(rt, p->k2h[i], p->k2h_units[i], rt->ring_units);
     rkd_ring_tx_open(&rt->blocks[i].tx, p->h2k[i]);
     rkd_ring_rx_open(&rt->blocks[i].rx, p->k2h[i]);
     rt->blocks[i].door = RK_PTR(rk_abi_door, p->grid.doors) + i;
     rt->k2h[i] = p->k2h[i];
   }
   rt->latency_copies = RK_PTR(rk_abi_latencies, p->latency_copies);
+  rt->test_rings = p->test_rings;
   rt->grid = p->grid_address;
   rt->actors = p->grid.actors;
   rt->host = RK_PTR(rk_abi_host, p->grid.host);
@@ -295,6 +290,9 @@ int rk__grid_run(rk_runtime *rt, rk_error *err)
     rt->generation_count += 1;
   }
   rk__seal_unlock(rt);
+  if (rc == RK_OK && rt->generation_count == 1) {
+    rc = rk__transport_choose(rt, err);
+  }
   return rc;
 }
 

@@ -108,7 +108,7 @@ struct rk_actor {
   rk_actor *next_hosted; /* of those that have some; retained */
   bool is_hosted_listed;
   bool is_refusing; /* a refusal is on its way to its block */
-  uint64_t end_cmd;  /* the newest of rk_actor_end, and of rk_actor_beat */
+  uint64_t end_cmd; /* the newest of rk_actor_end, and of rk_actor_beat */
   uint64_t beat_cmd;
   uint64_t beats; /* of the latter that were answered */
   bool abandoned; /* its block may still run a handler of its last life */
@@ -185,6 +185,13 @@ struct rk_runtime {
   bool checksum;
   int64_t spin_us;
   uint32_t policy; /* RK_POLICY_* */
+
+  /* transport */
+  enum { RK_WANT_AUTO, RK_WANT_PLAIN, RK_WANT_TAGGED } want; /* asked for at opening */
+  uint32_t transport;                                        /* RK_TRANSPORT_* in use */
+  char transport_why[192];
+  uint64_t test_rings; /* a pair for the self-test, in shared memory */
+  uint16_t ordered;    /* RK_MSG_ORDERED once there has been a buffer, else 0 */
 
   /* grid */
   bool running;              /* a generation runs */
@@ -300,6 +307,20 @@ void rk__pause_end(rk_runtime *rt);
 void rk__seal_lock(const rk_runtime *rt);
 void rk__seal_unlock(const rk_runtime *rt);
 
+/* ---- transport.c ---- */
+/* Keeps what `transport` ("auto", "plain", "tagged", NULL = the environment's) asks for. */
+int rk__transport_want(rk_runtime *rt, const char *transport, rk_error *err);
+/* Bytes of a ring's units with what else its form needs, and those of the self-test's pair. */
+size_t rk__transport_ring_bytes(const rk_runtime *rt);
+size_t rk__transport_test_bytes(const rk_runtime *rt);
+/* Makes a ring of zeroed memory; `units` has room for all of it. */
+void rk__transport_ring(const rk_runtime *rt, uint64_t ring, uint64_t units, uint32_t count);
+/* Tests and changes the form of all rings as asked. Once, in the first generation, before anything
+ * else. Errors: corrupt, where nothing that may be used passes; those of commands. */
+int rk__transport_choose(rk_runtime *rt, rk_error *err);
+/* The form in use: "plain" or "tagged". */
+const char *rk__transport_name(const rk_runtime *rt);
+
 /* ---- slots.c ---- */
 bool rk__slots_open(rk_runtime *rt);
 void rk__slots_close(rk_runtime *rt);
@@ -357,6 +378,9 @@ int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_c
 /* Sends and does not wait; returns the command's id, 0 when there is no room now. */
 uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
                           const rk_abi_command *command);
+/* Sends, does `work`, then waits for the answer. */
+int rk__command_around(rk_runtime *rt, uint32_t block, const rk_abi_command *command,
+                       void (*work)(void *arg), void *arg, rk_abi_response *answer, rk_error *err);
 
 /* ---- drain.c ---- */
 size_t rk__drain(rk_runtime *rt);

@@ -134,6 +134,9 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rk_hlc_init(&rt->clock, use->node, 0);
   int rc = use->spin_us < 0 ? rk_param_int(RK_PARAM_SPIN_US, &rt->spin_us, err) : RK_OK;
   if (rc == RK_OK) {
+    rc = rk__transport_want(rt, use->transport, err);
+  }
+  if (rc == RK_OK) {
     rc = make_tables(rt, err);
   }
   if (rc == RK_OK) {
@@ -215,7 +218,9 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
                            .max_actors = rt->actor_capacity,
                            .abi_version = RK_ABI_VERSION,
                            .generation = rt->generation_count,
-                           .memory_bytes = info.memory_bytes};
+                           .memory_bytes = info.memory_bytes,
+                           .transport = rk__transport_name(rt)};
+  memcpy(out->transport_why, rt->transport_why, sizeof(out->transport_why));
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", info.device_name);
 }
 

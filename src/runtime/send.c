@@ -52,15 +52,10 @@ static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_erro
 
 void rk__reservation_drop(rk_runtime *rt)
 {
-  const rk_ring_tx *tx = rt->reserved.tx;
-  if (tx == NULL) {
-    return;
+  if (rt->reserved.tx != NULL) {
+    rkd_ring_abandon(rt->reserved.tx, rt->reserved.size);
+    rt->reserved.tx = NULL;
   }
-  /* Its payload lies where headers will come to lie, and may look like published ones. */
-  for (uint32_t i = 1; i < rkd_units(rt->reserved.size); ++i) {
-    rk_st_relaxed_sys_u64((rk_u64 *)(void *)rkd_ring_unit(tx->units, tx->mask, tx->tail + i), 0u);
-  }
-  rt->reserved.tx = NULL;
 }
 
 int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority, void **payload,
@@ -97,10 +92,10 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
       return rc;
     }
   }
-  bool in_one_piece = (tx->tail & tx->mask) + units <= tx->capacity;
-  unsigned char *place = in_one_piece
-                             ? rkd_ring_unit(tx->units, tx->mask, tx->tail) + RK_UNIT_INLINE_BYTES
-                             : rt->scratch;
+  unsigned char *place = rkd_ring_place(tx, (uint32_t)size);
+  if (place == NULL) {
+    place = rt->scratch;
+  }
   memset(place, 0, size);
   rt->reserved.actor = actor;
   rt->reserved.tx = tx;
@@ -141,7 +136,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
       .dest = actor->id,
       .type = rt->reserved.type,
       .size_bytes = rt->reserved.size,
-      .flags = options != NULL && options->is_reply ? RK_MSG_REPLY : 0u,
+      .flags = (uint16_t)(rt->ordered | (options != NULL && options->is_reply ? RK_MSG_REPLY : 0u)),
       .priority = rt->reserved.priority,
   };
   if (rt->checksum) {
@@ -149,7 +144,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
     header.checksum = rkd_checksum(rt->reserved.payload, header.size_bytes);
   }
   if (rt->reserved.payload == rt->scratch) {
-    rkd_ring_put(tx, 0u, rt->scratch, header.size_bytes);
+    rkd_ring_put(tx, header.size_bytes, 0u, rt->scratch, header.size_bytes);
   }
   rkd_ring_commit(tx, &header);
   rt->reserved.tx = NULL;
@@ -205,6 +200,7 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
   uint32_t units = rkd_units(header->size_bytes);
   rk_abi_msg h = *header;
   h.dest = actor->id;
+  h.flags = (uint16_t)(h.flags | rt->ordered);
   rk__reservation_drop(rt);
   bool is_refusal = (h.flags & RK_MSG_REFUSED) != 0; /* its checksum is a code */
   h.priority = is_refusal ? RK_PRIORITY_HIGH : RK_PRIORITY_NORMAL;
@@ -215,7 +211,7 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
   if (!has_room(actor, h.priority) || rkd_ring_free(tx, units) < units) {
     return RK_EFULL;
   }
-  rkd_ring_put(tx, 0u, data, header->size_bytes);
+  rkd_ring_put(tx, header->size_bytes, 0u, data, header->size_bytes);
   rkd_ring_commit(tx, &h);
   if (is_refusal) {
     actor->urgent_sent += 1;

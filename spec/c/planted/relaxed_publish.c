@@ -4,7 +4,12 @@
  * stored without release (rk_atomic.h). The reader then takes data that nothing orders, which
  * ThreadSanitizer must report; without the macro the program must be clean. One lap of each
  * ring, so that publishing is the only thing that orders anything. ring_test.c builds and runs it:
- * `program record` or `program inbox`.
+ * `program RING`, where RING is
+ *   record   plain records with payload in more than one unit
+ *   tagged   the same in a tagged ring
+ *   ordered  tagged records that lie in their heads, flagged because they tell of other memory
+ *   batch    plain records, several at once;  tagged_batch  tagged ones, of which the last is long
+ *   inbox    messages between actors
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,23 +18,49 @@
 #include "rk_ring_dev.h"
 
 #define COUNT 32u
-#define UNITS 128u
+#define UNITS 128u /* no record is split by the end */
 
 static rk_abi_ring shared;
-static unsigned char units[UNITS * RK_UNIT_BYTES] __attribute__((aligned(128)));
+static unsigned char units[UNITS * (RK_UNIT_BYTES + RK_HEAD_BYTES)] __attribute__((aligned(128)));
 static rk_abi_actor actor;
 static unsigned char slots[COUNT * 128u] __attribute__((aligned(128)));
 static const char text[100] = "payload behind the header and in a unit of its own";
+
+static rk_u64 notes[COUNT]; /* plain memory that records of `ordered` tell of */
+static rk_u32 batch;        /* records that are published at once; 0: each by itself */
+static int is_short;        /* payload of most records is in the head; they are flagged */
+
+/* In a batch of tagged records the last alone makes it necessary to order anything. */
+static rk_u32 size_at(rk_u32 i)
+{
+  return is_short ||
+                 (batch != 0u && shared.transport == RK_TRANSPORT_TAGGED && i % batch != batch - 1u)
+             ? 32u
+             : (rk_u32)sizeof(text);
+}
 
 static void *produce_records(void *arg)
 {
   rk_ring_tx tx;
   rkd_ring_tx_open(&tx, (rk_u64)(rk_uptr)&shared);
   for (rk_u32 i = 0; i < COUNT; ++i) {
-    rk_abi_msg header = {.id = i, .size_bytes = sizeof(text)};
-    rkd_ring_put(&tx, 0u, text, sizeof(text));
+    rk_abi_msg header = {
+        .id = i, .size_bytes = size_at(i), .flags = is_short ? RK_MSG_ORDERED : 0u};
+    if (batch != 0u && i % batch == 0u) {
+      rkd_ring_flush(&tx);
+      rkd_ring_hold(&tx);
+    }
+    if (is_short) {
+      notes[i] = i;
+    }
+    /* byte by byte: what gcc makes of a copy, ThreadSanitizer does not see */
+    char *place = rkd_ring_place(&tx, header.size_bytes);
+    for (rk_u32 k = 0; k < header.size_bytes; ++k) {
+      place[k] = text[k];
+    }
     rkd_ring_commit(&tx, &header);
   }
+  rkd_ring_flush(&tx);
   return arg;
 }
 
@@ -39,13 +70,15 @@ static int consume_records(void)
   int bad = 0;
   rkd_ring_rx_open(&rx, (rk_u64)(rk_uptr)&shared);
   for (rk_u32 i = 0; i < COUNT;) {
-    char copy[sizeof(text)];
     const rk_abi_msg *record = rkd_ring_peek(&rx);
     if (record == 0) {
       continue;
     }
-    rkd_ring_get(&rx, 0u, copy, sizeof(copy));
-    bad += record->id != i || memcmp(copy, text, sizeof(copy)) != 0;
+    const char *payload = rkd_ring_payload(&rx, record);
+    bad += record->id != i || record->size_bytes != size_at(i) || (is_short && notes[i] != i);
+    for (rk_u32 k = 0; k < size_at(i); ++k) {
+      bad += payload[k] != text[k];
+    }
     rkd_ring_consume(&rx, record->size_bytes);
     ++i;
   }
@@ -81,10 +114,18 @@ static int consume_messages(void)
 
 int main(int argc, char **argv)
 {
-  int is_inbox = argc > 1 && strcmp(argv[1], "inbox") == 0;
+  const char *ring = argc > 1 ? argv[1] : "record";
+  int is_inbox = strcmp(ring, "inbox") == 0;
+  int is_tagged = strcmp(ring, "tagged") == 0 || strcmp(ring, "ordered") == 0 ||
+                  strcmp(ring, "tagged_batch") == 0;
   pthread_t thread;
-  shared = (rk_abi_ring){
-      .units = (rk_u64)(rk_uptr)units, .capacity_units = UNITS, .mask = UNITS - 1u};
+  shared = (rk_abi_ring){.units = (rk_u64)(rk_uptr)units,
+                         .heads = (rk_u64)(rk_uptr)units + (rk_u64)UNITS * RK_UNIT_BYTES,
+                         .capacity_units = UNITS,
+                         .mask = UNITS - 1u,
+                         .transport = is_tagged ? RK_TRANSPORT_TAGGED : RK_TRANSPORT_PLAIN};
+  batch = strstr(ring, "batch") != 0 ? 4u : 0u;
+  is_short = strcmp(ring, "ordered") == 0;
   actor = (rk_abi_actor){.kernel_slots = (rk_u64)(rk_uptr)slots,
                          .slot_bytes = 128,
                          .kernel_mask = COUNT - 1u,

@@ -27,8 +27,7 @@ static bool has_record(const rk_backend_grid *grid)
   for (uint32_t i = 0; i < grid->block_count; ++i) {
     const rk_abi_ring *ring = RK_PTR(const rk_abi_ring, grid->k2h[i]);
     uint64_t head = rk_ld_relaxed_sys_u64(&grid->k2h_heads[i]);
-    const rk_abi_msg *unit = RK_PTR(const rk_abi_msg, rkd_ring_unit(ring->units, ring->mask, head));
-    if (rk_ld_acquire_sys_u64(&unit->seq) == head + 1u) {
+    if (rkd_ring_waits(ring, head)) {
       return true;
     }
   }
