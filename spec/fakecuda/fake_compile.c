@@ -8,7 +8,8 @@
  * else that the build is made from: device headers, the prelude, compiler and flags.
  *
  * RKFAKE_CXX (g++, or clang++ where the fake was built with clang) and RKFAKE_CXXFLAGS (extra flags,
- * those of the sanitizers the fake was built with) choose the compiler,
+ * those of the sanitizers the fake was built with) choose the compiler, RKFAKE_SPOIL bugs that are
+ * planted in what it compiles (a device whose stores to the rings cannot be relied on),
  * RKFAKE_INCLUDE and RKFAKE_PRELUDE the folders of the device headers and of rk_host_device.h.
  */
 #include "fake.h"
@@ -45,7 +46,8 @@ typedef struct build {
   char source[PATH_MAX]; /* <hex>.cu */
   char folder[PATH_MAX]; /* where it lies */
   char object[PATH_MAX]; /* the shared object */
-  const char *include, *prelude, *compiler, *flags;
+  const char *include, *prelude, *compiler;
+  char flags[1024];
   char *why; /* RKF_LOG_BYTES */
 } build;
 
@@ -289,7 +291,7 @@ static CUresult compile(const build *b)
   char own[64];
   char include[PATH_MAX + 2];
   char prelude[PATH_MAX + 2];
-  char flags[1024];
+  char flags[sizeof(b->flags)];
   /* No warnings: NVRTC took the source, and so does this. */
   const char *args[ARGS_MAX] = {b->compiler,
                                 "-std=c++17",
@@ -334,6 +336,33 @@ static CUresult compile(const build *b)
   return code;
 }
 
+/* The extra flags: RKFAKE_CXXFLAGS, and a macro for each word of RKFAKE_SPOIL. */
+static bool gather_flags(build *b)
+{
+  static const struct {
+    const char *word, *flag;
+  } bugs[] = {{"tagged", " -DRK_PLANT_TORN_WORD=1"}, {"plain", " -DRK_PLANT_SPOILT_PLAIN=1"}};
+  char words[64];
+  char *rest = NULL;
+  (void)snprintf(b->flags, sizeof(b->flags), "%s", env_or("RKFAKE_CXXFLAGS", RKF_DEFAULT_FLAGS));
+  (void)snprintf(words, sizeof(words), "%s", env_or("RKFAKE_SPOIL", ""));
+  for (char *word = strtok_r(words, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++) {
+      size_t used = strlen(b->flags);
+      if (strcmp(word, bugs[i].word) == 0) {
+        is_known = true;
+        (void)snprintf(b->flags + used, sizeof(b->flags) - used, "%s", bugs[i].flag);
+      }
+    }
+    if (!is_known) {
+      (void)snprintf(b->why, RKF_LOG_BYTES, "RKFAKE_SPOIL: tagged or plain expected, got %s", word);
+      return false;
+    }
+  }
+  return true;
+}
+
 /* ---- loading ---- */
 
 /* A module that is loaded twice has its variables twice: the second one needs a file of its own. */
@@ -370,7 +399,9 @@ CUresult rkf_unit_open(const char *image, size_t image_bytes, void **library, ch
   b.include = env_or("RKFAKE_INCLUDE", RKF_DEFAULT_INCLUDE);
   b.prelude = env_or("RKFAKE_PRELUDE", RKF_DEFAULT_PRELUDE);
   b.compiler = env_or("RKFAKE_CXX", RKF_DEFAULT_CXX);
-  b.flags = env_or("RKFAKE_CXXFLAGS", RKF_DEFAULT_FLAGS);
+  if (!gather_flags(&b)) {
+    return CUDA_ERROR_NO_BINARY_FOR_GPU;
+  }
   if (!find_marker(image, image_bytes, b.hex)) {
     (void)snprintf(why, RKF_LOG_BYTES, "the image has no symbol " MARKER "<16 digits>");
     return CUDA_ERROR_INVALID_IMAGE;
