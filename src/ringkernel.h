@@ -124,6 +124,9 @@ RK_API size_t rk_runtime_drain(rk_runtime *rt);
  * return), device_lost. */
 RK_API int rk_runtime_renew(rk_runtime *rt, rk_error *err);
 
+/* RK_OK while the runtime works. Errors: closed, forked, device_lost. */
+RK_API int rk_runtime_health(const rk_runtime *rt, rk_error *err);
+
 /* Waits until something arrives that was not drained before, or `timeout_ns` passes (RK_ETIMEOUT),
  * or a signal comes in (RK_EINTR, at least every 100 ms: run your hooks and call again). Spins
  * first, then sleeps. */

@@ -479,7 +479,7 @@ typedef struct RK_ALIGN(128) rk_abi_door {
   rk_u64 seen;    /* B: rk_abi_grid.ended when it last began a round */
   rk_u64 handled; /* B: messages handled by all its actors */
   rk_u32 hello;   /* B: RK_ABI_VERSION once it runs */
-  rk_u32 done;    /* B: 1 once it has left the loop */
+  rk_u32 done;    /* B: RK_DONE_* once it has left the loop */
   rk_u64 beats;   /* B: rounds of its loop, told now and then: it is alive while this moves */
   rk_u32 busy;    /* B: actor reference whose handler runs, where that is told; 0 = none */
   rk_u32 pad1[23];
@@ -489,6 +489,9 @@ RK_CHECK_OFFSET(rk_abi_door, seen, 128);
 RK_CHECK_OFFSET(rk_abi_door, hello, 144);
 RK_CHECK_OFFSET(rk_abi_door, beats, 152);
 RK_CHECK_OFFSET(rk_abi_door, busy, 160);
+
+#define RK_DONE_TOLD 1u  /* the host asked it to */
+#define RK_DONE_ALONE 2u /* the host gave no sign of life for grace_s */
 
 typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid starts */
   rk_u64 h2k;                               /* address of the rk_abi_ring from the host */
@@ -559,9 +562,12 @@ RK_CHECK_OFFSET(rk_abi_gang, broken, 528);
 #define RK_GANG_NUMBER(call) ((rk_u32)((call) >> 32))
 #define RK_GANG_LEADER(call) ((rk_u32)(call))
 
+#define RK_ABORT_END 1u  /* for good */
+#define RK_ABORT_PARK 2u /* and come back: everything stays as it is */
+
 /* What the host tells all blocks. */
 typedef struct RK_ALIGN(128) rk_abi_host {
-  rk_u32 abort; /* H: 1 = leave the loop at once */
+  rk_u32 abort; /* H: RK_ABORT_*: leave the loop at once */
   rk_u32 pad0[31];
   rk_u32 waiting; /* H: odd while the host sleeps; a new odd number each time */
   rk_u32 pad1[31];

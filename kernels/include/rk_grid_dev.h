@@ -147,7 +147,7 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b)
 }
 
 #if !RK_CAN_SLEEP
-#define RK_WATCH_ROUNDS 1024u /* idle rounds between two looks at the host's sign of life */
+#define RK_WATCH_ROUNDS 1024u /* rounds between two looks at the host's sign of life */
 
 RK_FN rk_u32 rkd_pause_ns(rk_u32 policy, rk_u32 idle_rounds)
 {
@@ -197,9 +197,6 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   rk_st_relaxed_sys_u32(&b->door->sleeping, 0u);
   rk_fence_seq_cst(); /* before it looks an actor up again: runtime/slots.c */
 #else
-  if (b->idle_rounds % RK_WATCH_ROUNDS == 0u) {
-    rkd_watch_host(b);
-  }
   rkd_pause(rkd_pause_ns(RK_PTR(const rk_abi_grid, b->grid)->policy, b->idle_rounds));
 #endif
 }
@@ -299,13 +296,17 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   const rk_abi_host *host = RK_PTR(const rk_abi_host, RK_PTR(rk_abi_grid, b->grid)->host);
   rk_u64 told = b->handled;
   rk_u32 progress = 0u;
+  rk_u32 abort = 0u;
   b->alive_us = 0u; /* time passed while it was parked */
   rkd_gang_enter(b);
   rk_st_release_sys_u32(&b->door->hello, RK_ABI_VERSION);
   while (b->stop == 0u) {
     /* a word of the host's: far away for a device */
-    if ((progress == 0u || b->rounds % 16u == 0u) && rk_ld_relaxed_sys_u32(&host->abort) != 0u) {
-      break;
+    if (progress == 0u || b->rounds % 16u == 0u) {
+      abort = rk_ld_relaxed_sys_u32(&host->abort);
+      if (abort != 0u) {
+        break;
+      }
     }
 #if RK_CAN_SLEEP
     b->bell = rk_ld_acquire_gpu_u32(&b->shared->bell);
@@ -321,6 +322,11 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
       rk_st_relaxed_sys_u64(&b->door->handled, told);
     }
     rkd_beat(b);
+#if !RK_CAN_SLEEP
+    if (b->rounds % RK_WATCH_ROUNDS == 0u) { /* busy or not: actors may keep each other busy */
+      rkd_watch_host(b);
+    }
+#endif
     if (progress == 0u) {
       rkd_idle(b);
     } else {
@@ -328,16 +334,19 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
       b->naps = 0u;
     }
   }
+  rk_u32 done = b->stop == RK_STOP_LOST ? RK_DONE_ALONE : RK_DONE_TOLD;
   if (b->stop == RK_STOP_PARK) {
     rkd_gang_leave(b);
     rkd_block_park(b);
+  } else if (abort == RK_ABORT_PARK) { /* nobody waits for an answer */
+    b->parked = 1u;
   } else if (b->stop != RK_STOP_LOST) {
     rkd_block_close(b);
     if (b->stop == RK_STOP_END) {
       rkd_block_linger(b);
     }
   }
-  rk_st_release_sys_u32(&b->door->done, 1u);
+  rk_st_release_sys_u32(&b->door->done, done);
 }
 
 #endif

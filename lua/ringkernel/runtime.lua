@@ -107,16 +107,17 @@ end
 -- subscribers' functions. Returns how much arrived, 0 if nothing did.
 function Runtime:poll(timeout)
   check.timeout("poll", timeout)
-  local moved, calls = self:drain()
+  local moved, calls, why = self:drain()
   if not moved then
-    return nil, calls, "closed"
+    return nil, calls, why
   elseif moved + calls > 0 or timeout == 0 then
     return math.max(moved, calls)
   end
   local before = core.arrivals(self)
   local arrived, text, code = loop.wait(self, timeout, function()
-    if not core.is_open(self) then
-      return nil, "the runtime is closed", "closed"
+    local is_well, text, code = core.health(self)
+    if not is_well then
+      return nil, text, code
     end
     local now = core.arrivals(self)
     if now == before then

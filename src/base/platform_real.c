@@ -12,8 +12,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -106,9 +108,25 @@ static int random_u64(uint64_t *value, rk_error *err)
   return RK_OK;
 }
 
+/* Kept, because each call on a runtime asks whether the process is still the one that opened it, and
+ * getpid is a system call. A child's copy is set right before fork returns in it. */
+static _Atomic uint64_t known_pid;
+
+static void learn_pid(void)
+{
+  atomic_store_explicit(&known_pid, (uint64_t)getpid(), memory_order_relaxed);
+}
+
 static uint64_t pid(void)
 {
-  return (uint64_t)getpid();
+  uint64_t known = atomic_load_explicit(&known_pid, memory_order_relaxed);
+  if (known == 0) {
+    known = (uint64_t)getpid();
+    if (pthread_atfork(NULL, NULL, learn_pid) == 0) {
+      learn_pid();
+    }
+  }
+  return known;
 }
 
 static const char *env_get(const char *name)

@@ -53,6 +53,11 @@ int lrk_fail_released(lua_State *L)
 
 int lrk_fail_actor(lua_State *L, const lrk_actor *self, int status)
 {
+  rk_error err = RK_ERROR_INIT; /* of a lost device there is more to say */
+  if ((status == RK_EDEVICE_LOST || status == RK_EFORKED) && self->home->rt != NULL &&
+      rk_runtime_health(self->home->rt, &err) != RK_OK) {
+    return lrk_fail(L, status, &err);
+  }
   return lrk_fail_text(L, status, "actor '%s': %s", rk_actor_name(self->actor),
                        rk_status_text(status));
 }

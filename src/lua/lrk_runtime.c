@@ -402,15 +402,21 @@ void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object)
   lua_settop(L, top);
 }
 
-/* rt:drain() -> records moved, callbacks run */
+/* rt:drain() -> records moved, callbacks run | nil, message, code */
 static int runtime_drain(lua_State *L)
 {
   lrk_runtime *self = lrk_open_runtime(L, 1);
+  rk_error err = RK_ERROR_INIT;
   if (self == NULL) {
     return 3;
   }
   size_t calls = 0;
   size_t moved = lrk_runtime_drain(L, 1, &calls);
+  int rc = self->rt != NULL ? rk_runtime_health(self->rt, &err)
+                            : RK_OK; /* a function may close it */
+  if (rc != RK_OK && moved + calls == 0) {
+    return lrk_fail(L, rc, &err);
+  }
   lrk_runtime_kick(L, self, 1);
   lua_pushinteger(L, (lua_Integer)moved);
   lua_pushinteger(L, (lua_Integer)calls);
@@ -521,6 +527,14 @@ static int core_arrivals(lua_State *L)
   return 1;
 }
 
+/* health(rt) -> true | nil, message, "closed" | "forked" | "device_lost" */
+static int core_health(lua_State *L)
+{
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  rk_error err = RK_ERROR_INIT;
+  return self == NULL ? 3 : lrk_result(L, rk_runtime_health(self->rt, &err), &err);
+}
+
 /* is_open(rt) -> boolean */
 static int core_is_open(lua_State *L)
 {
@@ -538,6 +552,7 @@ const luaL_Reg lrk_runtime_functions[] = {
     {"events_want", core_events_want},
     {"is_open", core_is_open},
     {"arrivals", core_arrivals},
+    {"health", core_health},
     {NULL, NULL},
 };
 

@@ -25,6 +25,10 @@ int rk__actor_check(const rk_actor *actor, rk_error *err)
   if (actor->rt->closing) {
     return rk_error_set(err, RK_ECLOSED, "actor '%s': its runtime is closed", actor->name);
   }
+  int rc = rk__runtime_lost(actor->rt, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
   if (actor->life == RK_STATE_TERMINATED || actor->life == RK_STATE_TERMINATING) {
     return rk_error_set(err, RK_ETERMINATED, "actor '%s' has terminated", actor->name);
   }
@@ -96,9 +100,6 @@ static int transition(rk_actor *actor, uint32_t code, uint32_t flags, const char
   int rc = rk__actor_check(actor, err);
   if (rc == RK_ETERMINATED) {
     return rk_error_set(err, RK_EINVALID_STATE, "%s '%s': it has terminated", verb, actor->name);
-  }
-  if (rc == RK_OK) {
-    rc = rk__runtime_check(actor->rt, err);
   }
   if (rc != RK_OK) {
     return rc;
@@ -224,9 +225,6 @@ int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *er
 {
   rk_abi_response answer = {0};
   int rc = rk__actor_check(actor, err);
-  if (rc == RK_OK) {
-    rc = rk__runtime_check(actor->rt, err);
-  }
   if (rc != RK_OK) {
     return rc;
   }
@@ -238,7 +236,7 @@ int rk_actor_peek_state(rk_actor *actor, void *data, size_t *bytes, rk_error *er
   uint64_t place = rk_arena_take(&actor->rt->shared_arena, size);
   const void *copy = RK_PTR(const void, place);
   if (place == 0) {
-    return rk_error_set(err, RK_EOUT_OF_MEMORY, "actor '%s': out of shared memory", actor->name);
+    return rk__no_memory(actor->rt, err, "actor '%s': out of shared memory", actor->name);
   }
   rk_abi_command command = {
       .code = RK_CMD_SNAPSHOT_ACTOR,

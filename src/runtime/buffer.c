@@ -39,7 +39,7 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
   }
   if (buffer == NULL || buffer->memory == 0) {
     rk_free(buffer);
-    return rk_error_set(err, RK_EOUT_OF_MEMORY, "buffer of %zu bytes: out of device memory", bytes);
+    return rk__no_memory(rt, err, "buffer of %zu bytes: out of device memory", bytes);
   }
   buffer->rt = rt;
   buffer->element_bytes = element_bytes;
@@ -95,6 +95,10 @@ static int check_range(const rk_device_buffer *buffer, size_t offset, size_t cou
   size_t end = 0;
   if (buffer->rt == NULL) {
     return rk_error_set(err, RK_ECLOSED, "the buffer is closed");
+  }
+  int rc = rk__runtime_check(buffer->rt, err);
+  if (rc != RK_OK) {
+    return rc;
   }
   if (rk_size_add(offset, count, &end) || end > buffer->count) {
     return rk_error_set(err, RK_ETOO_LARGE, "elements %zu..%zu: the buffer has %zu", offset,

@@ -65,6 +65,10 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
   }
   rk__reservation_drop(rt);
   if (rkd_ring_free(&rt->blocks[block].tx, units) < units && !rk__grid_room(rt, block, units)) {
+    int lost = rk__runtime_lost(rt, err);
+    if (lost != RK_OK) {
+      return lost;
+    }
     return rk_error_set(err, RK_EFULL,
                         "block %u takes no command: a handler of its actors keeps it busy", block);
   }

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/base.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/thread.h"
 
 #define HOST_GRACE_S 60u /* a grid outlives a host that is gone, or stopped, for so long */
@@ -102,7 +103,8 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
 
 static uint64_t map_in_pause(rk_runtime *rt, size_t bytes, uint64_t (*map)(rk_runtime *, size_t))
 {
-  if (rk__pause_begin(rt, NULL) != RK_OK) {
+  rt->no_map = (rk_error)RK_ERROR_INIT;
+  if (rk__pause_begin(rt, &rt->no_map) != RK_OK) {
     return 0;
   }
   uint64_t address = map(rt, bytes);
@@ -208,9 +210,9 @@ static int map_grid(rk_runtime *rt, rk_error *err)
   rt->shared_memory = rt->ops->shared_map(rt->backend, shared.used);
   rt->device_memory = rt->ops->device_map(rt->backend, device.used);
   if (rt->shared_memory == NULL || rt->device_memory == 0) {
-    rc = rk_error_set(err, RK_EOUT_OF_MEMORY,
-                      "grid for %u actors: out of memory; open with a smaller max_actors%s",
-                      rt->actor_capacity, rt->keeps_latency ? " or without latency" : "");
+    rc = rk__no_memory(rt, err,
+                       "grid for %u actors: out of memory; open with a smaller max_actors%s",
+                       rt->actor_capacity, rt->keeps_latency ? " or without latency" : "");
     goto done;
   }
   shared = (layout){(uint64_t)(uintptr_t)rt->shared_memory, 0};
@@ -306,6 +308,10 @@ int rk__grid_park(rk_runtime *rt, rk_error *err)
     int rc = rk__command(rt, i, 0u, &command, NULL, err);
     if (rc != RK_OK) { /* blocks that have parked stay so: there is no way on */
       rt->poisoned = rc;
+      /* a lost device has ended the grid itself */
+      if (rt->ops->health(rt->backend, NULL) != RK_OK && rt->ops->grid_join(rt->backend)) {
+        set_running(rt, false);
+      }
       return rc;
     }
   }
@@ -317,13 +323,28 @@ int rk__grid_park(rk_runtime *rt, rk_error *err)
   return RK_OK;
 }
 
+int rk__grid_return(rk_runtime *rt, rk_error *err)
+{
+  rk_error first = RK_ERROR_INIT;
+  int rc = rk__grid_run(rt, &first);
+  if (rc != RK_OK) {
+    rk_log(RK_LOG_WARN, "runtime", "the grid did not come back at once: %s", first.text);
+    rc = rk__grid_run(rt, err);
+  }
+  if (rc != RK_OK) {
+    rt->poisoned = rc;
+    rk_log(RK_LOG_ERROR, "runtime", "the grid does not come back; its runtime is lost");
+  }
+  return rc;
+}
+
 int rk_runtime_renew(rk_runtime *rt, rk_error *err)
 {
   int rc = rk__runtime_check(rt, err);
   if (rc == RK_OK) {
     rc = rk__grid_park(rt, err);
   }
-  return rc != RK_OK ? rc : rk__grid_run(rt, err);
+  return rc != RK_OK ? rc : rk__grid_return(rt, err);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -335,7 +356,7 @@ bool rk__grid_stop(rk_runtime *rt)
   if (!rt->running) {
     return true;
   }
-  rk_st_release_sys_u32(&rt->host->abort, 1u);
+  rk_st_release_sys_u32(&rt->host->abort, RK_ABORT_END);
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     rt->ops->grid_bell(rt->backend, i);
   }

@@ -174,8 +174,9 @@ struct rk_runtime {
   rk_backend *backend;
   uint64_t pid;
   bool closing;
-  bool stopping; /* blocks run the stop handlers of their actors */
-  int poisoned;  /* code of what ended the grid for good; every call answers with it */
+  bool stopping;   /* blocks run the stop handlers of their actors */
+  int poisoned;    /* code of what ended the grid for good; every call then says that it is lost */
+  rk_error no_map; /* why the last piece of memory could not be mapped */
 
   /* on a sealed device: seal.c */
   const void *thread; /* tells apart the threads that open runtimes */
@@ -293,6 +294,10 @@ void rk__grid_close(rk_runtime *rt);
 int rk__grid_run(rk_runtime *rt, rk_error *err);
 /* Ends the generation at message boundaries; actors, queues and routes stay as they are. */
 int rk__grid_park(rk_runtime *rt, rk_error *err);
+/* Starts the generation after one that was parked. What fails may work at a second attempt: memory was
+ * short for a moment, or new code could not be loaded, and the second attempt is made with the code
+ * from before. Then the runtime is lost. */
+int rk__grid_return(rk_runtime *rt, rk_error *err);
 /* Waits (a little) for room in the ring to a block; false when there is none. */
 bool rk__grid_room(rk_runtime *rt, uint32_t block, uint32_t units);
 
@@ -435,5 +440,10 @@ void rk__buffers_close(rk_runtime *rt);
 void rk__runtime_unref(rk_runtime *rt);
 /* Refuses calls on a closed runtime, in a forked child, on a lost device. */
 int rk__runtime_check(const rk_runtime *rt, rk_error *err);
+/* The second and the third of these. */
+int rk__runtime_lost(const rk_runtime *rt, rk_error *err);
+/* RK_EOUT_OF_MEMORY with this text, or what else kept the memory from being mapped. */
+__attribute__((format(printf, 3, 4))) int rk__no_memory(rk_runtime *rt, rk_error *err,
+                                                        const char *format, ...);
 
 #endif

@@ -161,7 +161,7 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err)
   rk_abi_handler *handlers = rk_calloc(def->type_count + 1u, sizeof(*handlers));
   if (loaded->abi == 0 || loaded->handlers == 0 || handlers == NULL) {
     rk_free(handlers);
-    return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of device memory", def->name);
+    return rk__no_memory(rt, err, "kernel '%s': out of device memory", def->name);
   }
   rk_abi_def abi = {
       .handlers = loaded->handlers,
@@ -224,6 +224,9 @@ int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, ch
     rc = rk_idmap_put(rt->loaded, kernel->serial, loaded, err);
   }
   if (rc != RK_OK) {
+    rk_arena_give(&rt->arena, loaded->abi, sizeof(rk_abi_def));
+    rk_arena_give(&rt->arena, loaded->handlers,
+                  sizeof(rk_abi_handler) * (loaded->def.type_count + 1u));
     rt->ops->module_unload(rt->backend, loaded->def.module);
     goto fail;
   }

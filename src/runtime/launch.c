@@ -126,7 +126,7 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   actor->memory_bytes = p.bytes;
   actor->memory = rk_arena_take(&rt->arena, p.bytes);
   if (actor->memory == 0) {
-    rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "launch '%s': out of device memory", actor->name);
+    rc = rk__no_memory(rt, err, "launch '%s': out of device memory", actor->name);
     goto fail;
   }
   actor->block = block >= 0 ? (uint32_t)block : rt->next_block;

@@ -37,7 +37,8 @@ int rk_actor_try_receive(rk_actor *actor, rk_received *out)
     (void)rk__drain(actor->rt);
   }
   if (!rk_mailbox_take(&actor->mailbox, out, NULL)) {
-    return actor->life == RK_STATE_TERMINATED ? RK_ETERMINATED : RK_EEMPTY;
+    int rc = rk__runtime_lost(actor->rt, NULL);
+    return rc != RK_OK ? rc : actor->life == RK_STATE_TERMINATED ? RK_ETERMINATED : RK_EEMPTY;
   }
   RK_NVTX_RANGE(RK_NVTX_RECEIVE, out->id);
   actor->received += 1;
@@ -137,6 +138,10 @@ int rk_call_poll(rk_call *call, rk_received *out)
     actor->rt->stats.received += 1;
     *out = call->reply;
     return RK_OK;
+  }
+  int rc = rk__runtime_lost(actor->rt, NULL);
+  if (rc != RK_OK) {
+    return rc;
   }
   /* A failed actor keeps its queue for a restart, but this request may be the one it failed on. */
   return actor->life == RK_STATE_TERMINATED ? RK_ETERMINATED : RK_EEMPTY;

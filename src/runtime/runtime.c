@@ -4,8 +4,8 @@
  */
 #include "runtime/internal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -16,9 +16,17 @@
 
 int rk__runtime_check(const rk_runtime *rt, rk_error *err)
 {
-  if (rt->closing) {
-    return rk_error_set(err, RK_ECLOSED, "the runtime is closed");
-  }
+  return rt->closing ? rk_error_set(err, RK_ECLOSED, "the runtime is closed")
+                     : rk__runtime_lost(rt, err);
+}
+
+int rk_runtime_health(const rk_runtime *rt, rk_error *err)
+{
+  return rk__runtime_check(rt, err);
+}
+
+int rk__runtime_lost(const rk_runtime *rt, rk_error *err)
+{
   if (rt->pid != rk_platform_current()->pid()) {
     return rk_error_set(err, RK_EFORKED,
                         "the runtime belongs to the parent process; open one in the child");
@@ -40,6 +48,26 @@ uint64_t rk_runtime_stamp(rk_runtime *rt)
   return rk_hlc_tick(&rt->clock);
 }
 
+int rk__no_memory(rk_runtime *rt, rk_error *err, const char *format, ...)
+{
+  int rc = rk__runtime_lost(rt, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  if (rt->no_map.status != RK_OK) {
+    rc = rt->no_map.status;
+    (void)rk_error_set(err, rc, "%s", rt->no_map.text);
+    rt->no_map = (rk_error)RK_ERROR_INIT;
+    return rc;
+  }
+  rk_error said = RK_ERROR_INIT;
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(said.text, sizeof(said.text), format, args);
+  va_end(args);
+  return rk_error_set(err, RK_EOUT_OF_MEMORY, "%s", said.text);
+}
+
 static void free_loaded(rk_runtime *rt)
 {
   size_t cursor = 0;
@@ -55,6 +83,7 @@ static void free_loaded(rk_runtime *rt)
 static void free_runtime(rk_runtime *rt)
 {
   if (!rk__grid_stop(rt)) {
+    rt->poisoned = RK_EDEVICE_LOST; /* it stays listed: no pause is possible beside it */
     return; /* a handler goes on for ever: what it may touch stays until the process ends */
   }
   rk__pubsub_close(rt);

@@ -50,8 +50,9 @@ void rk__seal_delist(rk_runtime *rt)
   rk_mutex_unlock(&list_lock);
 }
 
-/* The next running grid of this thread, or NULL; *is_other: one of another thread runs. */
-static rk_runtime *find_running(bool *is_other)
+/* The next running grid that this thread can park, or NULL. *why: none can be had while this one
+ * runs, which another thread has opened or which does not end any more. */
+static rk_runtime *find_running(rk_error *why)
 {
   rk_runtime *found = NULL;
   rk_mutex_lock(&list_lock);
@@ -60,54 +61,60 @@ static rk_runtime *find_running(bool *is_other)
       continue;
     }
     if (rt->thread != &depth) {
-      *is_other = true;
+      (void)rk_error_set(why, RK_EUNSUPPORTED,
+                         "a runtime of another thread runs a grid on this device, which cannot "
+                         "be stopped from here; use one thread, or processes");
     } else if (rt->poisoned == RK_OK) {
       found = rt;
+    } else {
+      (void)rk_error_set(why, RK_EDEVICE_LOST,
+                         "a grid of this thread does not end, and nothing can be loaded or mapped "
+                         "beside it; close its runtime");
     }
   }
   rk_mutex_unlock(&list_lock);
   return found;
 }
 
+static rk_runtime *find_parked(void)
+{
+  rk_mutex_lock(&list_lock);
+  rk_runtime *rt = list;
+  while (rt != NULL && !(rt->thread == &depth && rt->comes_back)) {
+    rt = rt->next_sealed;
+  }
+  rk_mutex_unlock(&list_lock);
+  return rt;
+}
+
 static void run_again(void)
 {
   rk_runtime *rt = NULL;
-  do {
-    rk_mutex_lock(&list_lock);
-    for (rt = list; rt != NULL && !(rt->thread == &depth && rt->comes_back);) {
-      rt = rt->next_sealed;
-    }
-    rk_mutex_unlock(&list_lock);
-    if (rt != NULL) {
-      rt->comes_back = false;
-      if (rk__grid_run(rt, NULL) != RK_OK) {
-        rt->poisoned = RK_EDEVICE_LOST;
-      }
-    }
-  } while (rt != NULL);
+  while ((rt = find_parked()) != NULL) {
+    rt->comes_back = false;
+    (void)rk__grid_return(rt, NULL);
+  }
 }
 
 int rk__pause_begin(rk_runtime *rt, rk_error *err)
 {
-  bool is_other = false;
+  rk_error why = RK_ERROR_INIT;
   rk_runtime *running = NULL;
   if (!rt->ops->is_sealed || depth++ != 0) {
     return RK_OK;
   }
   rk_mutex_lock(&pause_lock);
-  while ((running = find_running(&is_other)) != NULL && !is_other) {
+  while ((running = find_running(&why)) != NULL && why.status == RK_OK) {
     int rc = rk__grid_park(running, err);
-    if (rc != RK_OK) {
+    running->comes_back = rc == RK_OK;
+    if (running->running) { /* one whose device is lost is in nobody's way */
       rk__pause_end(rt);
       return rc;
     }
-    running->comes_back = true;
   }
-  if (is_other) {
+  if (why.status != RK_OK) {
     rk__pause_end(rt);
-    return rk_error_set(err, RK_EUNSUPPORTED,
-                        "a runtime of another thread runs a grid on this device, which cannot "
-                        "be stopped from here; use one thread, or processes");
+    return rk_error_set(err, why.status, "%s", why.text);
   }
   return RK_OK;
 }

@@ -82,6 +82,10 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
   rk_ring_tx *tx = &rt->blocks[block].tx;
   if (rkd_ring_free(tx, units) < units) {
     if (!rk__grid_room(rt, block, units)) {
+      rc = rk__actor_check(actor, err);
+      if (rc != RK_OK) {
+        return rc;
+      }
       rt->stats.refused_full += 1;
       return rk_error_set(err, RK_EFULL,
                           "the way to block %u is full: a handler of its actors keeps it busy",

@@ -114,11 +114,8 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns)
   int rc = RK_OK;
   do {
     rc = wait_once(rt, deadline_ns);
-  } while (rc == RK_EEMPTY && rt->ops->health(rt->backend, NULL) == RK_OK);
-  if (rc != RK_OK && rt->ops->health(rt->backend, NULL) != RK_OK) {
-    return RK_EDEVICE_LOST;
-  }
-  return rc;
+  } while (rc == RK_EEMPTY && rk__runtime_lost(rt, NULL) == RK_OK);
+  return rc != RK_OK && rk__runtime_lost(rt, NULL) != RK_OK ? RK_EDEVICE_LOST : rc;
 }
 
 int rk_runtime_wait(rk_runtime *rt, uint64_t timeout_ns)

@@ -73,7 +73,7 @@ int rk__cpu_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_erro
     }
   }
   if (rc != RK_OK) {
-    rk_st_release_sys_u32(&grid->host->abort, 1u);
+    rk_st_release_sys_u32(&grid->host->abort, RK_ABORT_END);
     for (uint32_t i = 0; i < started; ++i) {
       rk__cpu_grid_bell(backend, i);
     }

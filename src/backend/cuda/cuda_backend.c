@@ -51,6 +51,12 @@ int rk__cuda_health(const rk_backend *backend, rk_error *err)
                         "the grid on %s ended without being asked; close the runtime",
                         backend->device.name);
   }
+  if (why == RK_CUDA_LOST_ALONE) {
+    return rk_error_set(err, RK_EDEVICE_LOST,
+                        "the grid on %s left: it saw no sign of life from this process for longer "
+                        "than RINGKERNEL_HOST_GRACE_S; close the runtime",
+                        backend->device.name);
+  }
   if (why == RK_CUDA_LOST_SILENT) {
     return rk_error_set(err, RK_EDEVICE_LOST, "%s does not answer any more; close the runtime",
                         backend->device.name);
@@ -146,7 +152,7 @@ static int make_streams(rk_backend *backend, rk_error *err)
 static void free_backend(rk_backend *backend)
 {
   const rk_cuda_api *api = backend->api;
-  if (backend->context != NULL) {
+  if (backend->context != NULL && !rk__cuda_is_held()) {
     rk__cuda_enter(backend);
     while (backend->modules != NULL) {
       rk__cuda_module_unload(backend, backend->modules);
@@ -160,6 +166,9 @@ static void free_backend(rk_backend *backend)
       }
     }
     rk_cuda_context_close(api, backend->device.device, backend->context);
+  }
+  while (backend->modules != NULL) { /* without their code, which stays with the driver */
+    rk__cuda_module_unload(backend, backend->modules);
   }
   rk_cuda_image_release(&backend->image);
   rk_cuda_cache_close(backend->cache);
@@ -177,6 +186,9 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
   int rc = find_device(options->device, &backend->api, &backend->device, err);
   if (rc == RK_OK) {
     rc = check_features(backend, options, err);
+  }
+  if (rc == RK_OK) {
+    rc = rk__cuda_check_held(NULL, err);
   }
   if (rc == RK_OK) {
     rc = choose_blocks(backend, options->blocks, err);
@@ -204,8 +216,8 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
 
 static void close_backend(rk_backend *backend)
 {
-  if (backend == NULL) {
-    return;
+  if (backend == NULL || rk__cuda_is_left(backend)) {
+    return; /* what its grid may still touch stays until the process ends */
   }
   rk__cuda_grid_delist(backend);
   free_backend(backend);

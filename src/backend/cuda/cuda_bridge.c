@@ -20,6 +20,7 @@
 #define LOOK_NS (UINT64_C(1) * 1000 * 1000) /* between two questions to the driver */
 #define SPIN_NS (UINT64_C(200) * 1000)      /* polls without a pause after the host began to wait */
 #define DOZE_NS (UINT64_C(50) * 1000)       /* between two looks afterwards */
+#define REFUSALS_MAX 1000u                  /* answers in a row that say nothing */
 #define REST_NS (UINT64_C(10) * 1000 * 1000) /* while the host is awake */
 
 static bool has_record(const rk_backend_grid *grid)
@@ -34,26 +35,38 @@ static bool has_record(const rk_backend_grid *grid)
   return false;
 }
 
-/* A grid whose blocks have all said that they leave was told to. */
-static bool was_told(const rk_backend_grid *grid)
+/* Why the grid has ended: 0 when all its blocks have said that they were told to. */
+static int why_ended(const rk_backend_grid *grid)
 {
+  int why = 0;
   for (uint32_t i = 0; i < grid->block_count; ++i) {
-    if (rk_ld_acquire_sys_u32(&grid->doors[i].done) == 0u) {
-      return false;
+    uint32_t done = rk_ld_acquire_sys_u32(&grid->doors[i].done);
+    if (done == RK_DONE_ALONE) {
+      return RK_CUDA_LOST_ALONE;
+    }
+    if (done == 0u) {
+      why = RK_CUDA_LOST_ENDED;
     }
   }
-  return true;
+  return why;
 }
 
-static void look(rk_backend *backend)
+/* Asks the driver whether the grid still runs. `refusals`: answers in a row that say nothing. */
+static void look(rk_backend *backend, uint32_t *refusals)
 {
   CUresult result = backend->api->stream_query(backend->grid_stream);
-  if (result == CUDA_SUCCESS) {
-    if (!was_told(&backend->use)) {
-      rk__cuda_lose(backend, RK_CUDA_LOST_ENDED);
+  if (result == CUDA_SUCCESS || result == CUDA_ERROR_NOT_READY) {
+    int why = result == CUDA_SUCCESS ? why_ended(&backend->use) : 0;
+    *refusals = 0;
+    if (why != 0) {
+      rk__cuda_lose(backend, why);
     }
-  } else if (result != CUDA_ERROR_NOT_READY) {
+  } else if (rk_cuda_is_sticky(result)) {
     rk__cuda_lose(backend, (int)result);
+  } else if (++*refusals == REFUSALS_MAX) {
+    rk__cuda_lose(backend, RK_CUDA_LOST_SILENT);
+  } else {
+    rk__cuda_enter(backend); /* without a context of this thread everything is refused */
   }
   if (atomic_load(&backend->lost) != 0) {
     rk_wake_signal(backend->use.wake); /* whoever waits learns it from health() */
@@ -77,7 +90,7 @@ static void run(void *arg)
 {
   rk_backend *backend = arg;
   const rk_backend_grid *grid = &backend->use;
-  uint32_t signalled = 0, seen = 0;
+  uint32_t signalled = 0, seen = 0, refusals = 0;
   uint64_t looked_ns = 0, since_ns = 0, alive = 0;
   rk__cuda_enter(backend);
   while (__atomic_load_n(&backend->bridge_stop, __ATOMIC_ACQUIRE) == 0u) {
@@ -85,7 +98,7 @@ static void run(void *arg)
     if (now - looked_ns >= LOOK_NS) {
       looked_ns = now;
       rk_st_relaxed_sys_u64(&grid->host->alive, ++alive);
-      look(backend);
+      look(backend, &refusals);
     }
     uint32_t waiting = rk_ld_acquire_sys_u32(&grid->host->waiting);
     if ((waiting & 1u) == 0u || waiting == signalled) {

@@ -32,7 +32,10 @@ int rk__cuda_global_load(rk_backend *backend, const rk_backend_global_source *so
     return rc;
   }
   rk__cuda_enter(backend);
-  rc = rk__cuda_image_load(backend, image.result.image, &m->module, err);
+  rc = rk__cuda_check_held(backend, err);
+  if (rc == RK_OK) {
+    rc = rk__cuda_image_load(backend, image.result.image, &m->module, err);
+  }
   if (rc == RK_OK) {
     rc = rk__cuda_check(backend,
                         backend->api->module_get_function(&m->function, m->module, "rk_global"),

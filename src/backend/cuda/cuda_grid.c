@@ -5,13 +5,15 @@
  * Cooperative, because only then do all blocks make progress once one of them runs; one block a
  * multiprocessor; in clusters where that was asked for. A launched kernel is sure to start only while somebody asks the driver about it,
  * so the wait for the blocks' hello does. Waiting for the end is bounded: a grid that does not end
- * is left to the driver with everything it may still touch.
+ * is left to the driver with everything it may still touch, and from then on this process asks
+ * nothing of the driver that would wait for it (rk__cuda_is_held).
  *
  * A process may end without closing its runtimes (os.exit, a library that calls exit). The driver's
  * own end would then wait for the grid, so this file asks every grid to leave first.
  */
 #include "backend/cuda/cuda_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backend/cuda/cuda_error.h"
@@ -24,6 +26,10 @@
 #define HELLO_WAIT_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 #define JOIN_WAIT_NS (UINT64_C(2) * 1000 * 1000 * 1000)
 #define EXIT_WAIT_NS (UINT64_C(2) * 1000 * 1000 * 1000)
+
+static rk_mutex list_lock = RK_MUTEX_INIT;
+static rk_backend *list;
+static atomic_bool is_any_left; /* some backend of the list is, or was, left behind */
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
@@ -127,6 +133,31 @@ static bool all_said(const rk_backend_grid *grid)
   return true;
 }
 
+/* Says that the grid may run on for ever. */
+static void leave(rk_backend *backend)
+{
+  rk__cuda_lose(backend, RK_CUDA_LOST_SILENT);
+  rk_mutex_lock(&list_lock);
+  backend->is_left = true;
+  rk_mutex_unlock(&list_lock);
+  atomic_store(&is_any_left, true);
+}
+
+/* Ends a grid that was launched but cannot be used. The next one goes on where it stopped. */
+static void call_off(rk_backend *backend)
+{
+  if (atomic_load(&backend->lost) > 0) { /* the driver has ended it */
+    return;
+  }
+  rk_st_release_sys_u32(&backend->use.host->abort, RK_ABORT_PARK);
+  if (rk__cuda_stream_finish(backend, backend->grid_stream, JOIN_WAIT_NS, "grid", NULL) != RK_OK &&
+      atomic_load(&backend->lost) <= 0) {
+    leave(backend);
+    return; /* should it start later, it finds the word and ends */
+  }
+  rk_st_release_sys_u32(&backend->use.host->abort, 0u);
+}
+
 static int wait_for_hello(rk_backend *backend, rk_error *err)
 {
   uint64_t deadline_ns = rk_clock_deadline(HELLO_WAIT_NS);
@@ -143,9 +174,7 @@ static int wait_for_hello(rk_backend *backend, rk_error *err)
       return rk__cuda_check(backend, result, "start of the grid", err);
     }
     if (rk_clock_mono_ns() >= deadline_ns) {
-      rk_st_release_sys_u32(&backend->use.host->abort, 1u);
-      rk__cuda_lose(backend, RK_CUDA_LOST_SILENT);
-      return rk_error_set(err, RK_EDEVICE_LOST,
+      return rk_error_set(err, RK_ETIMEOUT,
                           "the grid did not start within 5 s: another program may hold "
                           "multiprocessors of %s",
                           backend->device.name);
@@ -171,13 +200,11 @@ int rk__cuda_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_err
     return rc;
   }
   rc = wait_for_hello(backend, err);
-  if (rc == RK_OK) {
+  if (rc == RK_OK) { /* without the bridge nobody would ever wake the host */
     rc = rk__cuda_bridge_start(backend, err);
-    if (rc != RK_OK) { /* it runs, but nobody would ever wake the host */
-      rk_st_release_sys_u32(&grid->host->abort, 1u);
-      (void)rk__cuda_stream_finish(backend, backend->grid_stream, JOIN_WAIT_NS, "grid", NULL);
-      rk_st_release_sys_u32(&grid->host->abort, 0u);
-    }
+  }
+  if (rc != RK_OK) {
+    call_off(backend);
   }
   backend->running = rc == RK_OK;
   return rc;
@@ -192,33 +219,94 @@ bool rk__cuda_grid_join(rk_backend *backend)
   }
   rk__cuda_enter(backend);
   rk__cuda_bridge_stop(backend);
-  if (atomic_load(&backend->lost) != 0) {
-    backend->running = false; /* the driver has ended it, or never will */
-    return atomic_load(&backend->lost) != RK_CUDA_LOST_SILENT;
+  backend->running = false;
+  int lost = atomic_load(&backend->lost);
+  if (lost != 0 && lost != RK_CUDA_LOST_SILENT) {
+    return true; /* it has ended, or the driver has ended it */
   }
   rk_error err = RK_ERROR_INIT;
   int rc = rk__cuda_stream_finish(backend, backend->grid_stream, JOIN_WAIT_NS, "end of the grid",
                                   &err);
-  backend->running = false;
-  if (rc != RK_OK) {
-    rk_log(RK_LOG_ERROR, "cuda", "the grid on %s is left behind: %s", backend->device.name,
-           err.text);
+  if (rc == RK_OK || atomic_load(&backend->lost) > 0) {
+    return true;
   }
-  return rc == RK_OK;
+  leave(backend);
+  rk_log(RK_LOG_ERROR, "cuda",
+         "the grid on %s does not end and is left behind; this process cannot use the device any "
+         "more",
+         backend->device.name);
+  return false;
+}
+
+/* ---- grids left behind ----------------------------------------------------------------------- */
+
+static bool has_ended(const rk_backend *backend)
+{
+  rk__cuda_enter(backend);
+  return backend->api->stream_query(backend->grid_stream) != CUDA_ERROR_NOT_READY;
+}
+
+/* The name of a device with such a grid, or NULL. */
+static const char *find_left(const rk_backend *only)
+{
+  const char *name = NULL;
+  if (!atomic_load(&is_any_left)) {
+    return NULL;
+  }
+  rk_mutex_lock(&list_lock);
+  for (rk_backend *b = list; b != NULL && name == NULL; b = b->next) {
+    if (b->is_left && (only == NULL || only == b)) {
+      b->is_left = !has_ended(b);
+      name = b->is_left ? b->device.name : NULL;
+    }
+  }
+  rk_mutex_unlock(&list_lock);
+  return name;
+}
+
+bool rk__cuda_is_held(void)
+{
+  return find_left(NULL) != NULL;
+}
+
+bool rk__cuda_is_left(rk_backend *backend)
+{
+  return find_left(backend) != NULL;
+}
+
+int rk__cuda_check_held(const rk_backend *backend, rk_error *err)
+{
+  const char *name = find_left(NULL);
+  if (name != NULL) {
+    return rk_error_set(err, RK_EDEVICE_LOST,
+                        "a grid that this process left behind on %s does not end; only a new "
+                        "process can use the device",
+                        name);
+  }
+  if (backend != NULL) {
+    rk__cuda_enter(backend);
+  }
+  return RK_OK;
 }
 
 /* ---- the end of the process ------------------------------------------------------------------ */
 
-static rk_mutex list_lock = RK_MUTEX_INIT;
-static rk_backend *list;
 static rk_once exit_once = RK_ONCE_INIT;
 
-static bool has_left(const rk_backend *backend)
+/* Whether nothing of the backend's would keep the driver, or has been waited for long enough. */
+static bool ends_until(rk_backend *backend, uint64_t deadline_ns)
 {
-  for (uint32_t i = 0; i < backend->use.block_count; ++i) {
-    if (rk_ld_acquire_sys_u32(&backend->use.doors[i].done) == 0u) {
+  int lost = atomic_load(&backend->lost);
+  bool may_run = (backend->running || backend->is_left) &&
+                 (lost == 0 || lost == RK_CUDA_LOST_SILENT);
+  if (backend->pid != rk_platform_current()->pid() || !may_run) {
+    return true;
+  }
+  while (!has_ended(backend)) {
+    if (rk_clock_mono_ns() >= deadline_ns) {
       return false;
     }
+    rk_clock_sleep(100000);
   }
   return true;
 }
@@ -230,21 +318,16 @@ static void end_grids(void)
   rk_mutex_lock(&list_lock);
   for (rk_backend *b = list; b != NULL; b = b->next) {
     if (b->pid == rk_platform_current()->pid() && b->running) {
-      rk_st_release_sys_u32(&b->use.host->abort, 1u);
+      rk_st_release_sys_u32(&b->use.host->abort, RK_ABORT_END);
     }
   }
   for (rk_backend *b = list; b != NULL; b = b->next) {
-    if (b->pid != rk_platform_current()->pid() || !b->running || atomic_load(&b->lost) != 0) {
-      continue;
-    }
-    while (!has_left(b) && rk_clock_mono_ns() < deadline_ns) {
-      rk_clock_sleep(100000);
-    }
-    all = all && has_left(b);
+    all = ends_until(b, deadline_ns) && all;
   }
   rk_mutex_unlock(&list_lock);
   if (!all) { /* the driver would wait for it, and with it the process */
     rk_log(RK_LOG_ERROR, "cuda", "a grid does not end; the process leaves without it");
+    (void)fflush(NULL);
     _Exit(EXIT_FAILURE);
   }
 }

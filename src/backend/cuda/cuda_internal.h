@@ -82,11 +82,13 @@ struct rk_backend {
   uint32_t bridge_bell;  /* bumped to wake it */
   uint32_t bridge_rests; /* 1: it sleeps on the bell */
   atomic_int lost;       /* CUresult that ended the device, or RK_CUDA_LOST_* */
+  bool is_left;          /* a grid was launched that has not ended; under the lock of cuda_grid.c */
 };
 
 /* Losses that the driver does not report. */
 #define RK_CUDA_LOST_ENDED (-1)  /* the grid ended without being asked */
 #define RK_CUDA_LOST_SILENT (-2) /* it does not end, or did not start */
+#define RK_CUDA_LOST_ALONE (-3)  /* it left because this process gave no sign of life */
 
 /* Makes the backend's context the calling thread's. Call before anything of the driver's. */
 void rk__cuda_enter(const rk_backend *backend);
@@ -131,6 +133,14 @@ bool rk__cuda_grid_join(rk_backend *backend);
 /* Lists the backend among those whose grids end with the process. */
 void rk__cuda_grid_enlist(rk_backend *backend);
 void rk__cuda_grid_delist(rk_backend *backend);
+/* A grid that does not end would hold up, for ever, every call that waits for the device. While
+ * this process has left one behind, is_held is true: nothing is given back to the driver, and
+ * check_held refuses to take from it (device_lost); it leaves the context of `backend`, unless NULL,
+ * as the thread's. */
+bool rk__cuda_is_held(void);
+int rk__cuda_check_held(const rk_backend *backend, rk_error *err);
+/* Whether the backend's own grid is the one. */
+bool rk__cuda_is_left(rk_backend *backend);
 
 /* ---- cuda_bridge.c ---- */
 int rk__cuda_bridge_start(rk_backend *backend, rk_error *err);

@@ -17,6 +17,7 @@
 
 /* A copy of one staging buffer takes microseconds; a device that needs this long is lost. */
 #define COPY_WAIT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+#define REFUSALS_MAX 4u
 
 static int alloc_pinned(rk_backend *backend, size_t bytes, void **out, rk_error *err)
 {
@@ -75,7 +76,8 @@ void *rk__cuda_shared_map(rk_backend *backend, size_t bytes)
   rk_error err = RK_ERROR_INIT;
   rk__cuda_enter(backend);
   void *memory = NULL;
-  if (alloc_pinned(backend, bytes, &memory, &err) != RK_OK) {
+  if (rk__cuda_check_held(backend, &err) != RK_OK ||
+      alloc_pinned(backend, bytes, &memory, &err) != RK_OK) {
     rk_log(RK_LOG_WARN, "cuda", "%zu bytes of pinned memory: %s", bytes, err.text);
   }
   return memory;
@@ -84,6 +86,9 @@ void *rk__cuda_shared_map(rk_backend *backend, size_t bytes)
 void rk__cuda_shared_unmap(rk_backend *backend, void *memory, size_t bytes)
 {
   (void)bytes;
+  if (rk__cuda_is_held()) {
+    return;
+  }
   rk__cuda_enter(backend);
   (void)rk__cuda_check(backend, backend->api->mem_free_host(memory), "cuMemFreeHost", NULL);
 }
@@ -94,7 +99,10 @@ uint64_t rk__cuda_device_map(rk_backend *backend, size_t bytes)
   rk_error err = RK_ERROR_INIT;
   CUdeviceptr address = 0;
   rk__cuda_enter(backend);
-  int rc = rk__cuda_check(backend, api->mem_alloc(&address, bytes), "cuMemAlloc", &err);
+  int rc = rk__cuda_check_held(backend, &err);
+  if (rc == RK_OK) {
+    rc = rk__cuda_check(backend, api->mem_alloc(&address, bytes), "cuMemAlloc", &err);
+  }
   if (rc == RK_OK) { /* no grid runs: the kernel behind a memset finds room */
     rc = rk__cuda_check(backend, api->memset_d8_async(address, 0, bytes, backend->copy_stream),
                         "cuMemsetD8Async", &err);
@@ -115,6 +123,9 @@ uint64_t rk__cuda_device_map(rk_backend *backend, size_t bytes)
 void rk__cuda_device_unmap(rk_backend *backend, uint64_t address, size_t bytes)
 {
   (void)bytes;
+  if (rk__cuda_is_held()) {
+    return;
+  }
   rk__cuda_enter(backend);
   (void)rk__cuda_check(backend, backend->api->mem_free(address), "cuMemFree", NULL);
 }
@@ -123,12 +134,15 @@ int rk__cuda_stream_finish(rk_backend *backend, CUstream stream, uint64_t timeou
                            const char *what, rk_error *err)
 {
   uint64_t deadline_ns = rk_clock_deadline(timeout_ns);
+  uint32_t refusals = 0;
   for (uint32_t spins = 0;; ++spins) {
     CUresult result = backend->api->stream_query(stream);
     if (result == CUDA_SUCCESS) {
       return RK_OK;
     }
-    if (result != CUDA_ERROR_NOT_READY) {
+    /* a query that is refused says nothing about what was asked for: ask again */
+    if (result != CUDA_ERROR_NOT_READY &&
+        (rk_cuda_is_sticky(result) || ++refusals == REFUSALS_MAX)) {
       return rk__cuda_check(backend, result, what, err);
     }
     if (rk_clock_mono_ns() >= deadline_ns) {

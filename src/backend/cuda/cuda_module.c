@@ -191,7 +191,11 @@ fail:
 void rk__cuda_module_unload(rk_backend *backend, rk_backend_module *module)
 {
   take_out(backend, module);
-  if (module->module != NULL) { /* only called while no grid runs */
+  if (module->def != NULL && backend->next_number != 0 &&
+      module->number + 1u == rk_cuda_prebuilt_stock()->def_count + backend->next_number) {
+    backend->next_number -= 1; /* nobody has come to use it */
+  }
+  if (module->module != NULL && !rk__cuda_is_held()) { /* only called while no grid runs */
     rk__cuda_enter(backend);
     (void)rk__cuda_check(backend, backend->api->module_unload(module->module), "cuModuleUnload",
                          NULL);
@@ -248,7 +252,11 @@ int rk__cuda_code_load(rk_backend *backend, rk_error *err)
   backend->has_image = false;
   const void *image = backend->is_prebuilt ? rk_cuda_prebuilt_stock()->ptx
                                            : backend->image.result.image;
-  int rc = rk__cuda_image_load(backend, image, &next.module, err);
+  int rc = rk__cuda_check_held(backend, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  rc = rk__cuda_image_load(backend, image, &next.module, err);
   if (rc == RK_OK) {
     rc = rk__cuda_check(backend,
                         backend->api->module_get_function(&next.entry, next.module, "rk_grid"),
