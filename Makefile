@@ -73,7 +73,8 @@ LUA_SRC  := $(sort $(shell find lua/ringkernel -name '*.lua' 2>/dev/null))
 LUA_TEXT := $(sort $(shell find lua/ringkernel -name '*.txt' 2>/dev/null))
 KERNELS  := $(sort $(wildcard kernels/*.cu))
 KERNEL_H := $(sort $(wildcard kernels/include/*.h))
-SPECS    := $(sort $(shell find spec -name '*_spec.lua' 2>/dev/null))
+# The specs of spec/cuda are about that backend: only test-cuda runs them.
+SPECS    := $(sort $(filter-out spec/cuda/%,$(shell find spec -name '*_spec.lua' 2>/dev/null)))
 
 GEN := $(BUILD)/gen
 OBJ := $(BUILD)/obj
@@ -102,6 +103,9 @@ LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
 RKL  := $(BUILD)/rkl
 NVTX_TOOL := $(BUILD)/spec/libnvtx_injection.so
+# A Lua module that steers the driver of the tests.
+FAKE_TOOL_SRC := spec/cuda/rkfake.c
+FAKE_TOOL := $(BUILD)/spec/rkfake.so
 
 # Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
 # do (RK_TSAN). The list is all there is to exempting another file.
@@ -117,6 +121,7 @@ $(RKL_OBJ): obj_flags += -fvisibility=hidden $(LUA_CFLAGS) $(LINE_CFLAGS)
 $(OBJ)/gen/%.o: obj_flags += -Wno-overlength-strings
 $(TEST_OBJ) $(AUX_OBJ): obj_flags += -Ispec/c
 $(FAKE_OBJ): obj_flags += -fvisibility=hidden
+$(call obj_of,$(FAKE_TOOL_SRC)): obj_flags += $(LUA_CFLAGS)
 # Where the fake finds what it compiles device units with, and with which flags.
 $(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(sanitizers)"' \
   -DRKF_DEFAULT_CXX='"$(if $(findstring clang,$(CC)),clang++,g++)"' \
@@ -158,7 +163,7 @@ build: $(LIB) $(CORE) $(RKL) ## compile the library, the Lua module and rkl
 	@:
 
 objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ) $(FAKE_OBJ) \
-         $(call obj_of,$(NVTX_TOOL_SRC)) $(GPU_OBJ)
+         $(call obj_of,$(NVTX_TOOL_SRC) $(FAKE_TOOL_SRC)) $(GPU_OBJ)
 	@:
 
 test-programs: $(TESTS) tiny-drivers fakecuda spec-tools
@@ -175,7 +180,7 @@ $(FAKE): $(FAKE_OBJ) $(OBJ)/src/backend/cpu/cpu_fiber.o spec/fakecuda/fakecuda.m
 tiny-drivers: $(TINY)
 	@:
 
-spec-tools: $(NVTX_TOOL)
+spec-tools: $(NVTX_TOOL) $(FAKE_TOOL)
 	@:
 
 $(OBJ)/%.o: %.c $(BUILD)/flags
@@ -222,9 +227,11 @@ $(TINY): $(tiny_src) $(wildcard src/backend/cuda/*.h) $(BUILD)/flags
 	$(Q)$(CC) $(BASE_FLAGS) $(if $(findstring _old,$@),-DTINY_OLD) -shared -o $@ $(tiny_src)
 
 $(NVTX_TOOL): $(call obj_of,$(NVTX_TOOL_SRC)) $(BUILD)/link
+$(FAKE_TOOL): $(call obj_of,$(FAKE_TOOL_SRC)) $(BUILD)/link
+$(NVTX_TOOL) $(FAKE_TOOL):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared $(sanitizers) $(LDFLAGS) -o $@ $<
+	$(Q)$(CC) -shared $(sanitizers) $(LDFLAGS) -o $@ $< -ldl
 
 # ---- generated sources --------------------------------------------------------------------------
 
@@ -332,14 +339,17 @@ endef
 # The specs of everything that opens a runtime, unchanged, on the CUDA backend over the tests' own
 # driver. What NVRTC compiled is kept, as is what the driver made of it.
 no_runtime := definition hlc lint message meta pretty status
-cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua))
+cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua)) \
+              $(wildcard spec/cuda/*_spec.lua)
+# A call that would wait behind the resident grid ends the test (RKFAKE_LINT).
 cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE)) \
-              RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache
+              RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache RKFAKE_LINT=abort
+CUDA_SPECS_RUN ?= $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cuda_specs))
 has_nvrtc   = $(RKL) -e 'os.exit((require("ringkernel.core").nvrtc()))' 2>/dev/null
 
 define run_cuda
   if $(has_nvrtc) || test -n "$$CI"; then \
-    for spec in $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cuda_specs)); do \
+    for spec in $(CUDA_SPECS_RUN); do \
       name=$$(echo $${spec#spec/} | tr / .); \
       $(call logged,cuda-$${name%.lua},$(spec_env) $(cuda_env) $(no_aslr) \
         $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $$spec) \
@@ -441,7 +451,7 @@ lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
 lint-gcc:
 	+@$(submake) BUILD=build/werror CC=gcc WERROR=1 objects
 lint-clang: $(patsubst %,$(LINT)/clang/%.ok,$(LIB_SRC) $(MOD_SRC) $(RKL_SRC) $(TEST_SRC) $(TEST_AUX) \
-                                             $(FAKE_SRC) $(NVTX_TOOL_SRC) $(GPU_SRC))
+                                             $(FAKE_SRC) $(NVTX_TOOL_SRC) $(FAKE_TOOL_SRC) $(GPU_SRC))
 
 # A header stands alone when a file that includes nothing else compiles.
 $(LINT)/headers/%.ok: % $(BUILD)/flags

@@ -162,6 +162,7 @@ CUresult rkf_enter(const char *function, rkf_need need)
   rkf_lock();
   count_locked(name);
   int code = strike_locked(name);
+  bool is_fatal = code != 0 && rkf.sticky == code;
   if (code == 0 && need != RKF_ANY && !rkf.is_initialised) {
     code = CUDA_ERROR_NOT_INITIALIZED;
   }
@@ -172,6 +173,9 @@ CUresult rkf_enter(const char *function, rkf_need need)
                              : CUDA_SUCCESS;
   }
   rkf_unlock();
+  if (is_fatal) { /* a context that broke runs nothing any more */
+    rkf_kernel_kill_all(code);
+  }
   return (CUresult)code;
 }
 
@@ -226,6 +230,17 @@ RKF_EXPORT long rkfake_calls(const char *name)
   }
   rkf_unlock();
   return calls;
+}
+
+RKF_EXPORT int rkfake_called(int index, char *name, size_t bytes)
+{
+  rkf_lock();
+  bool is_there = index >= 0 && index < faults.name_count;
+  if (is_there) {
+    (void)snprintf(name, bytes, "%s", faults.names[index].name);
+  }
+  rkf_unlock();
+  return is_there;
 }
 
 RKF_EXPORT long rkfake_lint_count(void)

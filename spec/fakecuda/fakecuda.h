@@ -434,6 +434,10 @@ void rkfake_reset(void);
 /* Calls of a function so far (without the _v2; "*": of all that can be made to fail). */
 long rkfake_calls(const char *name);
 
+/* The name of the function that was the index-th (from 0) to be called for the first time; returns
+ * 0 past the last one. */
+int rkfake_called(int index, char *name, size_t bytes);
+
 /* Findings so far: calls that would wait behind a resident kernel, writes beyond the end of an
  * allocation, arguments that are no memory of the device. Each was told on standard error. */
 long rkfake_lint_count(void);
