@@ -168,6 +168,8 @@ describe("misuse", function()
     { bakend = "cpu" })
   refused("rk.open: option 'backend': 'auto', 'cpu' or 'cuda' expected, got 'gpu'", rk.open,
     { backend = "gpu" })
+  refused("rk.open: option 'policy': 'latency', 'balanced' or 'eco' expected, got 'echo' "
+    .. "%(did you mean 'eco'%?%)", rk.open, { policy = "echo" })
   refused("rk.open: option 'blocks': a whole number from 1 to 65536 expected, got 0", rk.open,
     { blocks = 0 })
   refused("rk.open: option 'node': a whole number from 0 to 65535 expected, got 70000", rk.open,
@@ -246,7 +248,20 @@ describe("the installation", function()
     assert.equal(9, info.node)
     assert.equal(9, rt.node)
     assert.equal(1, info.blocks)
+    assert.equal("balanced", info.policy)
     assert.is_string(info.device_name)
     assert.equal(("ringkernel.runtime: %s (1 blocks)"):format(rt.backend), tostring(rt))
+  end)
+
+  it("waits as it was told", function()
+    for _, policy in ipairs { "latency", "balanced", "eco" } do
+      local rt <close> = assert(rk.open { blocks = 1, policy = policy })
+      local a = assert(rt:launch(Adder))
+      assert.equal(policy, rt:info().policy)
+      for n = 1, 3 do
+        assert.equal(n, assert(a:call(Number { n = 1 }, 5)).n)
+        rt:poll(0.01) -- the block finds nothing to do meanwhile
+      end
+    end
   end)
 end)

@@ -61,7 +61,8 @@ typedef struct rk_runtime_options {
   uint32_t max_actors;   /* 0 = 131072; at most 1048575 */
   uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
   uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
-  int32_t spin_us;       /* spin before sleeping; < 0 = RINGKERNEL_SPIN_US */
+  int32_t spin_us;       /* spin before sleeping; < 0 = as `policy` has it */
+  const char *policy;    /* how blocks wait: "latency", "balanced" (NULL), "eco" */
   /* form of the rings between host and grid: "plain", "tagged", or "auto" = tagged if it passes a
    * self-test and the backend is no CPU, else plain; NULL = RINGKERNEL_TRANSPORT */
   const char *transport;
@@ -80,6 +81,7 @@ RK_API void rk_runtime_close(rk_runtime *rt);
 
 typedef struct rk_runtime_info {
   const char *backend; /* "cpu" */
+  const char *policy;  /* "balanced" */
   char device_name[96];
   uint32_t blocks;
   uint32_t cluster; /* blocks in a cluster, 1 where there are none */

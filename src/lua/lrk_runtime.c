@@ -58,6 +58,20 @@ static const char *choice_option(lua_State *L, int index, const char *key, rk_pa
   return NULL;
 }
 
+static const char *policy_option(lua_State *L, int index)
+{
+  static const char *const names[] = {"latency", "balanced", "eco"};
+  const char *name = lrk_option_text(L, index, "policy", "balanced");
+  for (size_t i = 0; i < RK_ARRAY_LEN(names); i++) {
+    if (strcmp(name, names[i]) == 0) {
+      return name;
+    }
+  }
+  luaL_error(L, "rk.open: option 'policy': 'latency', 'balanced' or 'eco' expected, got '%s'%s",
+             name, lrk_hint(L, name, names, RK_ARRAY_LEN(names)));
+  return NULL;
+}
+
 /* open(options) -> runtime | nil, message, code */
 static int core_open(lua_State *L)
 {
@@ -70,6 +84,7 @@ static int core_open(lua_State *L)
                                        {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
                                        {"ring_units", LRK_INT, 16, 1 << 24},
                                        {"dead_letters", LRK_INT, 1, 1 << 24},
+                                       {"policy", LRK_TEXT, 0, 0},
                                        {"spin_us", LRK_INT, 0, 1000000},
                                        {"node", LRK_INT, 0, UINT16_MAX},
                                        {"checksum", LRK_BOOL, 0, 0},
@@ -90,6 +105,7 @@ static int core_open(lua_State *L)
       .max_actors = (uint32_t)lrk_option_integer(L, 1, "max_actors", 0),
       .ring_units = (uint32_t)lrk_option_integer(L, 1, "ring_units", 0),
       .dead_letters = (uint32_t)lrk_option_integer(L, 1, "dead_letters", 0),
+      .policy = policy_option(L, 1),
       .spin_us = (int32_t)lrk_option_integer(L, 1, "spin_us", -1),
       .node = (uint16_t)lrk_option_integer(L, 1, "node", 0),
       .checksum = lrk_option_bool(L, 1, "checksum", false),
@@ -188,7 +204,7 @@ static int runtime_info(lua_State *L)
   }
   rk_runtime_info info;
   rk_runtime_info_get(self->rt, &info);
-  lua_createtable(L, 0, 12);
+  lua_createtable(L, 0, 13);
   lua_pushstring(L, info.backend);
   lua_setfield(L, -2, "backend");
   lua_pushstring(L, info.device_name);
@@ -197,6 +213,8 @@ static int runtime_info(lua_State *L)
   lua_setfield(L, -2, "transport");
   lua_pushstring(L, info.transport_why);
   lua_setfield(L, -2, "transport_why");
+  lua_pushstring(L, info.policy);
+  lua_setfield(L, -2, "policy");
   set_u64(L, "blocks", info.blocks);
   set_u64(L, "cluster", info.cluster);
   set_u64(L, "processors", info.processors);

@@ -6,8 +6,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/base.h"
 #include "base/log.h"
 #include "base/params.h"
 #include "base/platform.h"
@@ -135,6 +137,30 @@ static int make_tables(rk_runtime *rt, rk_error *err)
   return RK_OK;
 }
 
+/* By RK_POLICY_*. Where blocks sleep until they are woken, and for the host, a policy is how long they
+ * spin before; < 0: RINGKERNEL_SPIN_US. */
+static const struct {
+  const char *name;
+  int32_t spin_us;
+} policies[] = {
+    [RK_POLICY_BALANCED] = {"balanced", -1},
+    [RK_POLICY_LATENCY] = {"latency", 1000},
+    [RK_POLICY_ECO] = {"eco", 0},
+};
+
+static int choose_policy(rk_runtime *rt, const rk_runtime_options *use, rk_error *err)
+{
+  const char *name = use->policy != NULL ? use->policy : policies[RK_POLICY_BALANCED].name;
+  for (rt->policy = 0; strcmp(name, policies[rt->policy].name) != 0;) {
+    if (++rt->policy == RK_ARRAY_LEN(policies)) {
+      return rk_error_set(err, RK_EINVAL, "policy: latency, balanced or eco expected, got '%s'",
+                          name);
+    }
+  }
+  rt->spin_us = use->spin_us >= 0 ? use->spin_us : policies[rt->policy].spin_us;
+  return rt->spin_us >= 0 ? RK_OK : rk_param_int(RK_PARAM_SPIN_US, &rt->spin_us, err);
+}
+
 int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err)
 {
   rk_nvtx_load();
@@ -159,9 +185,8 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->pid = rk_platform_current()->pid();
   rt->checksum = use->checksum;
   rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
-  rt->spin_us = use->spin_us;
   rk_hlc_init(&rt->clock, use->node, 0);
-  int rc = use->spin_us < 0 ? rk_param_int(RK_PARAM_SPIN_US, &rt->spin_us, err) : RK_OK;
+  int rc = choose_policy(rt, use, err);
   if (rc == RK_OK) {
     rc = rk__transport_want(rt, use->transport, err);
   }
@@ -241,6 +266,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
   rk_backend_info info;
   rt->ops->info(rt->backend, &info);
   *out = (rk_runtime_info){.backend = info.name,
+                           .policy = policies[rt->policy].name,
                            .blocks = rt->block_count,
                            .cluster = info.cluster,
                            .processors = info.processors,

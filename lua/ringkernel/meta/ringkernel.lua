@@ -25,7 +25,10 @@ local ringkernel = {}
 ---@field max_actors? integer default 131072
 ---@field ring_units? integer units of 128 bytes of each block's ring to and from the host
 ---@field dead_letters? integer how many are kept, 10000
----@field spin_us? integer microseconds to spin before sleeping; default: RINGKERNEL_SPIN_US
+---@field policy? "latency"|"balanced"|"eco" how blocks that have nothing to do wait: without pause,
+---  with short ones (the default), with such as spare the device; a processor's blocks spin for a
+---  millisecond, RINGKERNEL_SPIN_US, not at all before they sleep
+---@field spin_us? integer microseconds to spin before sleeping; default: as the policy has it
 ---@field checksum? boolean checksum what the host sends and verify it before it is handled
 ---@field latency? boolean keep histograms for actor:latency(): 2 KiB for each of max_actors, and two
 ---readings of the clock for each message; false

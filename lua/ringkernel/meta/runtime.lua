@@ -229,7 +229,7 @@ function runtime:events() end
 ---@return number?
 function runtime:timeout() end
 
----backend, device_name, blocks, cluster (blocks in one, 1 where there are none), processors,
+---backend, device_name, policy, blocks, cluster (blocks in one, 1 where there are none), processors,
 ---max_actors, abi, generation, memory_bytes, node.
 ---@return table?
 function runtime:info() end
