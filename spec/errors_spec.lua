@@ -137,7 +137,8 @@ describe("codes", function()
   end)
 
   it("a signal reaches a script that waits", function()
-    local output = run_with("timeout -s INT 0.5", [[
+    -- --foreground: one signal; a second one, to the whole group, would end the interpreter
+    local output = run_with("timeout --foreground -s INT 0.5", [[
       local rt = assert(rk.open { blocks = 1 })
       assert(rt:launch("echo")):receive()
       print("not here")
