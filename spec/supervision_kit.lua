@@ -34,7 +34,7 @@ RK_ON(Number) {
   state->sum += msg->n;
   Number out;
   out.n = state->sum;
-  rk_reply(ctx, Number, &out);
+  if (rk_sender(ctx) == RK_HOST) { rk_reply(ctx, Number, &out); }
   (void)rk_send(ctx, RK_PORT_next, Number, &out);
 }
 RK_ON_STOP() {

@@ -16,8 +16,10 @@ local check = require "ringkernel.check"
 local heartbeat = require "ringkernel.supervision_heartbeat"
 local loop = require "ringkernel.loop"
 local reasons = require "ringkernel.supervision_reason"
+local replay = require "ringkernel.supervision_replay"
 local specification = require "ringkernel.supervisor"
 local worlds = require "ringkernel.supervision_world"
+require "ringkernel.supervision_links"
 
 local Runtime = core.methods "runtime"
 
@@ -248,6 +250,11 @@ function methods:supervisor(id)
     return seat.nested
   end)
 end
+
+replay.add_to(methods, function(self)
+  local part = PARTS[self]
+  return part.world, part.find()
+end)
 
 local function lines_of(self, prefix, out)
   local list = self:which_children() or {}

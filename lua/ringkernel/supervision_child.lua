@@ -139,6 +139,25 @@ function M.kill(world, ref, seconds)
   end)
 end
 
+--- The same for an actor that no supervisor has.
+function M.kill_alone(world, actor)
+  if not is_actor(actor) then
+    actor:terminate()
+    return
+  end
+  local id, _, code = core.actor_end(actor, "kill")
+  local before = actor.id
+  world:after(id and GRACE or AGAIN, function()
+    if actor.id == before and actor:state() ~= "terminated" then
+      if id then
+        core.actor_abandon(actor)
+      elseif code == "full" then
+        M.kill_alone(world, actor)
+      end
+    end
+  end)
+end
+
 --- Tells a child to end: "shutdown", "kill", or what its supervisor ended for.
 function M.stop(world, ref, signal)
   local actor = ref.actor

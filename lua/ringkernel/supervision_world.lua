@@ -38,6 +38,7 @@ function M.of(rt)
     rt = rt,
     claims = {},     -- actor -> ref of the life that it has now
     resting = {},    -- seats whose life is over and whose actor is not: begin again or be ended
+    places = setmetatable({}, { __mode = "v" }), -- id of an actor, ever -> its seat
     roots = {},      -- handle of the engine -> true, of trees that run
     due = {},        -- { at, fn }, earliest first
     tickers = {},    -- functions called before the timer is set: now -> when they want it next
@@ -206,6 +207,10 @@ function World:start_child(record, args, owner)
     return nil, reason
   end
   seat.actor = actor
+  seat.quarantine = record.quarantine
+  if math.type(actor.id) == "integer" then
+    self.places[actor.id] = seat
+  end
   local ref = { seat = seat, actor = actor, actor_id = actor.id, id = record.id, owner = owner,
     record = record }
   seat.ref = ref

@@ -206,6 +206,35 @@ function runtime:on(event, fn) end
 ---@return ringkernel.code? code that of the child that did not start: exists, compile, ...
 function runtime:supervise(tree, options) end
 
+---Links two actors in their present lives: when one ends for another reason than "normal", the other
+---ends for the same one, without its stop handler. A supervisor may begin its next life.
+---@param a ringkernel.actor
+---@param b ringkernel.actor
+---@return true?
+---@return string? message
+---@return ringkernel.code? code terminated, closed
+function runtime:link(a, b) end
+
+---Takes a link away.
+---@param a ringkernel.actor
+---@param b ringkernel.actor
+---@return true?
+---@return string? message
+---@return ringkernel.code? code closed
+function runtime:unlink(a, b) end
+
+---@class ringkernel.monitor
+---@field close fun(self: ringkernel.monitor): true the function is not called any more
+
+---Calls fn { event = "down", actor, reason, code, hlc } once, when this life of the actor has ended:
+---normal, shutdown, killed, failed (with the code), heartbeat; noproc if that was before.
+---@param actor ringkernel.actor
+---@param fn fun(event: ringkernel.event)
+---@return ringkernel.monitor?
+---@return string? message
+---@return ringkernel.code? code closed
+function runtime:monitor(actor, fn) end
+
 ---Ends the running generation of the grid at a message boundary and begins the next. Actors, their
 ---queues, state and routes stay. Happens by itself where new code or memory needs it.
 ---@return true? ok

@@ -81,6 +81,25 @@ function supervision:actor(id) end
 ---@return ringkernel.supervision?
 function supervision:supervisor(id) end
 
+---Sends a dead letter to its child again. The same message is tried `quarantine` times, the first
+---time included; then the event quarantine tells of it and it is refused.
+---@param letter table of rt:dead_letters
+---@return true?
+---@return string? message
+---@return ringkernel.code? code denied (in quarantine), not_found, corrupt, that of send
+function supervision:replay(letter) end
+
+---Messages in quarantine: { id, actor, letter, tries }.
+---@return table[]
+function supervision:quarantined() end
+
+---Lets a message out of quarantine.
+---@param letter table
+---@return true?
+---@return string? message
+---@return ringkernel.code? code not_found
+function supervision:release(letter) end
+
 ---The tree and what runs of it as text, one line a child.
 ---@return string
 function supervision:tree() end
