@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- Administration of a running supervisor: asking, adding, stopping, starting and deleting children.
+--- Administration of a running supervisor: asking, adding, stopping, starting, deleting children.
 
 local rk = require "ringkernel"
 local kit = dofile("spec/supervision_kit.lua")

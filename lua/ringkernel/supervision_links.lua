@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --- Links and monitors between actors: `rt:link(a, b)`, `rt:monitor(a, fn)`.
 --
--- The rules are Erlang's (exit_signals.lua). A process is one life of an actor: a link and a monitor
--- belong to that life and end with it, also when a supervisor begins the next one under the same
--- handle. An actor that ends through a link ends without its stop handler and for the same reason;
--- if it is supervised its supervisor decides what follows, if not it is terminated. The host watches
--- as one process of its own; functions run inside poll, drain and calls that wait.
+-- The rules are Erlang's (exit_signals.lua). A process is one life of an actor: a link and a
+-- monitor belong to that life and end with it, also when a supervisor begins the next one under the
+-- same handle. An actor that ends through a link ends without its stop handler and for the same
+-- reason; if it is supervised its supervisor decides what follows, if not it is terminated. The
+-- host watches as one process of its own; functions run inside poll, drain and calls that wait.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"

@@ -37,7 +37,12 @@ local function place_of(world, process, letter)
   return seat, ("%d %s"):format(letter.type, letter.bytes)
 end
 
-local function count_try(seat, key)
+--- How often this message was tried: one that only could not be delivered, never.
+local function tries_of(seat, key, letter)
+  return seat.tries[key] or letter.reason == "failed" and 1 or 0
+end
+
+local function count_try(seat, key, tried)
   local tries = seat.tries
   if not tries[key] then
     if tries.count >= MOST_KEPT then
@@ -46,7 +51,7 @@ local function count_try(seat, key)
     end
     tries.count = tries.count + 1
   end
-  tries[key] = (tries[key] or 1) + 1
+  tries[key] = tried + 1
 end
 
 local function collect(seats, out)
@@ -72,7 +77,8 @@ function M.add_to(methods, look)
       return nil, "replay: what is in the letter is not known to be right", "corrupt"
     end
     local most = seat.quarantine or TRIES
-    if seat.held[key] or (seat.tries[key] or 1) >= most then
+    local tried = tries_of(seat, key, letter)
+    if seat.held[key] or tried >= most then
       if not seat.held[key] then
         seat.held[key] = { id = seat.id, actor = seat.actor, letter = letter, tries = most }
         events.emit(world.rt, { event = "quarantine", id = seat.id, actor = seat.actor, code = 0,
@@ -85,7 +91,7 @@ function M.add_to(methods, look)
     if not ok then
       return nil, "replay: " .. text, code
     end
-    count_try(seat, key)
+    count_try(seat, key, tried)
     return true
   end
 

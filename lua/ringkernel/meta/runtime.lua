@@ -206,8 +206,8 @@ function runtime:on(event, fn) end
 ---@return ringkernel.code? code that of the child that did not start: exists, compile, ...
 function runtime:supervise(tree, options) end
 
----Links two actors in their present lives: when one ends for another reason than "normal", the other
----ends for the same one, without its stop handler. A supervisor may begin its next life.
+---Links two actors in their present lives: when one ends for another reason than "normal", the
+---other ends for the same one, without its stop handler. A supervisor may begin its next life.
 ---@param a ringkernel.actor
 ---@param b ringkernel.actor
 ---@return true?
@@ -226,8 +226,8 @@ function runtime:unlink(a, b) end
 ---@class ringkernel.monitor
 ---@field close fun(self: ringkernel.monitor): true the function is not called any more
 
----Calls fn { event = "down", actor, reason, code, hlc } once, when this life of the actor has ended:
----normal, shutdown, killed, failed (with the code), heartbeat; noproc if that was before.
+---Calls fn { event = "down", actor, reason, code, hlc } once, when this life of the actor has
+---ended: normal, shutdown, killed, failed (with the code), heartbeat; noproc if that was before.
 ---@param actor ringkernel.actor
 ---@param fn fun(event: ringkernel.event)
 ---@return ringkernel.monitor?
