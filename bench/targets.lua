@@ -49,6 +49,11 @@ M.list = {
     at_most(0.75, "peer.boost_spsc.round_trip", 430, "Boost"),
     at_most(1.4, "anchor.line_ping_pong") },
   { "ring.spsc.uncontended", at_most(1.0, "peer.rte_ring.uncontended", 6.4, "rte_ring") },
+  -- for a bus; in one memory it is only more words, and nobody uses it there unasked
+  { "ring.tagged.single", times("ring.spsc.single") },
+  { "ring.tagged.batch32", times("ring.spsc.batch32") },
+  { "ring.tagged.round_trip", times("ring.spsc.round_trip") },
+  { "ring.tagged.uncontended", times("ring.spsc.uncontended") },
 
   { group = "inbox ring (actor <- actors)" },
   { "inbox.mpsc.1p", at_least(1.0, nil, 14.3, "rigtorp MPMC 1P"), at_least(5, nil, rust(2.7)) },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record ring (host <-> block) alone: two pinned threads, header of 64 bytes + payload of 64
- * bytes, 1024 units. The producer writes every word of both; the consumer copies both out and
- * checks every word.
+ * The record ring (host <-> block) alone, plain (ring.spsc) and tagged (ring.tagged) side by side:
+ * two pinned threads, header of 64 bytes + payload of 64 bytes, 1024 units. The producer writes
+ * every word of both; the consumer copies both out and checks every word.
  */
 #include "bench.h"
 
@@ -22,16 +22,19 @@ typedef struct ring {
   char pad1[128];
 } ring;
 
-static ring *ring_open(void)
+static ring *ring_open(rk_u32 form)
 {
+  const size_t bytes = (size_t)CAPACITY * (RK_UNIT_BYTES + RK_HEAD_BYTES);
   ring *r = aligned_alloc(128, (sizeof(*r) + 127) & ~(size_t)127);
-  void *units = aligned_alloc(128, (size_t)CAPACITY * RK_UNIT_BYTES);
+  void *units = aligned_alloc(128, bytes);
   bench_check(r != NULL && units != NULL, "out of memory");
   memset(r, 0, sizeof(*r));
-  memset(units, 0, (size_t)CAPACITY * RK_UNIT_BYTES);
+  memset(units, 0, bytes);
   r->shared.units = (rk_u64)(rk_uptr)units;
   r->shared.capacity_units = CAPACITY;
   r->shared.mask = CAPACITY - 1u;
+  r->shared.heads = r->shared.units + (rk_u64)CAPACITY * RK_UNIT_BYTES;
+  r->shared.transport = form;
   rkd_ring_tx_open(&r->tx, (rk_u64)(rk_uptr)&r->shared);
   rkd_ring_rx_open(&r->rx, (rk_u64)(rk_uptr)&r->shared);
   return r;
@@ -106,30 +109,27 @@ static uint64_t pop(rk_ring_rx *rx, uint64_t i)
   return wrong(&header, payload, i);
 }
 
-/* 32 records for one look at the room, published together: the consumer finds nothing before the
- * first record is committed, and that happens last. */
+/* 32 records for one look at the room, published together. */
 static void push_batch(rk_ring_tx *tx, uint64_t i)
 {
   while (rkd_ring_free(tx, BATCH) < BATCH) {
     bench_pause();
   }
-  rk_ring_tx first = *tx;
+  rkd_ring_hold(tx);
   for (uint64_t k = 0; k < BATCH; ++k) {
     rk_abi_msg header;
     uint64_t payload[8];
     fill(&header, payload, i + k);
     rkd_ring_put(tx, 64u, 0u, payload, 64u);
-    if (k != 0) {
-      rkd_ring_commit(tx, &header);
-    } else {
-      tx->tail += 1u;
-    }
+    rkd_ring_commit(tx, &header);
   }
-  rk_abi_msg header;
-  uint64_t payload[8];
-  fill(&header, payload, i);
-  rkd_ring_commit(&first, &header);
+  rkd_ring_flush(tx);
 }
+
+typedef struct task { /* what a figure is about */
+  rk_u32 form;
+  int how;
+} task;
 
 typedef struct side {
   ring *in, *out;
@@ -171,9 +171,9 @@ static void run_flow(void *arg)
 static double flow(void *arg)
 {
   uint64_t count = bench_scale(200000) / BATCH * BATCH + BATCH;
-  ring *r = ring_open();
-  side consumer = {.in = r, .count = count},
-       producer = {.out = r, .count = count, .how = *(int *)arg};
+  const task *t = arg;
+  ring *r = ring_open(t->form);
+  side consumer = {.in = r, .count = count}, producer = {.out = r, .count = count, .how = t->how};
   void *args[] = {&consumer, &producer};
   uint64_t ns = bench_team(2, bench_pins(), run_flow, args);
   ring_close(r);
@@ -198,11 +198,11 @@ static void run_trips(void *arg)
 static double trips(void *arg)
 {
   uint64_t count = bench_scale(30000);
-  ring *a = ring_open(), *b = ring_open();
+  const task *t = arg;
+  ring *a = ring_open(t->form), *b = ring_open(t->form);
   side ping = {.out = a, .in = b, .count = count, .how = ONE};
   side pong = {.out = b, .in = a, .count = count, .how = BATCHED}; /* the one that answers */
   void *args[] = {&ping, &pong};
-  (void)arg;
   uint64_t ns = bench_team(2, bench_pins(), run_trips, args);
   ring_close(a);
   ring_close(b);
@@ -225,28 +225,37 @@ static double alone(void *arg)
   return (double)ns / (double)count;
 }
 
-int main(void)
+static void measure(rk_u32 form, const char *const names[4])
 {
-  int one = ONE, batched = BATCHED;
+  task one = {form, ONE}, batched = {form, BATCHED};
   bench_measure(
-      "ring.spsc.single", "M/s",
+      names[0], "M/s",
       "two threads, 64+64 B; every word written, put + commit per message, copied out and checked; "
       "no stamp, no bell",
       flow, &one);
-  bench_measure("ring.spsc.batch32", "M/s",
-                "as ring.spsc.single, one look at the room and one publication per 32 (first "
-                "record committed last); "
-                "sequence words still one per record",
+  bench_measure(names[1], "M/s",
+                "as the one before, one look at the room and one publication per 32 (first record "
+                "finished last); sequence words or tags still one per record",
                 flow, &batched);
   bench_measure(
-      "ring.spsc.round_trip", "ns",
+      names[2], "ns",
       "two threads, two rings, 64+64 B there and back, both ends copy out and check every word",
-      trips, NULL);
+      trips, &one);
   bench_pin(0);
-  ring *r = ring_open();
-  bench_measure("ring.spsc.uncontended", "ns",
+  ring *r = ring_open(form);
+  bench_measure(names[3], "ns",
                 "one thread: push and pop of 64+64 B, every word written, copied out and checked",
                 alone, r);
   ring_close(r);
+}
+
+int main(void)
+{
+  static const char *const plain[] = {"ring.spsc.single", "ring.spsc.batch32",
+                                      "ring.spsc.round_trip", "ring.spsc.uncontended"};
+  static const char *const tagged[] = {"ring.tagged.single", "ring.tagged.batch32",
+                                       "ring.tagged.round_trip", "ring.tagged.uncontended"};
+  measure(RK_TRANSPORT_PLAIN, plain);
+  measure(RK_TRANSPORT_TAGGED, tagged);
   return 0;
 }

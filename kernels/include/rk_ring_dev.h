@@ -106,7 +106,7 @@ RK_FN rk_u32 rkd_lap_bits(rk_u32 mask)
   return bits;
 }
 
-#define RK_IS_TAGGED(side) ((side)->transport == RK_TRANSPORT_TAGGED)
+#define RK_IS_TAGGED(side) __builtin_expect((side)->transport == RK_TRANSPORT_TAGGED, 0)
 
 RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring)
 {
@@ -293,7 +293,8 @@ RK_FN void rkd_ring_flush(rk_ring_tx *tx)
 RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header)
 {
   if (RK_IS_TAGGED(tx)) {
-    rkd_ring_commit_tagged(tx, header);
+    rk_abi_msg copy = *header; /* so that the plain form can keep the caller's in registers */
+    rkd_ring_commit_tagged(tx, &copy);
     return;
   }
   rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(tx->units, tx->mask, tx->tail));

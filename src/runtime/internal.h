@@ -9,7 +9,7 @@
  *   kernel.c      definitions and their loading;  description.c  what is said of them before
  *   launch.c      the beginning of actors;  actor.c  their life and end
  *   registry.c    names, ids, patterns;  events.c  what happens to actors, for whoever asked
- *   command.c     a command and its answer
+ *   command.c     a command and its answer;  transport.c  the form of the rings, its self-test
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it

@@ -29,6 +29,9 @@ local ringkernel = {}
 ---  with short ones (the default), with such as spare the device; a processor's blocks spin for a
 ---  millisecond, RINGKERNEL_SPIN_US, not at all before they sleep
 ---@field spin_us? integer microseconds to spin before sleeping; default: as the policy has it
+---@field transport? "auto" | "plain" | "tagged" form of the rings between host and grid: "auto" is
+---  tagged on a device where that passes a self-test at the start, else plain; default:
+---  RINGKERNEL_TRANSPORT, else "auto"
 ---@field checksum? boolean checksum what the host sends and verify it before it is handled
 ---@field latency? boolean keep histograms for actor:latency(): 2 KiB for each of max_actors, and two
 ---readings of the clock for each message; false

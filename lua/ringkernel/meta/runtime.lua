@@ -259,7 +259,9 @@ function runtime:events() end
 function runtime:timeout() end
 
 ---backend, device_name, policy, blocks, cluster (blocks in one, 1 where there are none), processors,
----max_actors, abi, generation, memory_bytes, node.
+---max_actors, abi, generation, memory_bytes, node;
+---transport ("plain" or "tagged": the form of the rings to and from the grid) and transport_why,
+---which says what decided it.
 ---@return table?
 function runtime:info() end
 
