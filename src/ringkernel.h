@@ -242,8 +242,6 @@ RK_API int rk_actor_abandon(rk_actor *actor, rk_error *err);
  * to the newest request at each time. full, terminated, device_lost, closed. Threads: the
  * runtime's. */
 RK_API int rk_actor_beat(rk_actor *actor, uint64_t *answered, rk_error *err);
-/* Whether the runtime can go on: closed, device_lost, forked. Threads: the runtime's. */
-RK_API int rk_runtime_health(rk_runtime *rt, rk_error *err);
 /* A stamp of the runtime's clock. Threads: any. */
 RK_API uint64_t rk_runtime_stamp(rk_runtime *rt);
 

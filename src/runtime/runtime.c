@@ -40,11 +40,6 @@ int rk__runtime_lost(const rk_runtime *rt, rk_error *err)
   return rc;
 }
 
-int rk_runtime_health(rk_runtime *rt, rk_error *err)
-{
-  return rk__runtime_check(rt, err);
-}
-
 uint64_t rk_runtime_stamp(rk_runtime *rt)
 {
   return rk_hlc_tick(&rt->clock);
