@@ -208,15 +208,15 @@ describe("transport", function()
     it("chooses tagged where that passes", function()
       local lines = lines_of("auto")
       assert.matches("^plain\tauto was asked for; it is decided when the grid starts$", lines[1])
-      assert.matches("^tagged\ttagged passed its self%-test: 64 records to each of 2 blocks and back$",
-        lines[2])
+      assert.matches("^tagged\ttagged passed its self%-test: 64 records to each of 2 blocks and "
+        .. "back$", lines[2])
       assert.equal("works", lines[3])
     end)
 
     it("falls back to plain where tagged fails, and says so", function()
       local lines, log = lines_of("auto", "tagged")
-      assert.matches("^plain\ttagged failed its self%-test: record %d+ of block 0 came back changed; "
-        .. "plain passed$", lines[2])
+      assert.matches("^plain\ttagged failed its self%-test: record %d+ of block 0 came back "
+        .. "changed; plain passed$", lines[2])
       assert.equal("works", lines[3])
       assert.matches("transport.*tagged failed its self%-test", log)
     end)
@@ -230,8 +230,8 @@ describe("transport", function()
     it("refuses what was asked for where it fails", function()
       for _, asked in ipairs { "tagged", "plain" } do
         local lines = lines_of(asked, asked)
-        assert.matches("^corrupt\t.*transport '" .. asked .. "': it failed its self%-test here: record "
-          .. "%d+ of block 0 came back changed; open with transport = \"auto\"", lines[2])
+        assert.matches("^corrupt\t.*transport '" .. asked .. "': it failed its self%-test here: "
+          .. "record %d+ of block 0 came back changed; open with transport = \"auto\"", lines[2])
         assert.equal("device_lost", lines[3])
       end
     end)

@@ -106,7 +106,7 @@ RK_FN rk_u32 rkd_lap_bits(rk_u32 mask)
   return bits;
 }
 
-#define RK_IS_TAGGED(side) __builtin_expect((side)->transport == RK_TRANSPORT_TAGGED, 0)
+#define RK_IS_TAGGED(side) ((side)->transport == RK_TRANSPORT_TAGGED)
 
 RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring)
 {

@@ -426,6 +426,8 @@ static void every_command_is_answered(void **state)
       {RK_CMD_CONNECT_PORT, RK_RSP_ACK, 0},
       {RK_CMD_DISCONNECT_PORT, RK_RSP_ACK, 0},
       {RK_CMD_FREE_SLOT, RK_RSP_SLOT_FREED, RK_EINVALID_STATE}, /* it is alive */
+      {RK_CMD_TRANSPORT, RK_RSP_ERROR, RK_EINVAL},              /* rings without heads stay plain */
+      {RK_CMD_TEST_RINGS, RK_RSP_ERROR, RK_EINVAL},             /* at no address */
       {RK_CMD_LATENCY_ACTOR, RK_RSP_ERROR, RK_EUNSUPPORTED},    /* none are kept */
   };
   rk_runtime *rt = open_runtime((rk_runtime_options){0});

@@ -168,6 +168,8 @@ typedef struct rk_retained {
   unsigned char data[];
 } rk_retained;
 
+typedef enum rk_transport_want { RK_WANT_AUTO, RK_WANT_PLAIN, RK_WANT_TAGGED } rk_transport_want;
+
 struct rk_runtime {
   uint32_t refs; /* the handle, and one for each actor that somebody still holds */
   const rk_backend_ops *ops;
@@ -188,8 +190,8 @@ struct rk_runtime {
   uint32_t policy; /* RK_POLICY_* */
 
   /* transport */
-  enum { RK_WANT_AUTO, RK_WANT_PLAIN, RK_WANT_TAGGED } want; /* asked for at opening */
-  uint32_t transport;                                        /* RK_TRANSPORT_* in use */
+  rk_transport_want want; /* asked for at opening */
+  uint32_t transport;     /* RK_TRANSPORT_* in use */
   char transport_why[192];
   uint64_t test_rings; /* a pair for the self-test, in shared memory */
   uint16_t ordered;    /* RK_MSG_ORDERED once there has been a buffer, else 0 */

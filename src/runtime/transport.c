@@ -79,7 +79,7 @@ int rk__transport_want(rk_runtime *rt, const char *transport, rk_error *err)
 {
   static const struct {
     const char *name;
-    int want;
+    rk_transport_want want;
   } names[] = {{"auto", RK_WANT_AUTO}, {"plain", RK_WANT_PLAIN}, {"tagged", RK_WANT_TAGGED}};
   size_t ignored = 0;
   if (transport == NULL) {

@@ -36,7 +36,9 @@ local ringkernel = {}
 ---@field latency? boolean keep histograms for actor:latency(): 2 KiB for each of max_actors, and two
 ---readings of the clock for each message; false
 
----Opens a runtime and starts its grid.
+---Opens a runtime and starts its grid. The transport "auto" is tagged on a device where that passes
+---a self-test at the start, else plain; an unfit one that was asked for is refused (corrupt), at the
+---first launch where the grid starts then.
 ---@param options? ringkernel.open_options
 ---@return ringkernel.runtime? runtime
 ---@return string? message
