@@ -87,10 +87,6 @@ describe("actors #tsan", function()
       assert.matches("a kernel definition .* or the name of a stock one expected, got table",
         refusal({}))
     end)
-
-    it("says that a grid of several blocks is not supported here", function()
-      fails("unsupported", rt:launch(Adder, { grid = 2 }))
-    end)
   end)
 
   describe("are found", function()
