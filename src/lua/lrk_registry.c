@@ -16,7 +16,7 @@ static int runtime_launch(lua_State *L)
 {
   static const lrk_option options[] = {
       {"name", LRK_NAME, 0, 0},     {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
-      {"activate", LRK_BOOL, 0, 0}, {"grid", LRK_INT, 1, 65536},
+      {"activate", LRK_BOOL, 0, 0}, {"grid", LRK_INT, 1, INT32_MAX},
       {"block", LRK_INT, 0, 65535}, {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 3);
   lrk_runtime *self = lrk_check_runtime(L, 1);
