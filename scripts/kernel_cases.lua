@@ -289,6 +289,23 @@ M.markers = {
     code = [[(rk_abi_block *block, rk_u64 head, int *out) {
   *out = rkd_ready_waits(block, head);
 }]] },
+  { name = "rkd_gang_call_one", base = "param_0", offset = 128,
+    ops = { "ld.relaxed.gpu.u64", "st.release.gpu.u64" }, order = "before",
+    code = [[(rk_abi_gang *gang, rk_u64 ctx) {
+  gang->ctx = ctx;
+  rkd_gang_call_one(gang, 3u);
+}]] },
+  { name = "rkd_gang_free", base = "param_1", offset = 0, ops = { "st.release.gpu.u64" },
+    code = "(rk_block *b, rk_abi_gang *gang) { rkd_gang_free(b, gang); }" },
+  { name = "rkd_gang_arrive", base = "param_0", offset = 512,
+    ops = { "atom.acq_rel.gpu.add.u64", "st.release.gpu.u64" },
+    code = "(rk_abi_gang *gang, rk_u64 g, int *out) { *out = rkd_gang_arrive(gang, 4u, g); }" },
+  { name = "rkd_gang_arrive_last", base = "param_0", offset = 520, ops = { "st.release.gpu.u64" },
+    code = "(rk_abi_gang *gang, rk_u64 g, int *out) { *out = rkd_gang_arrive(gang, 4u, g); }" },
+  { name = "rkd_gang_is_past", base = "param_0", offset = 520, ops = { "ld.acquire.gpu.u64" },
+    order = "after", code = [[(rk_abi_gang *gang, rk_u64 g, rk_u64 *out) {
+  if (rkd_gang_is_past(gang, g)) { *out = gang->msg; }
+}]] },
   { name = "rkd_trace_claim", base = "param_0", offset = 128, ops = { "st.relaxed.sys.u64" },
     code = [[(rk_u64 ring, rk_u64 next) {
   rk_trace_tx tx = { (rk_abi_trace_ring *)ring, 0, next, next, next, 0u, 63u, 0u, 1u, 0u };
@@ -363,6 +380,14 @@ M.plants = {
   if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) {
     return 0;
   }]] },
+  { what = "volatile store of a gang's generation", file = "rk_gang_dev.h",
+    marker = "rkd_gang_arrive_last",
+    find = "rk_st_release_gpu_u64(&gang->generation, generation + 1u);",
+    replace = "*(volatile rk_u64 *)&gang->generation = generation + 1u;" },
+  { what = "relaxed load of a gang's generation", file = "rk_gang_dev.h",
+    marker = "rkd_gang_is_past",
+    find = "return rk_ld_acquire_gpu_u64(&gang->generation) != generation;",
+    replace = "return rk_ld_relaxed_gpu_u64(&gang->generation) != generation;" },
   { what = "release that is spelled relaxed", file = "rk_atomic.h", marker = "rkd_ring_give_back",
     find = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "release.sys"',
     replace = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "relaxed.sys"' },

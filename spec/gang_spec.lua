@@ -92,7 +92,10 @@ RK_ON(Ask) {
   out.votes = rk_ballot(rk_warp_lane() % 2u == 0u);
   out.first = rk_shuffle_u32(lane + 7u, 0u);
   rk_sync(ctx);
-  for (rk_u32 i = 0; i < 256u; ++i) { out.lanes[i] = state->out[i]; out.warps[i] = state->warps[i]; }
+  for (rk_u32 i = 0; i < 256u; ++i) {
+    out.lanes[i] = state->out[i];
+    out.warps[i] = state->warps[i];
+  }
   rk_reply(ctx, Where, &out);
   rk_sync(ctx);
   if (lane < 256u) { state->out[lane] = 0u; }

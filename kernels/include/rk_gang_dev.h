@@ -249,8 +249,8 @@ RK_SLOW_FN rk_u32 rkd_gang_take(rk_block *b, const rk_abi_actor *a)
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-/* The look that costs every block a load a round; partner: the release in rkd_gang_run, by way of
- * the acquire in rkd_gang_answer. */
+/* The look that costs every block a load a round; partner: rkd_gang_call_one, by way of the acquire
+ * in rkd_gang_answer. */
 RK_FN int rkd_gang_is_called(const rk_block *b)
 {
   return rk_ld_relaxed_gpu_u64(&b->gang->call) != b->gang_call;
@@ -340,14 +340,19 @@ RK_SLOW_FN void rkd_gang_leave(rk_block *b)
 
 /* ---- the leader ------------------------------------------------------------------------------ */
 
+/* Tells a member that its lanes are needed; partner: rkd_gang_answer. */
+RK_FN void rkd_gang_call_one(rk_abi_gang *gang, rk_u32 leader)
+{
+  rk_u32 number = RK_GANG_NUMBER(rk_ld_relaxed_gpu_u64(&gang->call)) + 1u;
+  rk_st_release_gpu_u64(&gang->call, RK_GANG_CALL(number, leader));
+}
+
 /* Calls the members and wakes those that sleep. Partner of the fence: rkd_idle. */
 RK_FN void rkd_gang_call(rk_block *b, rk_u32 members)
 {
   rk_u32 count = rkd_block_count(b);
   for (rk_u32 k = 1u; k < members; ++k) {
-    rk_abi_gang *gang = rkd_gang_of(b, (b->index + k) % count);
-    rk_u32 number = RK_GANG_NUMBER(rk_ld_relaxed_gpu_u64(&gang->call)) + 1u;
-    rk_st_release_gpu_u64(&gang->call, RK_GANG_CALL(number, b->index));
+    rkd_gang_call_one(rkd_gang_of(b, (b->index + k) % count), b->index);
   }
 #if RK_CAN_SLEEP
   rk_fence_seq_cst();
@@ -408,6 +413,23 @@ RK_FN int rkd_gang_is_broken(rk_ctx *ctx, rk_abi_gang *gang, rk_u64 generation, 
   return 1;
 }
 
+/* Counts this block in. Returns 1 to the last one, which lets the others go (rkd_gang_is_past). */
+RK_FN int rkd_gang_arrive(rk_abi_gang *gang, rk_u32 members, rk_u64 generation)
+{
+  if (rk_add_acqrel_gpu_u64(&gang->arrived, 1u) + 1u != members) {
+    return 0;
+  }
+  rk_st_release_gpu_u64(&gang->arrived, 0u); /* before the release that lets the others on */
+  rk_st_release_gpu_u64(&gang->generation, generation + 1u);
+  return 1;
+}
+
+/* Whether all have come; partner: rkd_gang_arrive. */
+RK_FN int rkd_gang_is_past(const rk_abi_gang *gang, rk_u64 generation)
+{
+  return rk_ld_acquire_gpu_u64(&gang->generation) != generation;
+}
+
 /* Barrier among the blocks of an actor, called by one lane of each. Sense reversing: the sense is
  * the generation, which only the last to arrive changes, after it has reset the count. */
 RK_SLOW_FN void rkd_gang_meet(rk_ctx *ctx)
@@ -417,12 +439,10 @@ RK_SLOW_FN void rkd_gang_meet(rk_ctx *ctx)
   if (rk_ld_relaxed_gpu_u32(&gang->broken) != 0u) {
     return;
   }
-  if (rk_add_acqrel_gpu_u64(&gang->arrived, 1u) + 1u == ctx->members) {
-    rk_st_release_gpu_u64(&gang->arrived, 0u); /* before the release that lets the others on */
-    rk_st_release_gpu_u64(&gang->generation, generation + 1u);
+  if (rkd_gang_arrive(gang, ctx->members, generation)) {
     return;
   }
-  for (rk_u32 tries = 0u; rk_ld_acquire_gpu_u64(&gang->generation) == generation; ++tries) {
+  for (rk_u32 tries = 0u; !rkd_gang_is_past(gang, generation); ++tries) {
     if (rkd_gang_is_broken(ctx, gang, generation, tries)) {
       return;
     }
