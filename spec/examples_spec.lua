@@ -38,6 +38,8 @@ local OUTPUT = {
     .. "elements:\t100000\n",
   ["08-with-luv.lua"] = "tasks finished:\t3\nthe timer ticked meanwhile:\ttrue\n",
   ["09-with-cqueues.lua"] = "reply 1\nreply 2\nreply 3\nnothing for us: timeout\n",
+  ["10-many-blocks.lua"] = "lanes:\t1\t64\nsum:\t500000500000.0\nlanes:\t3\t192\nsum:\t500000500000.0\n"
+    .. "too many:\tunsupported\n",
 }
 
 local NEEDS = { ["08-with-luv.lua"] = "luv", ["09-with-cqueues.lua"] = "cqueues" }
