@@ -40,6 +40,14 @@ local OUTPUT = {
   ["09-with-cqueues.lua"] = "reply 1\nreply 2\nreply 3\nnothing for us: timeout\n",
   ["10-many-blocks.lua"] = "lanes:\t1\t64\nsum:\t500000500000.0\nlanes:\t3\t192\nsum:\t500000500000.0\n"
     .. "too many:\tunsupported\n",
+  ["13-supervised.lua"] = "through:\t13\n"
+    .. "restart:\tfirst\tnormal\t0\nthrough:\t23\n"
+    .. "restart:\tsecond\tfailed\t42\nthrough:\t33\n"
+    .. "restart:\tthird\tshutdown\t0\nthrough:\t43\n"
+    .. "dead letter:\t-1\tfailed\n"
+    .. "kept state:\t4\n"
+    .. "root: running\n|- first: running\n|- second: running\n`- third: running\n"
+    .. "stopped:\tterminated\tstopped\n",
 }
 
 local NEEDS = { ["08-with-luv.lua"] = "luv", ["09-with-cqueues.lua"] = "cqueues" }

@@ -4,6 +4,7 @@
 local rk = require "ringkernel"
 local core = require "ringkernel.core"
 local support = dofile("spec/support.lua")
+local cli = dofile("spec/cli/support.lua")
 local kit = dofile("spec/supervision_kit.lua")
 
 local Number = support.Number
@@ -333,9 +334,30 @@ describe("faults under a supervisor", function()
       assert.equal("escalation", event.event)
       assert.equal("device_lost", event.reason)
     end
-    assert.equal("stopped", (one:state()))
+    assert.same({ "stopped", "device_lost" }, { one:state() })
     assert.equal("stopped", (two:state()))
     assert.equal("device_lost", select(3, try { children = { worker "c" } }))
     assert.equal(2, #k.events)
+  end)
+
+  it("a grid that dies in its second generation is such a loss", function()
+    if not (os.getenv("RINGKERNEL_LIBCUDA") or ""):find("fakecuda", 1, true) then
+      pending("needs the tests' own CUDA driver, which can be told to fail")
+      return
+    end
+    local result = cli.run(cli.rkl, { "-e", [[
+      local rk = require "ringkernel"
+      local kit = dofile "spec/supervision_kit.lua"
+      local rt = assert(rk.open { blocks = 2, max_actors = 64 })
+      for _, name in ipairs { "restart", "escalation" } do
+        rt:on(name, function(event) print(name, event.id, event.reason) end)
+      end
+      local sup = assert(rt:supervise(rk.supervisor { intensity = 100, children = {
+        kit.worker "a", { id = "s", start = rk.supervisor { children = { kit.worker "x" } } } } }))
+      rt:renew()
+      for _ = 1, 20 do rt:poll(0.02) end
+      print(sup:state())
+    ]] }, { env = { RKFAKE_FAULT = "kernel:2:700" }, before = "timeout 60" })
+    assert.equal("escalation\troot\tdevice_lost\nstopped\tdevice_lost\n", result.out)
   end)
 end)

@@ -228,7 +228,7 @@ function methods:actor(id)
       return seat.actor
     end
     for _, below in pairs(seats) do
-      local found = next(below.seats) and look(below.seats)
+      local found = below.seats and look(below.seats)
       if found then
         return found
       end

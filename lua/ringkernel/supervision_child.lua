@@ -34,7 +34,7 @@ function M.terminate(actor)
 end
 
 --- The life of this seat is over and no other comes.
-function M.finish(_, seat)
+function M.finish(seat)
   if seat.actor and seat.actor:state() ~= "terminated" then
     M.terminate(seat.actor)
   end
@@ -65,10 +65,10 @@ local function begin_kernel(world, seat, record, args)
   local before = actor.id
   local ok, text, code = actor:restart { keep_state = record.state == "keep" }
   if not ok then
-    world.resting[seat] = true
+    world:rest(seat)
     return nil, reasons.failure(text, code)
   end
-  world.resting[seat] = nil
+  world:rise(seat)
   if actor.id ~= before then
     routes.tie_again(world.rt, actor)
   end
@@ -76,9 +76,8 @@ local function begin_kernel(world, seat, record, args)
 end
 
 local function begin_function(world, seat, record, args)
-  if world.resting[seat] then
-    world.resting[seat] = nil
-    M.finish(world, seat)
+  if world:rise(seat) then
+    M.finish(seat)
   end
   local actor, text, code = record.start(world.rt, table.unpack(args or {}))
   if actor == nil then

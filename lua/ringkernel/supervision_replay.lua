@@ -59,7 +59,7 @@ local function collect(seats, out)
     for _, held in pairs(seat.held or {}) do
       out[#out + 1] = held
     end
-    collect(seat.seats, out)
+    collect(seat.seats or {}, out)
   end
   return out
 end

@@ -37,7 +37,7 @@ function M.of(rt)
   world = setmetatable({
     rt = rt,
     claims = {},     -- actor -> ref of the life that it has now
-    resting = {},    -- seats whose life is over and whose actor is not: begin again or be ended
+    resting = {},    -- seats whose life is over and whose actor is not: supervisor -> seat -> true
     places = setmetatable({}, { __mode = "v" }), -- id of an actor, ever -> its seat
     roots = {},      -- handle of the engine -> true, of trees that run
     due = {},        -- { at, fn }, earliest first
@@ -45,6 +45,7 @@ function M.of(rt)
     begun = {},      -- functions called with a ref when its life has begun
     over = {},       -- functions called with (actor, reason, actor_id) when a life has ended
     is_lost = false, -- the device
+    settled = 0,     -- the engine's count when resting seats were last looked at
     timer = false,   -- what the runtime's timer is set to
   }, World)
   world.engine = engine.new(world)
@@ -144,12 +145,37 @@ function World:hear(event)
   self:settle()
 end
 
+--- The life of this seat is over, its actor is not: it will be given a new life or be ended.
+function World:rest(seat)
+  self:rise(seat)
+  local owner = seat.owner
+  seat.rests_under = owner
+  self.resting[owner] = self.resting[owner] or {}
+  self.resting[owner][seat] = true
+end
+
+--- It has a new life, or its actor is about to be ended. False if it was not resting.
+function World:rise(seat)
+  local owner = seat.rests_under
+  if not owner then
+    return false
+  end
+  seat.rests_under = nil
+  self.resting[owner][seat] = nil
+  if not next(self.resting[owner]) then
+    self.resting[owner] = nil
+  end
+  return true
+end
+
 --- A life has ended; `is_gone`: and the actor with it.
 function World:life_over(ref, reason, is_gone)
   if self.claims[ref.actor] == ref then
     self.claims[ref.actor] = nil
   end
-  self.resting[ref.seat] = not is_gone or nil
+  if not is_gone then
+    self:rest(ref.seat)
+  end
   self.engine:exited(ref, reason)
 end
 
@@ -164,8 +190,9 @@ function World:lose()
       reason = "device_lost" })
   end
   for root in pairs(self.roots) do
-    root:kill()
+    self.engine:later(self.engine.finish, self.engine, root, "device_lost")
   end
+  self.engine:run()
 end
 
 -- ---- what the engine asks -----------------------------------------------------------------------
@@ -176,7 +203,7 @@ local function seat_of(owner, record)
   local key = owner.template and "seat" or record.id
   local seat = seats[key]
   if not seat or seat.start ~= record.start then
-    seat = { id = record.id, start = record.start, seats = {} }
+    seat = { id = record.id, start = record.start }
     seats[key] = seat
     if owner.template then
       owner.dynamic = (owner.dynamic or 0) + 1
@@ -189,6 +216,7 @@ end
 
 function World:start_supervisor(record, _, nested, owner)
   local seat = seat_of(owner, record)
+  seat.seats = seat.seats or {}
   nested.seats = seat.seats
   seat.nested = nested
   return true
@@ -247,10 +275,9 @@ end
 
 -- ---- afterwards ---------------------------------------------------------------------------------
 
---- Whether a supervisor above this seat is in the middle of something, so that the seat may yet be
--- given a new life.
-local function is_undecided(seat)
-  local owner = seat.owner
+--- Whether a supervisor, or one above it, is in the middle of something, so that its children may
+-- yet be given new lives.
+local function is_undecided(owner)
   while owner do
     if owner.is_alive and (not owner.is_idle or owner.is_suspended
       or owner.mailbox_first <= owner.mailbox_last) then
@@ -267,20 +294,24 @@ function World:settle()
     return
   end
   self.is_settling = true
-  if next(self.resting) then
+  -- Only a supervisor that has come to rest since the last time can have decided anything.
+  if self.settled ~= self.engine.settled and next(self.resting) then
     local left = {}
-    for seat in pairs(self.resting) do
-      left[#left + 1] = seat
+    for owner, seats in pairs(self.resting) do
+      if not is_undecided(owner) then
+        for seat in pairs(seats) do
+          left[#left + 1] = seat
+        end
+      end
     end
     for _, seat in ipairs(left) do
-      if self.is_lost then
-        self.resting[seat] = nil
-      elseif not is_undecided(seat) then
-        self.resting[seat] = nil
-        children.finish(self, seat)
+      self:rise(seat)
+      if not self.is_lost then
+        children.finish(seat)
       end
     end
   end
+  self.settled = self.engine.settled
   self.is_settling = false
   self:arm()
 end

@@ -47,6 +47,7 @@ function M.new(world)
     last = 0,
     is_running = false,
     lives = {},        -- ref -> life, of workers and supervisors that are alive
+    settled = 0,       -- grows whenever a supervisor has ended or has nothing left to do
     numbers = 0,
     timed = {},        -- supervisors that wait with a deadline
   }, Engine)
@@ -161,6 +162,7 @@ function Engine:receive(supervisor)
     return ready
   end
   supervisor.is_idle = true
+  self.settled = self.settled + 1
   local message = coroutine.yield()
   supervisor.is_idle = false
   return message
@@ -263,6 +265,7 @@ function Engine:finish(supervisor, reason)
     return
   end
   supervisor.is_alive = false
+  self.settled = self.settled + 1
   self.timed[supervisor] = nil
   if coroutine.status(supervisor.thread) == "suspended" then
     coroutine.close(supervisor.thread)
