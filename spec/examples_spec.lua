@@ -48,6 +48,14 @@ local OUTPUT = {
     .. "kept state:\t4\n"
     .. "root: running\n|- first: running\n|- second: running\n`- third: running\n"
     .. "stopped:\tterminated\tstopped\n",
+  ["12-topology.lua"] = "source (source)\n"
+    .. "`- next -> [shard sensor]\n"
+    .. "   |- out0 -> w1 (worker)\n"
+    .. "   |  `- out -> sink (function)\n"
+    .. "   `- out1 -> w2 (worker)\n"
+    .. "      `- out -> sink (see above)\n"
+    .. "added:\tw3\nchanged:\tsource.next.router\n"
+    .. "seen:\t4800\nlost:\t0\nsensors:\t8\n",
 }
 
 local NEEDS = { ["08-with-luv.lua"] = "luv", ["09-with-cqueues.lua"] = "cqueues" }

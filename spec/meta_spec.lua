@@ -69,10 +69,12 @@ describe("meta files", function()
     end
   end)
 
-  it("list what contexts of Lua actors and watches have", function()
+  it("list what contexts, watches and topologies have", function()
     local methods = names_of("context")
     assert.same(keys(require("ringkernel.hosted_context").methods), methods)
     assert.same(keys(require("ringkernel.registry").methods), (names_of("watch")))
+    assert.same(keys(require("ringkernel.topology").methods), (names_of("topology")))
+    assert.same(keys(require("ringkernel.topology.system").methods), (names_of("system")))
   end)
 
   it("list fields that are there", function()

@@ -8,8 +8,8 @@
 --   print(a:call(Echo { seq = 1, text = "hello" }).text)
 --
 -- Expected failures return nil, message, code; misuse raises. Everything below comes from the
--- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua
--- and the C module ringkernel.core.
+-- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua,
+-- topology.lua and the C module ringkernel.core.
 
 local core = require "ringkernel.core"
 local kernel = require "ringkernel.kernel"
@@ -17,6 +17,7 @@ local loop = require "ringkernel.loop"
 local lua_actor = require "ringkernel.lua_actor"
 local message = require "ringkernel.message"
 local supervisor = require "ringkernel.supervisor"
+local topology = require "ringkernel.topology"
 require "ringkernel.actor"
 require "ringkernel.events"
 require "ringkernel.runtime"
@@ -48,6 +49,9 @@ M.stock = kernel.stock_table
 
 --- Makes a specification of supervised children, in the terms of Erlang/OTP.
 M.supervisor = supervisor.new
+
+--- Declares a network of actors and links for rt:deploy.
+M.topology = topology.new
 
 --- What came with a received message: id, correlation, sender, hlc, type, priority, flags.
 M.envelope = core.envelope

@@ -8,6 +8,7 @@ local hosted = require "ringkernel.hosted"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
 local registry = require "ringkernel.registry"
+local topology = require "ringkernel.topology"
 
 local Runtime = core.methods "runtime"
 
@@ -101,6 +102,14 @@ function Runtime:disconnect(from, port)
     return hosted.disconnect(from, port)
   end
   return disconnect(self, from, port)
+end
+
+--- Launches, connects and activates a topology: sys | nil, message, code [, log].
+function Runtime:deploy(net)
+  if not core.is_open(self) then
+    return nil, "the runtime is closed", "closed"
+  end
+  return topology.deploy(self, net)
 end
 
 --- Waits at most `timeout` seconds until something arrives, brings it where it belongs and runs the

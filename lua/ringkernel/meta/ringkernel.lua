@@ -127,6 +127,34 @@ function ringkernel.global(options) end
 ---@return ringkernel.supervisor
 function ringkernel.supervisor(options) end
 
+---@class ringkernel.topology_actor
+---@field [1] ringkernel.kernel | string | function
+---@field queue? integer 1024
+---@field block? integer
+---@field tags? string | table
+---@field activate? boolean
+
+---@class ringkernel.topology_link
+---@field from string | string[] "actor.port", or "actor" where it has one port
+---@field to string | string[] an actor, or a list of them
+---@field mode? "broadcast" | "round_robin" | "shard" for a list; default: the first
+---@field key? string shard: the field of the messages; equal values go to one receiver
+---@field queue? integer of a link to a list, 256
+
+---@class ringkernel.topology_options
+---@field name? string registers the actors as "name/actor"
+---@field actors table<string, ringkernel.kernel | string | function | ringkernel.topology_actor>
+---@field links? (string | ringkernel.topology_link)[] "a.next -> b", "a.next -> {b, c} shard key"
+---@field cycles? "check" | "allow" whether cycles that can fill up are refused, default: the first
+
+---Declares a network of actors and links for rt:deploy. Raises one error that names every mistake:
+---unknown actors, ports and options, receivers that accept nothing of what is sent, ports linked
+---twice, queues too small for a burst, cycles that can stop for ever once they are full. A function
+---as an actor is handed what its links bring, as in rk.actor.
+---@param options ringkernel.topology_options
+---@return ringkernel.topology
+function ringkernel.topology(options) end
+
 ---What came with a received message, or nil for any other table.
 ---@param message table
 ---@return ringkernel.envelope?

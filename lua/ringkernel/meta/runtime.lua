@@ -65,6 +65,14 @@ function runtime:tags(actor) end
 ---@return ringkernel.code? code closed
 function runtime:watch(pattern, fn) end
 
+---Launches, links and starts a topology, receivers before senders; all of it or nothing.
+---@param net ringkernel.topology | ringkernel.topology_options
+---@return ringkernel.system?
+---@return string? message
+---@return ringkernel.code? code exists, compile, invalid_state (a start failed), closed, ...
+---@return string? log
+function runtime:deploy(net) end
+
 ---Ties a port of `from` to `to`.
 ---@param from ringkernel.actor
 ---@param port string

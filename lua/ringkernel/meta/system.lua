@@ -1,0 +1,51 @@
+---@meta
+-- Class system: what rt:deploy returns. `sys.name` is the handle of the actor of that name.
+
+---@class ringkernel.system
+---@field runtime ringkernel.runtime
+---@field net ringkernel.topology what is deployed
+---@field [string] ringkernel.actor?
+local system = {}
+
+---The actors by name.
+---@return table<string, ringkernel.actor>
+function system:actors() end
+
+---@class ringkernel.apply_report
+---@field added string[]
+---@field removed string[]
+---@field changed string[] replaced by another actor under the same name
+---@field links integer of senders that stayed, moved
+---@field draining string[] not ended yet: see settle
+
+---Brings the system from what it is to what `net` says: only what differs is launched, linked,
+---replaced or ended, and no message is lost. What is replaced or removed handles its queue first.
+---After nil everything is as it was.
+---@param net ringkernel.topology | ringkernel.topology_options
+---@param options? number | { timeout: number } seconds to wait for queues to empty, 5
+---@return ringkernel.apply_report?
+---@return string? message
+---@return ringkernel.code? code exists, compile, timeout (the last change is not done), closed, ...
+---@return string? log
+function system:apply(net, options) end
+
+---Goes on with what an apply has left draining. Returns the names that still are.
+---@param options? number | { timeout: number } seconds, 5
+---@return string[]
+function system:settle(options) end
+
+---Ends all actors, senders first, each once its queue is empty, after the time as they are.
+---@param options? number | { timeout: number } seconds, 5
+---@return true
+---@return integer lost messages that went to the dead letters
+function system:stop(options) end
+
+---An ASCII tree with the state of every actor, what waits for it, and what it handled.
+---@return string
+function system:tree() end
+
+---Graphviz text of what is deployed.
+---@return string
+function system:dot() end
+
+return system
