@@ -281,7 +281,7 @@ describe("a Lua actor #tsan", function()
     assert.is_true(a:restart())
     assert.equal("active", a:state())
     assert.equal(a, rt:find("again"))
-    assert.same({ "not_found" }, { select(3, rt:disconnect(a, "next")) })
+    assert.is_true(rt:connect(a, "next", b)) -- no port was connected
     assert.is_true(a:send(Number { n = 7 }))
     until_true(function() return #seen == 1 end)
     assert.same({ 7 }, seen)
@@ -343,6 +343,38 @@ describe("a Lua actor #tsan", function()
     end
     until_true(function() return #seen == 3 end)
     assert.same({ 10, 20, 30 }, seen)
+  end)
+
+  it("is supervised like any other", function()
+    local seen, starts, stops, restarts = {}, 0, 0, {}
+    rt:on("restart", function(event) restarts[#restarts + 1] = event.id end)
+    local Fragile = collector(seen, { ports = { "next" },
+      start = function() starts = starts + 1 end,
+      stop = function() stops = stops + 1 end,
+      on = function(ctx, msg)
+        if msg.n < 0 then
+          error("negative")
+        end
+        seen[#seen + 1] = msg.n
+        ctx:send("next", msg)
+      end })
+    local sink = assert(rt:launch(Sink))
+    local sup = assert(rt:supervise(rk.supervisor { strategy = "one_for_all", intensity = 5,
+      children = { { id = "one", start = Fragile }, { id = "two", start = Fragile } } }))
+    local one = sup.one
+    assert.is_true(rt:connect(one, "next", sink))
+    for _, n in ipairs { 1, -1, 2 } do
+      assert.is_true(one:send(Number { n = n }))
+    end
+    until_true(function() return #seen == 2 and starts == 4 end)
+    assert.equal(one, sup.one)
+    assert.equal("active", one:state())
+    until_true(function() return sink:stats().processed == 2 end)
+    assert.equal(1, stops) -- of the sibling; the one that failed did not stop
+    assert.same({ "one" }, restarts)
+    assert.is_true(sup:stop())
+    assert.equal(3, stops)
+    assert.equal("terminated", one:state())
   end)
 
   it("says what is wrong with a definition", function()

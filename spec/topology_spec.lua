@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Topologies as they are declared: what is checked, cycles, how they are drawn. What is deployed is
---- in topology_deploy_spec.lua, changes while it runs in topology_apply_spec.lua.
+--- Topologies as they are declared: what is checked, cycles, how they are drawn. What is deployed
+--- is in topology_deploy_spec.lua, changes while it runs in topology_apply_spec.lua.
 
 local rk = require "ringkernel"
 local support = dofile("spec/support.lua")

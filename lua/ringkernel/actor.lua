@@ -80,7 +80,7 @@ end
 
 Actor.activate = then_do(Actor.activate, hosted.activated)
 Actor.resume = Actor.activate
-Actor.terminate = then_do(Actor.terminate, hosted.terminated)
+Actor.terminate = then_do(Actor.terminate, hosted.stopped)
 
 local restart = Actor.restart
 

@@ -22,6 +22,9 @@ local listeners = setmetatable({}, { __mode = "k" }) -- runtime -> event -> list
 
 --- Tells those who listen of an event made in Lua: { event =, actor =, ... }. It gets a stamp.
 function M.emit(rt, event)
+  if event.event == "stopped" and event.actor then
+    hosted.stopped(event.actor)
+  end
   local list = listeners[rt] and listeners[rt][event.event]
   if not list then
     return

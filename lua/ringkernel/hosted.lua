@@ -244,8 +244,8 @@ function M.restarted(actor, was, keeps_state)
   return true
 end
 
---- To be called after the grid ended an actor.
-function M.terminated(actor)
+--- To be called after the grid ended an actor, or a life of it.
+function M.stopped(actor)
   if records[actor] then
     run_stop(records[actor])
   end

@@ -10,7 +10,8 @@
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
-local events = require "ringkernel.events"
+
+require "ringkernel.events" -- rt:on
 
 local M = {}
 
@@ -193,7 +194,7 @@ function M.watch(rt, pattern, fn)
       fn(event)
     end
   end
-  watch.listeners = { events.on(rt, "register", tell), events.on(rt, "unregister", tell) }
+  watch.listeners = { rt:on("register", tell), rt:on("unregister", tell) }
   return watch
 end
 
