@@ -97,7 +97,7 @@ TINY     := $(BUILD)/test/tiny_driver.so $(BUILD)/test/tiny_driver_old.so
 # The CUDA driver of the tests (spec/fakecuda): it has the library's fibers, and nothing else of it.
 FAKE_SRC := $(sort $(wildcard spec/fakecuda/*.c))
 FAKE_OBJ := $(call obj_of,$(FAKE_SRC))
-FAKE     := $(BUILD)/libringkernel_fakecuda.so
+FAKE_LIB := $(BUILD)/libringkernel_fakecuda.so
 
 LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
@@ -169,10 +169,10 @@ objects: $(LIB_OBJ) $(MOD_OBJ) $(RKL_OBJ) $(TEST_OBJ) $(AUX_OBJ) $(FAKE_OBJ) \
 test-programs: $(TESTS) tiny-drivers fakecuda spec-tools
 	@:
 
-fakecuda: $(FAKE) ## build the CUDA driver of the tests, which runs device code on the CPU
+fakecuda: $(FAKE_LIB) ## build the CUDA driver of the tests, which runs device code on the CPU
 	@:
 
-$(FAKE): $(FAKE_OBJ) $(OBJ)/src/backend/cpu/cpu_fiber.o spec/fakecuda/fakecuda.map
+$(FAKE_LIB): $(FAKE_OBJ) $(OBJ)/src/backend/cpu/cpu_fiber.o spec/fakecuda/fakecuda.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared $(sanitizers) -Wl,-soname,$(@F) -Wl,--version-script=spec/fakecuda/fakecuda.map \
 	  $(LDFLAGS) -o $@ $(filter %.o,$^) -ldl -lpthread
@@ -282,6 +282,15 @@ bench: build ## measure everything (ONLY=NAME: some), show it beside its targets
 	+@$(submake) -f bench/bench.mk CC="$(CC)" BUILD=$(BUILD) LIB=$(LIB) RKL=$(RKL) LIBS="$(LIBS)" \
 	  ONLY=$(ONLY) run
 
+gpu-check: ## check and measure the CUDA backend on this machine's GPU (FAKE=1: rehearse without one)
+	+@$(gpu-current) || { command -v $(firstword $(CC)) >/dev/null || { \
+	  echo "gpu-check: $(GPU) is missing or does not fit the sources, and there is no $(CC): run" \
+	    "\`make gpu-build\` where there is one and bring $(GPU)"; exit 1; }; \
+	  $(submake) $(jobs) gpu-build; }
+	+@$(if $(call on,$(FAKE)),$(submake) $(jobs) fakecuda)
+	@$(GPU)/rkl bench/gpu/check.lua --tree $(GPU) --only "$(ONLY)" --out "$(GPU_OUT)" --limit "$(GPU_LIMIT)" \
+	  $(if $(call on,$(FAKE)),--fake $(abspath $(FAKE_LIB)) --specs close)
+
 docs: ## write the reference of the Lua API to build/docs/reference.md
 	$(call say,DOCS,build/docs/reference.md)
 	@mkdir -p build/docs
@@ -342,7 +351,7 @@ no_runtime := definition hlc lint message meta pretty status
 cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua)) \
               $(wildcard spec/cuda/*_spec.lua)
 # A call that would wait behind the resident grid ends the test (RKFAKE_LINT).
-cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE)) \
+cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE_LIB)) \
               RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache RKFAKE_LINT=abort
 CUDA_SPECS_RUN ?= $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cuda_specs))
 has_nvrtc   = $(RKL) -e 'os.exit((require("ringkernel.core").nvrtc()))' 2>/dev/null
@@ -382,13 +391,13 @@ hash      := \#
 tagged     = $(if $(SPECS),$(shell grep -l '$(hash)$(1)\b' $(SPECS)))
 
 test: bootstrap ## set up, build, run every test; ends with "N passed, N failed, N skipped"
-	$(call suite,test,,build test-programs,c lua rkl cuda)
+	$(call suite,test,,build test-programs gpu-build,c lua rkl cuda)
 
 test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
 
 test-lua: ## run the Lua specs, under lua5.4 and under rkl
-	$(call suite,test-lua,,build tiny-drivers spec-tools,lua rkl)
+	$(call suite,test-lua,,build tiny-drivers fakecuda spec-tools gpu-build,lua rkl)
 
 test-cuda: ## run the specs on the CUDA backend over the tests' own driver
 	$(call suite,test-cuda,,build fakecuda spec-tools,cuda)
@@ -489,8 +498,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
-.PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench docs \
-  run-suites test test-c test-lua test-cuda test-asan test-tsan test-oom lint lint-headers lint-gcc lint-clang \
-  format check check-kernels prebuilt install clean help
+.PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench gpu-check \
+  gpu-build docs run-suites test test-c test-lua test-cuda test-asan test-tsan test-oom lint lint-headers \
+  lint-gcc lint-clang format check check-kernels prebuilt install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

@@ -20,3 +20,35 @@ $(GPU_PROGRAMS): $(GPU)/%: $(OBJ)/bench/gpu/%.o $(call obj_of,$(GPU_SHARED)) $(L
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(sanitizers) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
+
+# A Lua module that takes the library from the rkl that loads it; names of codes are not exported.
+$(GPU)/gpu_loops.so: $(call obj_of,$(GPU_LOOPS) src/base/status.c)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(sanitizers) $(LDFLAGS) -o $@ $^
+
+# rkl without a line editor: it needs libc and nothing else.
+GPU_RKL_OBJ := $(RKL_SRC:%.c=$(OBJ)/gpu/%.o)
+
+$(GPU_RKL_OBJ): $(OBJ)/gpu/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_FLAGS) $(sanitizers) -fvisibility=hidden $(LUA_CFLAGS) -DRK_LINE_NONE $(CPPFLAGS) \
+	  $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(GPU)/rkl: $(GPU_RKL_OBJ) $(OBJ)/gen/embed_lua.o $(MOD_OBJ) $(LIB) $(BUILD)/link
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(sanitizers) -Wl,-E $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LUA_LINK) $(LIBS)
+
+# busted with all that it stands on.
+$(GPU)/busted/runner.lua: bench/gpu/pack_busted.lua
+	$(call say,PACK,$@)
+	$(Q)$(LUA) $< $(@D)
+
+# What the folder was built from; check.lua compares. Written last.
+gpu-build: $(GPU)/rkl $(GPU)/gpu_loops.so $(GPU)/busted/runner.lua $(GPU_PROGRAMS)
+	@$(GPU)/rkl bench/gpu/built.lua write $(GPU) "$(CC)"
+
+# Whether the folder is there and fits the sources: then nothing has to be built.
+gpu-current = test -x $(GPU)/rkl && $(GPU)/rkl bench/gpu/built.lua check $(GPU)

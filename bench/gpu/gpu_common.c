@@ -141,8 +141,7 @@ bool gpu_open(gpu *g, const char *experiment)
   pthread_t watchdog;
   *g = (gpu){.experiment = experiment, .is_short = from_environment("GPU_SHORT", 0) != 0};
   if (rk_cuda_open(&g->api, &err) != RK_OK ||
-      rk_cuda_device_info_get(g->api, (uint32_t)from_environment("GPU_DEVICE", 0), &g->device,
-                              &err) != RK_OK) {
+      rk_cuda_device_info_get(g->api, 0, &g->device, &err) != RK_OK) {
     gpu_note(g, "skipped", "%s", err.text);
     return false;
   }

@@ -14,7 +14,7 @@
  *   note    <experiment>: <case>  what happened instead of a value
  * with tabs between the fields.
  *
- * Environment: GPU_DEVICE (0), GPU_SHORT=1 (few samples: to see that everything runs),
+ * Environment: GPU_SHORT=1 (few samples: to see that everything runs),
  * GPU_LIMIT_S (90), RINGKERNEL_LIBCUDA, RINGKERNEL_NVRTC, RINGKERNEL_CACHE.
  *
  * Programs here use threads and clocks of the system directly: they time the real machine.

@@ -1,0 +1,283 @@
+-- SPDX-License-Identifier: MIT
+--- The stages of `make gpu-check`: what runs, for how long at most, and what its output means. Used
+--- by check.lua.
+--
+-- A stage is { name, title, limit_s, run = function(job) }; `job` is what check.lua made (paths,
+-- environment, clock). run returns { status = "ok" | "failed" | "timeout" | "skipped", reason?,
+-- figures, notes, tests } and never raises for what its programs do.
+--
+-- The order: what the report is about first, what may leave the device in a bad state last.
+
+local M = {}
+
+local NO_COMPILER = 127
+
+local function quoted(text)
+  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
+end
+M.quoted = quoted
+
+--- A command's environment and words as shell text.
+local function command_of(environment, words)
+  local parts, keys = { "env -u LUA_PATH -u LUA_CPATH -u LUA_INIT -u MAKEFLAGS -u MAKELEVEL" }, {}
+  for key in pairs(environment) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    parts[#parts + 1] = quoted(key .. "=" .. environment[key])
+  end
+  for _, word in ipairs(words) do
+    parts[#parts + 1] = quoted(word)
+  end
+  return table.concat(parts, " ")
+end
+
+local function merged(...)
+  local all = {}
+  for _, part in ipairs { ... } do
+    for key, value in pairs(part) do
+      all[key] = value
+    end
+  end
+  return all
+end
+
+--- Reads the lines that mean something: figures and notes (bench/c/bench.h), tests (TAP).
+local function read(path, out)
+  for line in io.lines(path) do
+    local fields = {}
+    for field in (line .. "\t"):gmatch("([^\t]*)\t") do
+      fields[#fields + 1] = field
+    end
+    if fields[1] == "result" and #fields == 11 and tonumber(fields[4]) then
+      out.figures[fields[2]] = {
+        unit = fields[3], median = tonumber(fields[4]), min = tonumber(fields[5]),
+        q25 = tonumber(fields[6]), q75 = tonumber(fields[7]), p99 = tonumber(fields[8]),
+        max = tonumber(fields[9]), samples = math.tointeger(tonumber(fields[10])),
+        includes = fields[11],
+      }
+      out.order[#out.order + 1] = fields[2]
+    elseif fields[1] == "note" and #fields == 3 then
+      out.notes[fields[2]] = fields[3]
+      out.order[#out.order + 1] = fields[2]
+    elseif line:find("^ok %d+.*# *SKIP") then
+      out.tests.skipped = out.tests.skipped + 1
+    elseif line:find("^ok %d+") then
+      out.tests.passed = out.tests.passed + 1
+    elseif line:find("^not ok %d+") then
+      out.tests.failed = out.tests.failed + 1
+      out.tests.failures[#out.tests.failures + 1] = line:match("^not ok %d+ %-? ?(.*)$")
+    end
+  end
+end
+
+local function empty()
+  return { status = "ok", figures = {}, notes = {}, order = {},
+    tests = { passed = 0, failed = 0, skipped = 0, failures = {} } }
+end
+
+--- Runs a command with a limit and reads what it said into `out`; returns how it ended.
+local function run(job, name, limit_s, environment, words, out)
+  local log = ("%s/%s.log"):format(job.logs, name)
+  limit_s = math.max(1, math.floor(math.min(limit_s, job.left_s())))
+  local _, how, code = os.execute(("timeout %s-k 5 %d %s >%s 2>&1 </dev/null"):format(
+    job.foreground, limit_s, command_of(merged(job.environment, environment), words), quoted(log)))
+  read(log, out)
+  if code == 124 or code == 137 then
+    return "timeout", ("ended after its limit of %d s; see %s"):format(limit_s, log)
+  elseif code ~= 0 then
+    return "failed", ("%s %d; see %s"):format(how, code, log), code
+  end
+  return "ok"
+end
+
+--- One program whose exit status tells.
+local function program(name, limit_s, environment, words_of)
+  return function(job)
+    local out = empty()
+    local status, reason, code = run(job, name, limit_s, environment, words_of(job), out)
+    out.status, out.reason = status, reason
+    if code == 77 then -- it says itself why not
+      out.status, out.reason = "skipped", nil
+      for case, text in pairs(out.notes) do
+        out.reason = case:find(": skipped$") and text or out.reason
+      end
+    end
+    return out
+  end
+end
+
+local function script(path, ...)
+  local extra = { ... }
+  return function(job)
+    return { job.rkl, path, table.unpack(extra) }
+  end
+end
+
+-- ---- the specs ----------------------------------------------------------------------------------
+
+-- Files that open no runtime on the device; nvtx_spec compiles for the CPU.
+local NO_RUNTIME = "definition exit_signals hlc kernels lint message meta nvtx otp pretty status "
+  .. "trace"
+-- Tests that need a C compiler beside the GPU.
+local NEED_COMPILER = { "embed%-in%-c", "the installation says what it has" }
+local SPEC_LIMIT_S = 60
+local LAST = { event_log = 1, examples = 1 } -- the longest
+
+local function spec_files(job)
+  local excluded = {}
+  for word in NO_RUNTIME:gmatch("%S+") do
+    excluded[word] = true
+  end
+  local names = {}
+  local pipe = assert(io.popen("LC_ALL=C ls spec"))
+  for file in pipe:lines() do
+    local name = file:match("^([%w_]+)_spec%.lua$")
+    if name and not excluded[name] and (not job.specs or job.specs[name]) then
+      names[#names + 1] = name
+    end
+  end
+  pipe:close()
+  table.sort(names, function(a, b)
+    return (LAST[a] or 0) .. a < (LAST[b] or 0) .. b
+  end)
+  return names
+end
+
+local function specs(job, limit_s)
+  local out = empty()
+  local busted = job.tree .. "/busted"
+  local started, missing, broken = job.clock(), {}, {}
+  if not io.open(busted .. "/busted") then
+    out.status, out.reason = "skipped", "busted is not in " .. job.tree
+    return out
+  end
+  for _, name in ipairs(spec_files(job)) do
+    local left = limit_s - (job.clock() - started)
+    if left < 1 or job.left_s() < 1 then
+      missing[#missing + 1] = name
+    else
+      local words = { job.rkl, busted .. "/runner.lua", "--ignore-lua", "--run=rkl", "-o", "TAP" }
+      for _, pattern in ipairs(NEED_COMPILER) do
+        words[#words + 1] = "--filter-out=" .. pattern
+      end
+      words[#words + 1] = ("spec/%s_spec.lua"):format(name)
+      local failed = out.tests.failed
+      local status = run(job, "spec-" .. name, math.min(SPEC_LIMIT_S, left), {
+        LUA_PATH = busted .. "/?.lua;" .. busted .. "/?/init.lua", LUA_CPATH = busted .. "/?.so",
+        BUILD = job.tree, RKL = job.rkl, LUA = job.rkl,
+      }, words, out)
+      if status == "timeout" or (status == "failed" and out.tests.failed == failed) then
+        broken[#broken + 1] = ("%s (%s)"):format(name, status == "timeout" and "hung" or "died")
+      end
+      io.stderr:write(("    %-24s %s\n"):format(name, status))
+    end
+  end
+  if #missing > 0 then
+    out.status, out.reason = "timeout", "not run: " .. table.concat(missing, ", ")
+  elseif #broken > 0 or out.tests.failed > 0 then
+    out.status = "failed"
+    out.reason = ("%d tests failed%s"):format(out.tests.failed,
+      #broken > 0 and "; " .. table.concat(broken, ", ") or "")
+  end
+  return out
+end
+
+-- ---- compute-sanitizer --------------------------------------------------------------------------
+
+local function find_sanitizer(job)
+  local chosen = os.getenv("GPU_SANITIZER")
+  if chosen then
+    return chosen
+  elseif job.is_fake then
+    return nil, "the driver of the tests is no device"
+  end
+  local pipe = assert(io.popen("command -v compute-sanitizer || ls -d "
+    .. "/usr/local/cuda*/bin/compute-sanitizer /opt/cuda*/bin/compute-sanitizer 2>/dev/null"))
+  local path = pipe:read("l")
+  pipe:close()
+  return path, "compute-sanitizer is not installed"
+end
+
+local function sanitize(job, limit_s)
+  local out = empty()
+  local tool, reason = find_sanitizer(job)
+  if not tool then
+    out.status, out.reason = "skipped", reason
+    return out
+  end
+  local ran, skipped, failed = {}, {}, {}
+  local tools = { "memcheck", "racecheck", "synccheck" }
+  for _, name in ipairs(tools) do
+    local log = ("%s/sanitize-%s.log"):format(job.logs, name)
+    local before = out.tests.passed
+    local status, why, code = run(job, "sanitize-" .. name, limit_s / #tools, { GPU_SHORT = "1" },
+      { tool, "--tool", name, "--error-exitcode", "9", job.rkl, "bench/gpu/selftest.lua", "short" },
+      out)
+    local file = io.open(log)
+    local text = file and file:read("a") or ""
+    if file then
+      file:close()
+    end
+    if status == "ok" then
+      ran[#ran + 1] = name
+    elseif out.tests.passed == before and code ~= 9 and (code == NO_COMPILER
+      or text:find("[Nn]ot supported") or text:find("[Ff]ailed to initialize")
+      or text:find("[Uu]nable to")) then
+      skipped[#skipped + 1] = ("%s does not work here: %s"):format(name,
+        text:match("=========%s*([^\n]+)") or text:match("[^\n]+") or "no output")
+    else
+      failed[#failed + 1] = ("%s: %s"):format(name, code == 9 and "it found errors; see " .. log
+        or why)
+    end
+  end
+  out.notes["sanitizer: ran"] = #ran > 0 and table.concat(ran, ", ") or "nothing"
+  if #failed > 0 then
+    out.status, out.reason = "failed", table.concat(failed, "; ")
+  elseif #skipped > 0 then
+    out.status = #ran > 0 and "ok" or "skipped"
+    out.reason = table.concat(skipped, "; ")
+  end
+  return out
+end
+
+-- ---- all of them --------------------------------------------------------------------------------
+
+local function stage(name, title, limit_s, fn)
+  return { name = name, title = title, limit_s = limit_s, run = fn }
+end
+
+local function figures(name, title, limit_s, ...)
+  return stage(name, title, limit_s,
+    program(name, limit_s, {}, script("bench/gpu/figures.lua", ...)))
+end
+
+local function experiment(name, file, title, limit_s)
+  return stage(name, title, limit_s, program(name, limit_s,
+    { GPU_LIMIT_S = tostring(limit_s - 3) }, function(job)
+      return { ("%s/%s"):format(job.tree, file) }
+    end))
+end
+
+M.list = {
+  stage("selftest", "the device self-test", 40,
+    program("selftest", 40, {}, script("bench/gpu/selftest.lua"))),
+  figures("figures", "latencies, rates, lives, launches", 80),
+  figures("sustained", "60 s of messages", 80, "sustained"),
+  experiment("e3", "e3_rtt", "round trips by size, way and polling warps", 30),
+  experiment("e4", "e4_k2h", "ways to send to the host", 25),
+  experiment("e5", "e5_near", "distances inside the device", 15),
+  experiment("e6", "e6_clock", "the device's clock", 20),
+  stage("specs", "the runtime's specs on the device", 150, function(job)
+    return specs(job, 150)
+  end),
+  experiment("e2", "e2_calls", "calls beside a resident kernel", 35),
+  experiment("e1", "e1_module_load", "module loads beside a resident kernel", 30),
+  experiment("e7", "e7_green", "green contexts", 25),
+  stage("sanitize", "the self-test under compute-sanitizer", 60, function(job)
+    return sanitize(job, 60)
+  end),
+}
+
+return M
