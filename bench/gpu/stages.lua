@@ -80,7 +80,7 @@ end
 --- Runs a command with a limit and reads what it said into `out`; returns how it ended.
 local function run(job, name, limit_s, environment, words, out)
   local log = ("%s/%s.log"):format(job.logs, name)
-  limit_s = math.max(1, math.floor(math.min(limit_s, job.left_s())))
+  limit_s = math.max(1, math.floor(math.min(limit_s * job.patience, job.left_s())))
   local _, how, code = os.execute(("timeout %s-k 5 %d %s >%s 2>&1 </dev/null"):format(
     job.foreground, limit_s, command_of(merged(job.environment, environment), words), quoted(log)))
   read(log, out)
@@ -154,7 +154,7 @@ local function specs(job, limit_s)
     return out
   end
   for _, name in ipairs(spec_files(job)) do
-    local left = limit_s - (job.clock() - started)
+    local left = limit_s - (job.clock() - started) / job.patience
     if left < 1 or job.left_s() < 1 then
       missing[#missing + 1] = name
     else

@@ -103,6 +103,16 @@ describe("make gpu-check", function()
     assert.equal(before, list("bench/results"))
   end)
 
+  rehearse("takes the driver of the tests for no device", function()
+    local result = support.run("make", { "-s", "gpu-check", "GPU_OUT=" .. dir }, {
+      before = "timeout 250",
+      env = { RINGKERNEL_LIBCUDA = "build/libringkernel_fakecuda.so" },
+    })
+    assert.not_equal(0, result.status)
+    assert.matches("no CUDA device: .* use FAKE=1", result.err)
+    assert.equal("", list(dir))
+  end)
+
   rehearse("runs every stage, and every figure and experiment comes out", function()
     local before = list("bench/results")
     sanitizer(SANITIZER)
@@ -183,7 +193,7 @@ describe("make gpu-check", function()
   rehearse("goes on after a stage that fails and one that hangs", function()
     sanitizer("#!/bin/sh\nexec sleep 100\n")
     local result = support.run("make", { "-s", "gpu-check", "GPU_OUT=" .. dir, "FAKE=1",
-      "ONLY=e5,e6,sanitize", "GPU_LIMIT=8" }, { before = "timeout 250", env = {
+      "ONLY=e5,e6,sanitize", "GPU_LIMIT=12" }, { before = "timeout 250", env = {
       GPU_SANITIZER = dir .. "/sanitizer", RKFAKE_FAULT = "kernel:3:719",
     } })
     assert.equal(2, result.status)
