@@ -30,7 +30,7 @@ local FAKE = "fake driver, CPU: not a measurement"
 -- What makes a run over the driver of the tests short.
 local TINY = {
   GPU_SHORT = "1", BENCH_SAMPLES = "2", BENCH_DIVISOR = "400", GPU_SUSTAINED_S = "0.3",
-  RINGKERNEL_BLOCKS = "2", RKFAKE_SMS = "16",
+  RINGKERNEL_BLOCKS = "2", RKFAKE_SMS = "16", RKFAKE_CXXFLAGS = "-O0",
 }
 local SMI = "nvidia-smi --query-gpu=clocks.sm,clocks.max.sm,clocks.mem,clocks.max.mem,power.draw,"
   .. "temperature.gpu --format=csv,noheader"

@@ -68,12 +68,16 @@ end
 
 -- ---- host and one actor -------------------------------------------------------------------------
 
-local function round_trips(rt, suffix, where)
+local function round_trips(rt, suffix, where, only_c)
   local echo = assert(rt:launch("echo", { queue = 64, block = 0 }))
   local Echo = rk.stock.echo.messages.Echo
   report_each("gpu.round_trip" .. suffix, "us", "64 B to an actor and back, from C, each timed: "
     .. "send, handler, spinning receive; stamped, copied, compared; " .. where,
     loops.round_trips(echo, Echo.id, scale(20000)))
+  if only_c then
+    assert(echo:terminate())
+    return
+  end
   local values = {}
   for index = 1, scale(10000) do
     local start = clock()
@@ -154,13 +158,8 @@ end
 
 -- ---- kernel to kernel ---------------------------------------------------------------------------
 
-local function kernel_to_kernel(rt)
-  local blocks = rt:info().blocks
-  local places = {
-    { "gpu.k2k.same_block", 0, "two actors on one block" },
-    { "gpu.k2k.neighbour_blocks", 1, "actors on blocks 0 and 1" },
-    { "gpu.k2k.far_blocks", blocks - 1, "actors on the first and the last block" },
-  }
+--- `places`: { quantity, block of the second actor, text }; the first is on block 0.
+local function kernel_to_kernel(rt, places)
   for _, place in ipairs(places) do
     local quantity, block, text = table.unpack(place)
     local first = assert(rt:launch(kernels.pass, { queue = 16, block = 0 }))
@@ -180,7 +179,6 @@ local function kernel_to_kernel(rt)
     assert(first:terminate())
     assert(second:terminate())
   end
-  print("note\tgpu.k2k.cluster\tthe runtime launches no clusters: what the hardware does is in E5")
 end
 
 -- ---- lives and launches -------------------------------------------------------------------------
@@ -252,8 +250,14 @@ local function sustained(rt)
     :format(#rates, text), { deviation })
 end
 
-local function with_runtime(options, fn)
-  local rt <close> = assert(rk.open(options))
+--- Runs fn with a runtime; where this machine has none of that kind, notes why instead.
+local function with_runtime(options, fn, absent)
+  local rt <close>, message, code = rk.open(options)
+  if not rt and absent and (code == "unsupported" or code == "no_device") then
+    print(("note\t%s\t%s"):format(absent, message))
+    return
+  end
+  assert(rt, message)
   kernels.load(rt)
   fn(rt)
 end
@@ -264,17 +268,39 @@ if arg[1] == "sustained" then
   end)
 else
   with_runtime({}, function(rt)
-    local blocks = ("%d blocks resident"):format(rt:info().blocks)
-    group("round_trip", function() round_trips(rt, "", blocks) end)
+    local info = rt:info()
+    local where = ("%d blocks resident, rings %s"):format(info.blocks, info.transport)
+    print("note\tgpu.transport\t" .. info.transport .. ": " .. info.transport_why)
+    group("round_trip", function() round_trips(rt, "", where) end)
     group("post", function() post(rt) end)
     group("h2k", function() host_to_kernel(rt) end)
     group("k2h", function() kernel_to_host(rt) end)
-    group("k2k", function() kernel_to_kernel(rt) end)
+    group("k2k", function()
+      kernel_to_kernel(rt, {
+        { "gpu.k2k.same_block", 0, "two actors on one block" },
+        { "gpu.k2k.neighbour_blocks", 1, "actors on blocks 0 and 1" },
+        { "gpu.k2k.far_blocks", info.blocks - 1, "actors on the first and the last block" },
+      })
+    end)
     group("lives", function() lives(rt) end)
     group("launch", function() launches(rt) end)
   end)
   with_runtime({ blocks = 1 }, function(rt)
     group("round_trip", function() round_trips(rt, ".one_block", "1 block resident") end)
   end)
+  for _, transport in ipairs { "plain", "tagged" } do
+    with_runtime({ transport = transport }, function(rt)
+      group("round_trip." .. transport, function()
+        round_trips(rt, "." .. transport, "rings " .. transport, true)
+      end)
+    end, "gpu.round_trip." .. transport)
+  end
+  with_runtime({ cluster = 2 }, function(rt)
+    group("k2k.same_cluster", function()
+      kernel_to_kernel(rt, {
+        { "gpu.k2k.same_cluster", 1, "actors on two blocks of a cluster" },
+      })
+    end)
+  end, "gpu.k2k.same_cluster")
 end
 os.exit(not failed)

@@ -43,7 +43,25 @@ local function equal(expected, got, what)
   end
 end
 
-local rt, info
+--- Messages to an actor and back, 200 on their way at most.
+local function exchange(runtime, count)
+  local echo = assert(runtime:launch("echo", { queue = 256 }))
+  local Echo, sent = rk.stock.echo.messages.Echo, 0
+  for seq = 1, count do
+    while sent < count and sent - seq < 200 do
+      sent = sent + 1
+      assert(echo:send(Echo { seq = sent, value = sent / 4, text = ("number %d"):format(sent) }))
+    end
+    local reply = assert(echo:receive(WAIT_S))
+    equal(seq, reply.seq, "seq")
+    equal(seq / 4, reply.value, "value")
+    equal(("number %d"):format(seq), reply.text, "text")
+  end
+  equal(count, echo:stats().processed, "handled")
+  return echo
+end
+
+local rt, info, echo
 
 local function finish()
   print("1.." .. number)
@@ -57,7 +75,9 @@ if not check("a runtime opens", function()
   rt = assert(rk.open {})
   info = rt:info()
   kernels.load(rt)
-  return ("%s, %s, %d blocks"):format(info.backend, info.device_name, info.blocks)
+  info = rt:info()
+  return ("%s, %s, %d blocks, rings %s: %s"):format(info.backend, info.device_name, info.blocks,
+    info.transport, info.transport_why)
 end) then
   finish()
 end
@@ -65,20 +85,8 @@ end
 local Token = kernels.Token
 
 check("every message comes back whole and in order", function()
-  local echo = assert(rt:launch("echo", { name = "echo", queue = 256 }))
-  local Echo = rk.stock.echo.messages.Echo
-  local count, sent = scale(20000, 500), 0
-  for seq = 1, count do
-    while sent < count and sent - seq < 200 do
-      sent = sent + 1
-      assert(echo:send(Echo { seq = sent, value = sent / 4, text = ("number %d"):format(sent) }))
-    end
-    local reply = assert(echo:receive(WAIT_S))
-    equal(seq, reply.seq, "seq")
-    equal(seq / 4, reply.value, "value")
-    equal(("number %d"):format(seq), reply.text, "text")
-  end
-  equal(count, echo:stats().processed, "handled")
+  local count = scale(20000, 500)
+  echo = exchange(rt, count)
   return ("%d of 64 B"):format(count)
 end)
 
@@ -181,7 +189,7 @@ check("ordinary launches run beside actors", function()
   for index, value in ipairs(assert(buffer:read())) do
     equal(2.0, value, ("element %d"):format(index))
   end
-  equal(true, assert(rt:find("echo")):is_active(), "the actor goes on")
+  equal(true, echo:is_active(), "the actor goes on")
 end)
 
 check("nothing was lost, and the grid ends", function()
@@ -190,6 +198,14 @@ check("nothing was lost, and the grid ends", function()
   end
   assert(rt:close())
   rt = nil
+end)
+
+check("each form of the rings between host and grid carries messages", function()
+  for _, transport in ipairs { "plain", "tagged" } do
+    local other <close> = assert(rk.open { transport = transport, blocks = 1 })
+    exchange(other, scale(5000, 200))
+    equal(transport, other:info().transport, "transport")
+  end
 end)
 
 finish()

@@ -18,6 +18,10 @@ return {
   { "gpu.round_trip.p99", at_most(5) },
   { "gpu.round_trip.one_block", times "gpu.round_trip" },
   { "gpu.round_trip.one_block.p99" },
+  { "gpu.round_trip.plain", times "gpu.round_trip" },
+  { "gpu.round_trip.plain.p99" },
+  { "gpu.round_trip.tagged", times "gpu.round_trip" },
+  { "gpu.round_trip.tagged.p99" },
   { "gpu.round_trip.lua", times "gpu.round_trip" },
   { "gpu.round_trip.lua.p99" },
   { "gpu.round_trip.lua.one_block" },
@@ -35,6 +39,7 @@ return {
 
   { group = "kernel to kernel, there and back" },
   { "gpu.k2k.same_block", at_most(0.2) },
+  { "gpu.k2k.same_cluster", at_most(0.6) },
   { "gpu.k2k.neighbour_blocks", at_most(1.5) },
   { "gpu.k2k.far_blocks", at_most(1.5) },
   -- What the hardware does with one word and nothing around it (E5, nanoseconds).
