@@ -1,4 +1,5 @@
--- The Chrome trace writer: the JSON it makes, read back with dkjson.
+-- Traces: the JSON that the writer makes, read back with dkjson. What a running grid records is in
+-- trace_grid_spec.lua.
 
 local json = require "dkjson"
 local trace = require "ringkernel.trace"
@@ -30,6 +31,8 @@ local function chain()
     { kind = "start", ts_us = 1000, dur_us = 0.25, block = 0, actor = 3, name = "s1" },
     { kind = "handle", ts_us = 1002, dur_us = 3.125, block = 0, actor = 3, name = "s1",
       message = 5, type = "Reading" },
+    { kind = "deliver", ts_us = 1001, block = 0, actor = 3, name = "s1", message = 5,
+      type = "Reading" },
     { kind = "send", ts_us = 1003, block = 0, actor = 3, message = BIG, type = "Reading" },
     { kind = "handle", ts_us = 1010, dur_us = 0.064, block = 1, actor = 4, name = "sink",
       message = BIG, type = "Reading" },
@@ -64,6 +67,8 @@ describe("a trace", function()
     local tree = parse(chain(), { lost = 12 })
     assert.equal("1000.000", tree.otherData.origin_us)
     assert.equal("12", tree.otherData.lost)
+    tree = parse(chain(), { origin_us = 1795000000000000 })
+    assert.equal("1795000000001000.000", tree.otherData.origin_us)
     local starts = select_events(tree, "X", "start")
     assert.equal(0.0, starts[1].ts)
     assert.equal(0.25, starts[1].dur)
@@ -87,7 +92,8 @@ describe("a trace", function()
       threads[event.pid .. "/" .. event.tid] = event.args.name
     end
     assert.same({ "lua5.4", "block 0", "block 1" }, processes)
-    assert.same({ ["1/0"] = "sender", ["2/3"] = "s1", ["3/4"] = "sink" }, threads)
+    assert.same({ ["1/0"] = "sender", ["2/3"] = "s1", ["3/4"] = "sink",
+      ["2/1048576"] = "deliveries" }, threads)
     local nameless = parse { { kind = "stop", ts_us = 0, block = 0, actor = 8 } }
     assert.equal("actor 8", select_events(nameless, "M", "thread_name")[1].args.name)
   end)
@@ -122,9 +128,56 @@ describe("a trace", function()
     end
   end)
 
+  it("leads arrows of the host's messages over their deliveries", function()
+    local tree = parse(chain())
+    local steps = select_events(tree, "t")
+    assert.equal(1, #steps)
+    local tail, head = select_events(tree, "s", "message")[1], select_events(tree, "f")[1]
+    assert.equal("5", steps[1].id)
+    assert.equal(steps[1].id, tail.id)
+    assert.equal(steps[1].id, head.id)
+    assert.is_true(tail.ts < steps[1].ts and steps[1].ts < head.ts)
+    local slice = select_events(tree, "X", "deliver Reading")[1]
+    assert.equal(1.0, slice.ts)
+    assert.is_true(slice.dur > 0)
+    assert.equal(slice.tid, steps[1].tid)
+    assert.not_equal(3, slice.tid)
+    local late = chain() -- a clock that is behind: it is led on, not back
+    late[4].ts_us = 900
+    steps = select_events(parse(late), "t")
+    assert.equal(100.5, steps[1].ts)
+    local other = chain()
+    other[4].actor = 4 -- not the delivery to who handled it
+    assert.equal(0, #select_events(parse(other), "t"))
+  end)
+
+  it("is in the order of time, slices before what lies in them", function()
+    local records, reverse = chain(), {}
+    records[#records + 1] = { kind = "dead", ts_us = 1002, block = 0, actor = 3, message = 2 }
+    for i = #records, 1, -1 do
+      reverse[#reverse + 1] = records[i]
+    end
+    local last, of_1002 = 0, {}
+    for _, event in ipairs(parse(reverse).traceEvents) do
+      if event.ts then
+        assert.is_true(event.ts >= last)
+        last = event.ts
+        of_1002[#of_1002 + 1] = event.ts == 2.0 and event.ph or nil
+      end
+    end
+    assert.same({ "X", "i", "f" }, of_1002)
+  end)
+
+  it("says how the clocks stood", function()
+    local other = parse(chain(), { clock_offset_us = -2.5, clock_error_us = 0.75 }).otherData
+    assert.equal("-2.500", other.clock_offset_us)
+    assert.equal("0.750", other.clock_error_us)
+    assert.is_nil(parse(chain()).otherData.clock_offset_us)
+  end)
+
   it("has no arrow where one end is missing", function()
     local records = chain()
-    table.remove(records, 4)
+    table.remove(records, 5)
     local tree, arrows = parse(records)
     assert.equal(1, arrows)
     assert.equal(1, #select_events(tree, "s"))
@@ -212,5 +265,6 @@ describe("a trace", function()
     fails("record 1: block", { { kind = "send", ts_us = 0, block = "0" } })
     fails("'hosts'", {}, { hosts = "x" })
     fails("'lost'", {}, { lost = -1 })
+    fails("'origin_us'", {}, { origin_us = 0.5 })
   end)
 end)

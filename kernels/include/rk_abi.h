@@ -279,7 +279,9 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(PARK, 69, "leave the loop at a message boundary and keep everything")                       \
   X(TRANSPORT, 70, "both rings are of form param1 after this record and its answer")            \
   X(TEST_RINGS, 71, "echo param1 records between the two rings at address; answer Progress")    \
-  X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")
+  X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")       \
+  X(TRACE, 81, "param1 = 1: record what happens in the block's trace; 0: stop that")            \
+  X(CLOCK, 82, "answer with its clock, nanoseconds, and the step it goes in")
 
 #define RK_RESPONSE_LIST(X)                       \
   X(ACK, 0, "ack")                                \
@@ -502,7 +504,8 @@ typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid s
   rk_u64 scratch;                           /* address of the block's private rk_block */
   rk_u32 ready_mask;
   rk_u32 index;
-  rk_u64 pad0[9];
+  rk_u64 trace; /* address of its rk_abi_trace_ring in shared memory; 0 = none */
+  rk_u64 pad0[8];
   rk_u64 ready_tail; /* P */
   rk_u64 pad1[15];
   rk_u32 bell; /* P and H, where blocks sleep: bumped to wake the block */
@@ -510,6 +513,7 @@ typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid s
 } rk_abi_block;
 RK_CHECK_SIZE(rk_abi_block, 384);
 RK_CHECK_OFFSET(rk_abi_block, ready_mask, 48);
+RK_CHECK_OFFSET(rk_abi_block, trace, 56);
 RK_CHECK_OFFSET(rk_abi_block, ready_tail, 128);
 RK_CHECK_OFFSET(rk_abi_block, bell, 256);
 
@@ -616,7 +620,41 @@ RK_CHECK_OFFSET(rk_abi_grid, latencies, 96);
 RK_CHECK_OFFSET(rk_abi_grid, gangs, 104);
 RK_CHECK_OFFSET(rk_abi_grid, ended, 128);
 
-/* ---- latencies: rk_histogram_dev.h ----------------------------------------------------------- */
+/* ---- traces and latencies: rk_trace_dev.h, rk_histogram_dev.h -------------------------------- */
+
+#define RK_TRACE_HANDLE 1u  /* a message was handled: from `start_ns`, for `duration` */
+#define RK_TRACE_SEND 2u    /* a message left: `actor` is the sender */
+#define RK_TRACE_START 3u   /* a start handler ran; no message */
+#define RK_TRACE_STOP 4u    /* a stop handler ran; no message */
+#define RK_TRACE_DEAD 5u    /* a message became a dead letter: `actor` is its receiver */
+#define RK_TRACE_DELIVER 6u /* a message of the host came into the queue of `actor` */
+
+#define RK_TRACE_HOST 0xffffu    /* block number of what the host records */
+#define RK_TRACE_RECORDS_MIN 64u /* smallest ring */
+#define RK_TRACE_CLAIM 32u       /* records claimed at a time; less than the smallest ring */
+
+typedef struct rk_abi_trace { /* B */
+  rk_u64 start_ns;
+  rk_u64 message; /* id; 0 = none */
+  rk_u64 who;     /* message type id << 32 | actor reference */
+  rk_u64 what;    /* nanoseconds it took << 32 | block << 16 | reason << 8 | RK_TRACE_* */
+} rk_abi_trace;
+RK_CHECK_SIZE(rk_abi_trace, 32);
+
+typedef struct RK_ALIGN(128) rk_abi_trace_ring { /* one a block, and one of the host's */
+  rk_u64 records;                                /* H: address of rk_abi_trace[mask + 1] */
+  rk_u32 mask;                                   /* H: records - 1; a power of two less one */
+  rk_u32 on; /* H: 1 = blocks record from their first moment on */
+  rk_u64 pad0[14];
+  rk_u64 claimed; /* B: records below it may be being written, or are */
+  rk_u64 count;   /* B: records below it have been written */
+  rk_u64 pad1[14];
+} rk_abi_trace_ring;
+RK_CHECK_SIZE(rk_abi_trace_ring, 256);
+RK_CHECK_OFFSET(rk_abi_trace_ring, mask, 8);
+RK_CHECK_OFFSET(rk_abi_trace_ring, on, 12);
+RK_CHECK_OFFSET(rk_abi_trace_ring, claimed, 128);
+RK_CHECK_OFFSET(rk_abi_trace_ring, count, 136);
 
 #define RK_LATENCY_SUB_BITS 3u /* 8 buckets to a power of two */
 #define RK_LATENCY_BUCKETS 248u

@@ -215,10 +215,17 @@ RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def 
     b->ctx.host_left = 0u;
     b->ctx.reserved = 0u;
   }
+  if (b->trace.on != 0u) {
+    rkd_trace_begin(&b->trace, rkd_clock_ns());
+  }
   if (together) {
     rkd_gang_run(b, a, which, (const void *)0);
   } else {
     rkd_dispatch(&b->ctx, def, which, (const void *)0, RK_PTR(void, a->state));
+  }
+  if (b->trace.on != 0u) {
+    rkd_trace_end(&b->trace, which == RK_HANDLER_START ? RK_TRACE_START : RK_TRACE_STOP,
+                  rkd_clock_ns(), 0u, a->id, 0u);
   }
   if (together && !held) {
     rkd_gang_drop(b);
@@ -278,16 +285,22 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
   return 1;
 }
 
-/* What a handled message leaves in the histograms. The stamp of sending has steps of a microsecond
- * and, between actors, is of the moment the sender's turn began. */
+/* What a handled message leaves in the histograms and the trace. The stamp of sending has steps of
+ * a microsecond and, between actors, is of the moment the sender's turn began. */
 RK_SLOW_FN void rkd_timed(rk_block *b, const rk_abi_actor *a, const rk_abi_msg *msg,
                           rk_u64 start_ns)
 {
   rk_u64 end_ns = rkd_clock_ns();
-  rk_abi_latencies *l = b->latencies + rkd_actor_slot(b, a);
-  rk_u64 sent_ns = rkd_hlc_physical_us(msg->hlc) * 1000u;
-  rkd_latency_record(&l->delivered, start_ns > sent_ns ? start_ns - sent_ns : 0u);
-  rkd_latency_record(&l->handled, end_ns > start_ns ? end_ns - start_ns : 0u);
+  if (b->latencies != 0) {
+    rk_abi_latencies *l = b->latencies + rkd_actor_slot(b, a);
+    rk_u64 sent_ns = rkd_hlc_physical_us(msg->hlc) * 1000u;
+    rkd_latency_record(&l->delivered, start_ns > sent_ns ? start_ns - sent_ns : 0u);
+    rkd_latency_record(&l->handled, end_ns > start_ns ? end_ns - start_ns : 0u);
+  }
+  if (b->trace.on != 0u) {
+    rkd_trace_begin(&b->trace, start_ns);
+    rkd_trace_end(&b->trace, RK_TRACE_HANDLE, end_ns, msg->id, a->id, msg->type);
+  }
 }
 
 /* Checks one message and runs its handler. Returns the reason it is dead, 0 when it was handled. */

@@ -16,6 +16,8 @@
 
 #include "rk_hlc_dev.h"
 
+#include "rk_trace_dev.h"
+
 typedef struct rk_block rk_block;
 
 /* What a handler is given. Lanes read it; `failed` and `stopping` may be stored by any lane. */
@@ -73,10 +75,11 @@ struct rk_block {
   rk_u32 parked; /* 1: it left the loop to come back */
   /* RK_MSG_ORDERED once something that came here had it: what its handlers send has it too */
   rk_u32 ordered;
-  rk_u64 alive;  /* copy of rk_abi_host.alive, and when it last moved */
+  rk_u64 alive; /* copy of rk_abi_host.alive, and when it last moved */
   rk_u64 alive_us;
   rk_abi_latencies *latencies; /* of all actors; 0 = none are kept */
-  rk_u32 timed;                /* 1: handlings are timed, for `latencies` */
+  rk_trace_tx trace;
+  rk_u32 timed;        /* 1: handlings are timed, for `latencies` or `trace` */
   rk_ctx lent;         /* of a handler that another block leads */
   rk_abi_gang *gang;   /* its own */
   rk_u64 gang_call;    /* last call that it answered */
@@ -187,9 +190,9 @@ RK_FN void rkd_signal(rk_block *b, rk_abi_actor *to)
   }
 }
 
-/* Signals receivers of routes used since the last flush, wakes their blocks, wakes the host. The
- * fence orders what was published before the look at `sleeping` and `waiting`; its partners
- * are the fences in rkd_idle and in the host's wait. */
+/* Signals receivers of routes used since the last flush, wakes their blocks, wakes the host,
+ * and shows what was traced. The fence orders what was published before the look at `sleeping` and
+ * `waiting`; its partners are the fences in rkd_idle and in the host's wait. */
 RK_FN void rkd_flush(rk_block *b)
 {
   for (rk_u32 i = 0; i < b->dirty_count; ++i) {
@@ -201,6 +204,7 @@ RK_FN void rkd_flush(rk_block *b)
     }
   }
   b->dirty_count = 0u;
+  rkd_trace_publish(&b->trace);
   if (b->wake_mask == 0u && b->notify == 0u) {
     return;
   }
@@ -269,6 +273,26 @@ RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least)
 #endif
 }
 
+/* ---- trace ----------------------------------------------------------------------------------- */
+
+RK_SLOW_FN void rkd_trace_moment(rk_block *b, rk_u32 kind, const rk_abi_msg *h, rk_u32 actor)
+{
+  rkd_trace_mark(&b->trace, kind, h->reason, rkd_clock_ns(), h->id, actor, h->type);
+}
+/* In a handler. What it passes on as it came was sent by somebody else. */
+RK_FN void rkd_trace_sent(rk_block *b, const rk_abi_msg *h)
+{
+  if (b->trace.on != 0u && (b->ctx.msg == 0 || b->ctx.msg->id != h->id)) {
+    rkd_trace_moment(b, RK_TRACE_SEND, h, h->source);
+  }
+}
+RK_FN void rkd_trace_dead(rk_block *b, const rk_abi_msg *h)
+{
+  if (b->trace.on != 0u) {
+    rkd_trace_moment(b, RK_TRACE_DEAD, h, h->dest);
+  }
+}
+
 /* ---- records to the host --------------------------------------------------------------------- */
 
 /* Writes one record; the caller made sure of the room (rkd_ring_free). */
@@ -317,6 +341,7 @@ RK_SLOW_FN int rkd_dead_letter(rk_block *b, const rk_abi_msg *header, const void
   dead.flags = (rk_u16)(dead.flags | RK_MSG_DEAD);
   dead.reason = (rk_u8)reason;
   rkd_to_host(b, &dead, data);
+  rkd_trace_dead(b, &dead);
   return 1;
 }
 

@@ -160,6 +160,37 @@ RK_SLOW_FN void rkd_command_test_rings(rk_block *b, const rk_abi_command *cmd)
   }
 }
 
+/* The smallest step that a few readings of the clock show, in nanoseconds; 0: none was seen. Clocks
+ * of devices may move once in 32 ns, or once in a microsecond. */
+RK_SLOW_FN rk_u64 rkd_clock_step(void)
+{
+  rk_u64 step = 0u;
+  rk_u64 last = rkd_clock_ns();
+  rk_u32 steps = 0u;
+  for (rk_u32 i = 0; i < 4096u && steps < 8u; ++i) {
+    rk_u64 now = rkd_clock_ns();
+    if (now > last && (step == 0u || now - last < step)) {
+      step = now - last;
+    }
+    steps += now != last ? 1u : 0u;
+    last = now;
+  }
+  return step;
+}
+
+/* What was recorded before the answer is the host's to read. */
+RK_SLOW_FN void rkd_command_trace(rk_block *b, const rk_abi_command *cmd)
+{
+  if (b->trace.ring == 0) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EUNSUPPORTED);
+    return;
+  }
+  b->trace.on = cmd->param1 != 0u ? 1u : 0u;
+  b->timed = b->latencies != 0 || b->trace.on != 0u;
+  rkd_trace_publish(&b->trace);
+  rkd_answer(b, RK_RSP_ACK, cmd, 0, 0);
+}
+
 RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
 {
   switch (cmd->code) {
@@ -200,6 +231,14 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
       break;
     case RK_CMD_GET_PROGRESS:
       rkd_answer(b, RK_RSP_PROGRESS, cmd, 0, 0);
+      break;
+    case RK_CMD_CLOCK: {
+      rk_u64 step = rkd_clock_step();
+      rkd_respond(b, RK_RSP_ACK, cmd->cmd_id, 0u, 0, rkd_clock_ns(), step, RK_STATE_NONE, 0u);
+      break;
+    }
+    case RK_CMD_TRACE:
+      rkd_command_trace(b, cmd);
       break;
     default:
       rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EUNSUPPORTED);
@@ -324,24 +363,6 @@ RK_SLOW_FN void rkd_command_state(rk_block *b, rk_abi_actor *a, const rk_abi_com
                  RK_STATE_DEACTIVATED); /* also when it had failed: with this state it may go on */
     rkd_answer(b, RK_RSP_READY_TO_ACTIVATE, cmd, a, 0);
   }
-}
-
-/* The smallest step that a few readings of the clock show, in nanoseconds; 0: none was seen. Clocks
- * of devices may move once in 32 ns, or once in a microsecond. */
-RK_SLOW_FN rk_u64 rkd_clock_step(void)
-{
-  rk_u64 step = 0u;
-  rk_u64 last = rkd_clock_ns();
-  rk_u32 steps = 0u;
-  for (rk_u32 i = 0; i < 4096u && steps < 8u; ++i) {
-    rk_u64 now = rkd_clock_ns();
-    if (now > last && (step == 0u || now - last < step)) {
-      step = now - last;
-    }
-    steps += now != last ? 1u : 0u;
-    last = now;
-  }
-  return step;
 }
 
 RK_SLOW_FN void rkd_command_latency(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)

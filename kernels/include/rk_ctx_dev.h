@@ -67,6 +67,7 @@ RK_FN int rkd_send_host(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
   ctx->host_left -= 1u;
   ctx->actor->out_sent += 1u;
   rkd_to_host(ctx->block, h, data);
+  rkd_trace_sent(ctx->block, h);
   return 0;
 }
 
@@ -88,6 +89,7 @@ RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const 
   }
   rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
                    data);
+  rkd_trace_sent(ctx->block, h);
   return 0;
 }
 
@@ -250,6 +252,7 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
   rkd_ring_put(&b->tx, h.size_bytes, RK_TOPIC_BYTES, data, size);
   rkd_ring_commit(&b->tx, &h);
   b->notify = 1u;
+  rkd_trace_sent(b, &h);
   return 0;
 }
 

@@ -29,7 +29,8 @@ RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rkd_ring_rx_open(&b->rx, b->shared->h2k);
   rkd_ring_tx_open(&b->tx, b->shared->k2h);
   b->latencies = RK_PTR(rk_abi_latencies, grid->latencies);
-  b->timed = b->latencies != 0 ? 1u : 0u;
+  rkd_trace_open(&b->trace, b->shared->trace, index);
+  b->timed = b->latencies != 0 || b->trace.on != 0u;
   b->next_id = ((rk_u64)index + 1u) << 48; /* the host counts from 1, blocks from their own base */
 }
 
@@ -61,6 +62,7 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record)
     }
     rkd_ring_commit(&b->tx, &dead);
     b->notify = 1u;
+    rkd_trace_dead(b, &dead);
     return 1;
   }
   rk_u64 position = urgent ? a->urgent_tail : a->host_tail;
@@ -72,6 +74,9 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record)
     a->urgent_tail = position + 1u;
   } else {
     a->host_tail = position + 1u;
+  }
+  if (b->trace.on != 0u) {
+    rkd_trace_moment(b, RK_TRACE_DELIVER, record, record->dest);
   }
   if (a->life == RK_STATE_ACTIVE) {
     rkd_run_push(b, a);

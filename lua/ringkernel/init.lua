@@ -9,7 +9,7 @@
 --
 -- Expected failures return nil, message, code; misuse raises. Everything below comes from the
 -- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua,
--- topology.lua and the C module ringkernel.core.
+-- topology.lua, trace.lua and the C module ringkernel.core.
 
 local core = require "ringkernel.core"
 local kernel = require "ringkernel.kernel"
@@ -18,6 +18,7 @@ local lua_actor = require "ringkernel.lua_actor"
 local message = require "ringkernel.message"
 local supervisor = require "ringkernel.supervisor"
 local topology = require "ringkernel.topology"
+local trace = require "ringkernel.trace"
 require "ringkernel.actor"
 require "ringkernel.events"
 require "ringkernel.runtime"
@@ -64,6 +65,9 @@ M.hlc_unpack = core.hlc_unpack
 
 --- Makes an event loop: "poll" (built in), "luv" or "cqueues".
 M.loop = loop.open
+
+--- Chrome traces from records: encode and save. Records come from rt:trace_read().
+M.trace = trace
 
 --- What devices there are, usable or not, with the reason.
 M.devices = core.devices

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- The Lua half of class runtime: launching by stock name, of Lua actors and with tags; what goes
--- through the registry (registry.lua); ports; poll.
+-- through the registry (registry.lua); ports; poll; saving a trace.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
@@ -9,6 +9,7 @@ local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
 local registry = require "ringkernel.registry"
 local topology = require "ringkernel.topology"
+local trace = require "ringkernel.trace"
 
 local Runtime = core.methods "runtime"
 
@@ -138,6 +139,26 @@ function Runtime:poll(timeout)
     return 0
   end
   return arrived, text, code
+end
+
+--- Writes what was recorded and not read yet to the file `path`, as a Chrome trace. Options are
+-- those of trace.save; all but `host` are filled in. Returns true, or nil, message, code.
+function Runtime:trace_save(path, options)
+  if type(path) ~= "string" then
+    check.fail("trace_save: path: a string expected, got %s", check.describe(path))
+  end
+  local records, lost, code = self:trace_read()
+  if not records then
+    return nil, lost, code
+  end
+  local clock = self:trace_clock() or {} -- none: its blocks have not answered
+  local all = { lost = lost, origin_us = core.trace_origin(self),
+    clock_offset_us = clock.error and clock.offset * 1e6,
+    clock_error_us = clock.error and clock.error * 1e6 }
+  for key, value in pairs(options or {}) do
+    all[key] = value
+  end
+  return trace.save(path, records, all)
 end
 
 return Runtime

@@ -1,36 +1,56 @@
 -- SPDX-License-Identifier: MIT
 --- Writes what actors did as a Chrome trace: JSON that ui.perfetto.dev and chrome://tracing open.
 --
---   local trace = require "ringkernel.trace"
---   assert(trace.save("run.json", records, { host = "lua5.4" }))
+--   local rt <close> = assert(rk.open { trace = 4096 })
+--   assert(rt:trace { on = true })
+--   ...
+--   assert(rt:trace { on = false })
+--   assert(rt:trace_save "run.json")
 --
--- A record is a plain table:
---   kind     "handle" (a message was handled), "send" (one left), "start", "stop" (those handlers
---            ran), "dead" (a message became a dead letter)
---   ts_us    when, in microseconds since any moment that all records share; fractions are kept
+-- or, with records of rt:trace_read() or of one's own, rk.trace.save("run.json", records). A record
+-- is a plain table:
+--   kind     "handle" (a message was handled), "send" (one left), "deliver" (one of the host's came
+--            into its receiver's queue), "start", "stop" (those handlers ran), "dead" (a message
+--            became a dead letter)
+--   ts_us    when, in microseconds since any moment that all records share (those of a runtime:
+--            since it was opened); fractions are kept
 --   dur_us   how long it took (handle, start, stop; 0 if absent)
 --   block    number of the block; nil: the host
---   actor    slot number of the actor that handled or sent it; nil with a nil block
+--   actor    slot number of the actor that handled or sent it or was to get it (deliver, dead); nil
+--            with a nil block
 --   name     its name, if known
 --   message  id of the message; nil for start and stop
 --   type     name (or number) of its type, if known
 --   reason   of a dead letter
 --
--- Each block is a process of the trace, the host another one, each actor a thread of its block. A
--- handled message is a slice on its actor's track. An arrow leads from where a message was sent to
--- where it was handled, if the records hold both; a message that several actors handled (one that
--- was published) has an arrow to each.
+-- Each block is a process of the trace, the host another one, each actor a thread of its block, and
+-- so are the block's deliveries. A handled message is a slice on its actor's track. An arrow leads
+-- from where a message was sent, by way of its delivery, to where it was handled, if the records
+-- hold both ends; a message that several actors handled (one that was published) has an arrow to
+-- each. Messages between actors have no delivery: their sender puts them into the queue.
+--
+-- Events are in the order of time. All times are the host's; `clock_offset_us` and `clock_error_us`
+-- beside them say how far the clock of the blocks was from it, and how well that is known.
 
 local check = require "ringkernel.check"
 
 local M = {}
 
-local OPTIONS = { host = { type = "string" }, lost = { type = "integer", min = 0 } }
+local OPTIONS = {
+  host = { type = "string" },
+  lost = { type = "integer", min = 0 },
+  origin_us = { type = "integer", min = 0 },
+  clock_offset_us = { type = "number" },
+  clock_error_us = { type = "number" },
+}
 local HOST_PID = 1
-local KINDS = { handle = true, send = true, start = true, stop = true, dead = true }
+local DELIVERIES_TID = 1 << 20 -- past all slots
+local KINDS = { handle = true, send = true, start = true, stop = true, dead = true,
+  deliver = true }
 
--- Viewers bind an arrow's tail to the slice around it, so a moment of sending needs some width.
-local SEND_US = 0.001
+-- Viewers bind arrows to the slices around their ends, so a moment on a track of its own needs some
+-- width.
+local MOMENT_US = 0.001
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
@@ -57,7 +77,7 @@ local function pid_of(record)
 end
 
 local function tid_of(record)
-  return record.actor or 0
+  return record.kind == "deliver" and DELIVERIES_TID or record.actor or 0
 end
 
 --- Message ids pass 2^53, so they are text everywhere.
@@ -132,7 +152,7 @@ local function add_tracks(events, records, options)
     local pid, tid = pid_of(record), tid_of(record)
     local names = tracks[pid] or {}
     tracks[pid] = names
-    names[tid] = record.name or names[tid] or false
+    names[tid] = tid == DELIVERIES_TID and "deliveries" or record.name or names[tid] or false
   end
   each_sorted(tracks, function(pid, names)
     local title = pid == HOST_PID and (options.host or "host")
@@ -156,8 +176,8 @@ local function check_record(index, record)
   if type(record) ~= "table" then
     check.fail("trace: record %d: a table expected, got %s", index, check.describe(record))
   elseif not KINDS[record.kind] then
-    check.fail("trace: record %d: kind: 'handle', 'send', 'start', 'stop' or 'dead' expected, "
-      .. "got %s", index, check.describe(record.kind))
+    check.fail("trace: record %d: kind: 'handle', 'send', 'deliver', 'start', 'stop' or 'dead' "
+      .. "expected, got %s", index, check.describe(record.kind))
   elseif not is_finite(record.ts_us) then
     check.fail("trace: record %d: ts_us: microseconds expected, got %s", index,
       check.describe(record.ts_us))
@@ -173,60 +193,103 @@ local function check_record(index, record)
   end
 end
 
---- The earliest time, and for each message the first record of its sending.
+--- The earliest time, for each message the first record of its sending, and the records of
+-- deliveries by message and receiver.
 local function survey(records)
-  local origin, sent = math.huge, {}
+  local origin, sent, delivered = math.huge, {}, {}
   for index, record in ipairs(records) do
     check_record(index, record)
     origin = math.min(origin, record.ts_us)
-    local id = record.kind == "send" and record.message
-    if id and (not sent[id] or record.ts_us < sent[id].ts_us) then
+    local id = record.message
+    if id and record.kind == "send" and (not sent[id] or record.ts_us < sent[id].ts_us) then
       sent[id] = record
+    elseif id and record.kind == "deliver" and record.actor then
+      delivered[id] = delivered[id] or {}
+      delivered[id][record.actor] = record
     end
   end
-  return origin == math.huge and 0 or origin, sent
+  return origin == math.huge and 0 or origin, sent, delivered
 end
 
-local function add_record(events, record, at)
-  if record.kind == "dead" then
-    events[#events + 1] = instant(record, at)
-  elseif record.kind == "send" then
-    -- inside a handler its slice is there already: a mark is enough
-    events[#events + 1] = record.block and instant(record, at)
-      or slice(record, at, math.max(record.dur_us or 0, SEND_US))
+--- Appends an event to the list `timed`; `width` orders what begins together: wider ones first.
+local function add(timed, at, width, text)
+  timed[#timed + 1] = { at = at, width = width, number = #timed, text = text }
+end
+
+local function add_record(timed, record, at)
+  local dur = record.dur_us or 0
+  local kind = record.kind
+  if kind == "dead" or (kind == "send" and record.block) then
+    add(timed, at, 0, instant(record, at)) -- within a handler its slice is there already
   else
-    events[#events + 1] = slice(record, at, record.dur_us or 0)
+    dur = (kind == "send" or kind == "deliver") and math.max(dur, MOMENT_US) or dur
+    add(timed, at, dur, slice(record, at, dur))
   end
+end
+
+--- The arrow of one handling: its tail, the delivery on its way, its head. Clocks of a host and a
+-- device may differ a little: it never points back.
+local function add_arrow(timed, id, origin, from, over, to)
+  local at = from.ts_us - origin
+  add(timed, at, -1, arrow_end("s", from, id, at))
+  if over then
+    at = math.max(at, over.ts_us - origin)
+    add(timed, at, -1, arrow_end("t", over, id, at))
+  end
+  at = math.max(at, to.ts_us - origin)
+  add(timed, at, -1, arrow_end("f", to, id, at))
+end
+
+local function is_before(a, b)
+  if a.at ~= b.at then
+    return a.at < b.at
+  elseif a.width ~= b.width then
+    return a.width > b.width
+  end
+  return a.number < b.number
+end
+
+--- The texts of all events, and the number of arrows.
+local function events_of(records, options, origin, sent, delivered)
+  local events, timed, arrows, heads = {}, {}, 0, {}
+  add_tracks(events, records, options)
+  for _, record in ipairs(records) do
+    add_record(timed, record, record.ts_us - origin)
+    local id = record.message
+    local from = record.kind == "handle" and id and sent[id]
+    if from then
+      heads[id] = (heads[id] or 0) + 1
+      arrows = arrows + 1
+      add_arrow(timed, id_text(id) .. (heads[id] > 1 and "." .. heads[id] or ""), origin, from,
+        delivered[id] and delivered[id][record.actor], record)
+    end
+  end
+  table.sort(timed, is_before)
+  for _, event in ipairs(timed) do
+    events[#events + 1] = event.text
+  end
+  return events, arrows
 end
 
 --- Returns the trace of a list of records as JSON text, and how many arrows it has. Options: `host`
 -- names the host's process, `lost` is the number of records that were overwritten before they were
--- read, shown with the trace.
+-- read, `origin_us` the moment (microseconds since 1970) that ts_us counts from, `clock_offset_us`
+-- and `clock_error_us` as above; these are shown with the trace.
 function M.encode(records, options)
   options = check.options("trace", options or {}, OPTIONS)
   if type(records) ~= "table" then
     check.fail("trace: a list of records expected, got %s", check.describe(records))
   end
-  local origin, sent = survey(records)
-  local events, arrows, heads = {}, 0, {}
-  add_tracks(events, records, options)
-  for _, record in ipairs(records) do
-    local at = record.ts_us - origin
-    add_record(events, record, at)
-    local from = record.kind == "handle" and record.message and sent[record.message]
-    if from then
-      local n = (heads[record.message] or 0) + 1
-      heads[record.message] = n
-      arrows = arrows + 1
-      local id = id_text(record.message) .. (n > 1 and "." .. n or "")
-      local from_at = from.ts_us - origin
-      events[#events + 1] = arrow_end("s", from, id, from_at)
-      -- clocks of a host and a device may differ a little: an arrow never points back
-      events[#events + 1] = arrow_end("f", record, id, math.max(at, from_at))
+  local origin, sent, delivered = survey(records)
+  local events, arrows = events_of(records, options, origin, sent, delivered)
+  local other = { ('"origin_us":"%s"'):format(time((options.origin_us or 0) + origin)),
+    ('"lost":"%d"'):format(options.lost or 0) }
+  for _, key in ipairs { "clock_offset_us", "clock_error_us" } do
+    if options[key] then
+      other[#other + 1] = ('"%s":"%s"'):format(key, time(options[key]))
     end
   end
-  local head = ('{"displayTimeUnit":"ns","otherData":{"origin_us":"%s","lost":"%d"},'):format(
-    time(origin), options.lost or 0)
+  local head = ('{"displayTimeUnit":"ns","otherData":{%s},'):format(table.concat(other, ","))
   return head .. '"traceEvents":[\n' .. table.concat(events, ",\n") .. "\n]}\n", arrows
 end
 

@@ -429,17 +429,19 @@ static void every_command_is_answered(void **state)
       {RK_CMD_TRANSPORT, RK_RSP_ERROR, RK_EINVAL},              /* rings without heads stay plain */
       {RK_CMD_TEST_RINGS, RK_RSP_ERROR, RK_EINVAL},             /* at no address */
       {RK_CMD_LATENCY_ACTOR, RK_RSP_ERROR, RK_EUNSUPPORTED},    /* none are kept */
+      {RK_CMD_TRACE, RK_RSP_ERROR, RK_EUNSUPPORTED},            /* there is none */
+      {RK_CMD_CLOCK, RK_RSP_ACK, 0},
   };
   rk_runtime *rt = open_runtime((rk_runtime_options){0});
   rk_kernel *kernel = make_kernel(rt, &impulse_form);
   uint32_t count = 0;
-  for (uint32_t code = 0; code <= 84; ++code) {
+  for (uint32_t code = 0; code <= 85; ++code) {
     if (code == RK_CMD_TERMINATE || code == RK_CMD_PARK) {
       continue;
     } /* closing and renewing are what sends them: generation_test.c */
-    uint32_t use = code == 82   ? 0x7fffffffu
-                   : code == 83 ? UINT32_MAX
-                   : code == 84 ? 1000000u
+    uint32_t use = code == 83   ? 0x7fffffffu
+                   : code == 84 ? UINT32_MAX
+                   : code == 85 ? 1000000u
                                 : code;
     uint32_t answer = RK_RSP_ERROR;
     int error = RK_EUNSUPPORTED;

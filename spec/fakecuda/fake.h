@@ -36,6 +36,7 @@ typedef struct rkf_config {
   int registers;    /* RKFAKE_REGISTERS: of every kernel, a thread */
   int occupancy;    /* RKFAKE_OCCUPANCY: blocks a multiprocessor; 0: from threads and registers */
   int slow_us;      /* RKFAKE_SLOW_US: before each thing a stream does, and in each pause */
+  int clock_ms;     /* RKFAKE_CLOCK_MS: the device's clock is so far ahead of the host's */
   int kill_us;      /* RKFAKE_KILL_US: how long a kernel that is to die runs first */
   size_t memory;    /* RKFAKE_MEMORY: bytes of each device */
   bool cooperative; /* RKFAKE_COOPERATIVE */

@@ -313,7 +313,8 @@ static uint64_t time_ns(void)
 {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+  int64_t ahead_ns = (int64_t)current->block->grid->clock_ms * 1000000;
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)ahead_ns;
 }
 
 static void sleep_us(uint32_t us)

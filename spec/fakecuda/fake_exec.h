@@ -17,6 +17,7 @@ typedef struct rkf_grid {
   uint32_t blocks[3], threads[3];
   int *dead;        /* not 0: the code that the kernel dies with; any thread may set it */
   uint32_t slow_us; /* each pause takes at least this long */
+  int clock_ms;     /* the clock is so far ahead */
 } rkf_grid;
 
 extern const rkfake_device_api rkf_device_api;

@@ -63,6 +63,7 @@ static void run_kernel(rkf_op *op)
   int *dead = &op->u.kernel.dead;
   rkf_lock();
   int slow_us = rkf.config.slow_us;
+  int clock_ms = rkf.config.clock_ms;
   killer later = {.code = op->u.kernel.dies, .dead = dead, .after_us = rkf.config.kill_us};
   rkf_unlock();
   block_run *runs = calloc(count, sizeof(*runs));
@@ -71,8 +72,11 @@ static void run_kernel(rkf_op *op)
     later.is_started = rkf_thread_start(&later.thread, BLOCK_STACK_BYTES, kill_later, &later) == 0;
   }
   for (uint32_t i = 0; runs != NULL && i < count; i++) {
-    runs[i].grid = (rkf_grid){
-        .entry = function->entry, .params = params, .dead = dead, .slow_us = (uint32_t)slow_us};
+    runs[i].grid = (rkf_grid){.entry = function->entry,
+                              .params = params,
+                              .dead = dead,
+                              .slow_us = (uint32_t)slow_us,
+                              .clock_ms = clock_ms};
     memcpy(runs[i].grid.blocks, op->u.kernel.blocks, sizeof(runs[i].grid.blocks));
     memcpy(runs[i].grid.threads, op->u.kernel.threads, sizeof(runs[i].grid.threads));
     runs[i].index = i;

@@ -5,9 +5,9 @@
  * One file for each class: lrk_runtime.c (with lrk_registry.c for what a runtime launches, finds
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
- * lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c,
- * lrk_hosted.c (actors with a handler in Lua); lrk_module.c opens them, lrk_aux.c has the common checks,
- * lrk_device.c says what devices there are.
+ * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c,
+ * lrk_hosted.c (actors with a handler in Lua); lrk_module.c opens them, lrk_aux.c has the common
+ * checks, lrk_device.c says what devices there are.
  *
  * Rules of this folder
  * - A class is a full userdata of one struct; a child keeps its runtime's userdata in user value 1,
@@ -292,7 +292,7 @@ extern const luaL_Reg lrk_message_functions[];
 
 extern const luaL_Reg lrk_device_functions[];
 
-/* ---- lrk_hlc.c, lrk_pubsub.c, lrk_buffer.c --------------------------------------------------- */
+/* ---- lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c -------------------------------------- */
 
 void lrk_push_stamp(lua_State *L, uint64_t word, uint16_t node);
 lrk_stamp *lrk_test_stamp(lua_State *L, int index);
@@ -302,6 +302,11 @@ extern const luaL_Reg lrk_hlc_functions[];
 int lrk_runtime_publish(lua_State *L);
 int lrk_runtime_subscribe(lua_State *L);
 void lrk_pubsub_register(lua_State *L);
+
+int lrk_runtime_trace(lua_State *L);
+int lrk_runtime_trace_read(lua_State *L);
+int lrk_runtime_trace_clock(lua_State *L);
+extern const luaL_Reg lrk_trace_functions[];
 
 int lrk_runtime_buffer(lua_State *L);
 lrk_buffer *lrk_test_buffer(lua_State *L, int index);

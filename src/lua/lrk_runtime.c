@@ -90,6 +90,7 @@ static int core_open(lua_State *L)
                                        {"checksum", LRK_BOOL, 0, 0},
                                        {"latency", LRK_BOOL, 0, 0},
                                        {"transport", LRK_TEXT, 0, 0},
+                                       {"trace", LRK_INT, 0, 1 << 20},
                                        {NULL, LRK_ANY, 0, 0}};
   /* clang-format on */
   static const char *const backends[] = {"auto", "cpu", "cuda"};
@@ -111,6 +112,7 @@ static int core_open(lua_State *L)
       .checksum = lrk_option_bool(L, 1, "checksum", false),
       .latency = lrk_option_bool(L, 1, "latency", false),
       .transport = choice_option(L, 1, "transport", RK_PARAM_TRANSPORT, transports),
+      .trace_records = (uint32_t)lrk_option_integer(L, 1, "trace", 0),
   };
   lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
   *self = (lrk_runtime){.next_sub = 1, .node = open.node};
@@ -591,6 +593,9 @@ void lrk_runtime_register(lua_State *L)
       {"buffer", lrk_runtime_buffer},
       {"run", lrk_runtime_run},
       {"time", lrk_runtime_time},
+      {"trace", lrk_runtime_trace},
+      {"trace_read", lrk_runtime_trace_read},
+      {"trace_clock", lrk_runtime_trace_clock},
       {NULL, NULL},
   };
   static const luaL_Reg meta[] = {{"__close", runtime_close},

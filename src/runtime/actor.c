@@ -149,6 +149,7 @@ void rk__actor_ended(rk_actor *actor, uint64_t ended, bool was_asked)
   rk__event(rt, RK_EVENT_ENDED, actor, 0, was_asked ? "terminated" : "normal", 0);
   rk__hosted_ended(actor);
   rk__routes_forget(actor);
+  rk__trace_ended(rt, actor);
   rk__registry_remove(rt, actor);
   rk__slot_retire(rt, actor, ended);
   rt->stats.actors -= 1;

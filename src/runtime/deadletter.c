@@ -10,6 +10,9 @@
 void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason)
 {
   rk_nvtx_mark(RK_NVTX_DEAD_LETTER, header->id, rk_dead_reason_name(reason));
+  if (rt->trace.on != 0 && (header->flags & RK_MSG_DEAD) == 0) { /* else its block has told */
+    rk__trace_moment(rt, RK_TRACE_DEAD, header, reason);
+  }
   rk_abi_msg letter = *header;
   letter.flags = (uint16_t)(letter.flags | RK_MSG_DEAD);
   letter.reason = reason;

@@ -43,6 +43,7 @@ typedef struct plan {
   uint64_t grid_address;
   rk_abi_block *blocks;
   uint64_t *h2k, *k2h, *h2k_units, *k2h_units;
+  uint64_t traces, trace_records; /* of block_count + 1 rings: the last one is the host's */
   uint64_t latency_copies;
   uint64_t test_rings;
 } plan;
@@ -61,6 +62,11 @@ static void place_shared(const rk_runtime *rt, layout *at, plan *p)
     p->h2k_units[i] = place(at, rk__transport_ring_bytes(rt));
     p->k2h[i] = place(at, sizeof(rk_abi_ring));
     p->k2h_units[i] = place(at, rk__transport_ring_bytes(rt));
+  }
+  if (rt->trace_records != 0) {
+    size_t rings = (size_t)rt->block_count + 1u;
+    p->traces = place(at, rings * sizeof(rk_abi_trace_ring));
+    p->trace_records = place(at, rings * rt->trace_records * sizeof(rk_abi_trace));
   }
   if (rt->keeps_latency) {
     p->latency_copies = place(at, sizeof(rk_abi_latencies) * rt->block_count);
@@ -95,6 +101,7 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
         .scratch = place(at, RK_BLOCK_PRIVATE_BYTES),
         .ready_mask = entries - 1,
         .index = i,
+        .trace = p->traces != 0 ? p->traces + sizeof(rk_abi_trace_ring) * i : 0,
     };
   }
 }
@@ -173,6 +180,9 @@ static int fill(rk_runtime *rt, plan *p, rk_error *err)
     rt->blocks[i].door = RK_PTR(rk_abi_door, p->grid.doors) + i;
     rt->k2h[i] = p->k2h[i];
   }
+  if (rt->trace_records != 0) {
+    rk__trace_place(rt, p->traces, p->trace_records);
+  }
   rt->latency_copies = RK_PTR(rk_abi_latencies, p->latency_copies);
   rt->test_rings = p->test_rings;
   rt->grid = p->grid_address;
@@ -243,6 +253,10 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
     return rk_error_set(err, RK_EINVAL, "ring_units: 64..4194304, got %u", options->ring_units);
   }
   rt->keeps_latency = options->latency;
+  int rc = rk__trace_open(rt, options->trace_records, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
   rt->blocks = rk_calloc(blocks, sizeof(*rt->blocks));
   rt->k2h = rk_calloc(blocks, sizeof(*rt->k2h));
   rt->k2h_heads = rk_calloc(blocks, sizeof(*rt->k2h_heads));
@@ -251,7 +265,7 @@ int rk__grid_open(rk_runtime *rt, const rk_runtime_options *options, uint32_t bl
   }
   rk_arena_open(&rt->arena, &device_source, rt);
   rk_arena_open(&rt->shared_arena, &shared_source, rt);
-  int rc = map_grid(rt, err);
+  rc = map_grid(rt, err);
   if (rc == RK_OK && !rt->ops->is_sealed) {
     rc = rk__grid_run(rt, err);
   }
@@ -381,6 +395,7 @@ void rk__grid_close(rk_runtime *rt)
   rk_free(rt->blocks);
   rk_free(rt->k2h);
   rk_free(rt->k2h_heads);
+  rk__trace_close(rt);
   rt->shared_memory = NULL;
   rt->device_memory = 0;
   rt->blocks = NULL;

@@ -14,7 +14,7 @@
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it
  *   hosted.c      actors whose handler is a function of the host
- *   observe.c     latencies of actors, over latency.c
+ *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
  * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what
@@ -32,6 +32,7 @@
 #include "ringkernel.h"
 #include "runtime/arena.h"
 #include "runtime/mailbox.h"
+#include "runtime/trace.h"
 
 #include "rk_ring_dev.h"
 
@@ -221,6 +222,14 @@ struct rk_runtime {
   /* observation */
   bool keeps_latency;
   rk_abi_latencies *latency_copies; /* [block_count], where blocks put what is asked for */
+  uint32_t trace_records;           /* of each trace ring; 0 = there are none */
+  rk_abi_trace_ring *trace_rings;   /* [block_count + 1]; the last one is the host's own */
+  rk_trace_reader *trace_readers;   /* of these */
+  uint32_t trace_turn;              /* the one to be read first */
+  rk_trace_tx trace;                /* into the host's; `on` is 0 without rings */
+  uint64_t trace_origin_ns;         /* when the runtime was opened */
+  rk_trace_clock trace_clock;       /* as compared since recording began */
+  rk_idmap *trace_names;            /* reference -> name of an actor that has ended */
 
   /* slots */
   void *slot_memory; /* the tables below */
@@ -435,6 +444,17 @@ void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data,
 void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, const char *reason,
                uint64_t message);
 void rk__events_close(rk_runtime *rt);
+
+/* ---- tracing.c ---- */
+/* Host memory for a trace of `records` (0: no trace) for each block. */
+int rk__trace_open(rk_runtime *rt, uint32_t records, rk_error *err);
+void rk__trace_close(rk_runtime *rt);
+/* The rings and the records of all of them were laid out there. */
+void rk__trace_place(rk_runtime *rt, uint64_t rings, uint64_t records);
+/* The actor ended: what was recorded of it keeps its name. */
+void rk__trace_ended(rk_runtime *rt, const rk_actor *actor);
+/* Records a moment of the host's own, RK_TRACE_*; only while rt->trace.on. */
+void rk__trace_moment(rk_runtime *rt, uint32_t kind, const rk_abi_msg *header, uint8_t reason);
 
 /* ---- buffer.c, global.c ---- */
 void rk__buffers_close(rk_runtime *rt);

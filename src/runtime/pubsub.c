@@ -135,6 +135,9 @@ int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const v
                        .type = type,
                        .size_bytes = (uint32_t)size};
   RK_NVTX_RANGE_OF(RK_NVTX_PUBLISH, header.id, topic);
+  if (rt->trace.on != 0) {
+    rk__trace_moment(rt, RK_TRACE_SEND, &header, 0);
+  }
   if (keep) {
     rc = retain(rt, topic, &header, data, err);
     if (rc != RK_OK) {

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/base.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/params.h"
 #include "base/platform.h"
@@ -180,6 +181,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->pid = rk_platform_current()->pid();
   rt->checksum = use->checksum;
   rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
+  rt->trace_origin_ns = rk_clock_wall_ns();
   rk_hlc_init(&rt->clock, use->node, 0);
   int rc = choose_policy(rt, use, err);
   if (rc == RK_OK) {

@@ -134,11 +134,11 @@ function actor:stats() end
 ---`delivered`: from the stamp of sending to the start of the handler; the stamp has steps of a
 ---microsecond, and between actors is of the moment at which the sender's turn began. `handled`: how
 ---long the handler took. `reset`: what it handles from here on is counted from nothing. Between a
----host and a device `delivered` is as good as their clocks agree; what would be negative counts as 0.
+---host and a device `delivered` is as good as their clocks agree; less than nothing counts as 0.
 ---@param options? { reset?: boolean }
 ---@return { delivered: ringkernel.latency, handled: ringkernel.latency }?
 ---@return string? message
----@return ringkernel.code? code unsupported (`latency` is off), terminated, timeout, closed
+---@return ringkernel.code? code unsupported (opened without), terminated, timeout, closed
 function actor:latency(options) end
 
 ---The fields of the telemetry block: messages_processed, messages_dropped,

@@ -12,6 +12,7 @@
 ---@field _VERSION string "ringkernel 0.1.0"
 ---@field abi integer version of the structs that host and grid share
 ---@field limits table<string, integer> payload_bytes, queue, lanes, ...
+---@field trace ringkernel.trace writes records of rt:trace_read() as Chrome traces
 ---@field stock table<string, ringkernel.kernel> echo, vector, reduce: need no compiler
 local ringkernel = {}
 
@@ -33,8 +34,9 @@ local ringkernel = {}
 ---  tagged on a device where that passes a self-test at the start, else plain; default:
 ---  RINGKERNEL_TRANSPORT, else "auto"
 ---@field checksum? boolean checksum what the host sends and verify it before it is handled
----@field latency? boolean keep histograms for actor:latency(): 2 KiB for each of max_actors, and two
+---@field latency? boolean keep histograms for actor:latency(): 2 KiB for each of max_actors, two
 ---readings of the clock for each message; false
+---@field trace? integer records of each block's trace, 64..1048576, for runtime:trace(); 0: none
 
 ---Opens a runtime and starts its grid. The transport "auto" is tagged on a device where that passes
 ---a self-test at the start, else plain; an unfit one that was asked for is refused (corrupt), at the

@@ -162,6 +162,40 @@ function runtime:clear_dead_letters() end
 ---@return ringkernel.code? code timeout
 function runtime:command(name, options) end
 
+---Begins or ends recording what blocks and host do with messages. Off at first. When it has
+---returned true, everything that was recorded before can be read. While on, a message costs a few
+---readings of the clock more.
+---@param options { on: boolean }
+---@return true?
+---@return string? message
+---@return ringkernel.code? code unsupported (opened without `trace`), timeout, closed
+function runtime:trace(options) end
+
+---What was recorded since the last reading, the records of each block in their order (trace.lua
+---says what is in one); and how many were overwritten before they were read, ever. What an actor
+---does can be read when its turn (at most 32 messages) is over.
+---@return ringkernel.trace_record[]?
+---@return integer|string lost or message
+---@return ringkernel.code? code unsupported, closed
+function runtime:trace_read() end
+
+---How the clock of the blocks stands to the host's, in seconds: compared by a few questions to a
+---block each time that recording begins (or later, if none ran then). Times of records are the
+---host's, `offset` is taken off; it is 0 where no difference can be seen. `error`: it is known that
+---well; nil: not compared yet. `resolution`: step of the blocks' clock.
+---@return { offset: number, error?: number, resolution: number }?
+---@return string? message
+---@return ringkernel.code? code unsupported, timeout, closed
+function runtime:trace_clock() end
+
+---Reads it and writes it to a file that ui.perfetto.dev and chrome://tracing open.
+---@param path string
+---@param options? ringkernel.trace_options
+---@return true?
+---@return string? message
+---@return ringkernel.code? code unsupported, closed, io
+function runtime:trace_save(path, options) end
+
 ---Waits at most `timeout` seconds (nil: for ever) until something arrives, and runs subscribers'
 ---functions. Returns how much arrived, 0 if nothing did.
 ---@param timeout? number
