@@ -56,6 +56,10 @@ local OUTPUT = {
     .. "      `- out -> sink (see above)\n"
     .. "added:\tw3\nchanged:\tsource.next.router\n"
     .. "seen:\t4800\nlost:\t0\nsensors:\t8\n",
+  ["11-trace.lua"] = "arrows:\t20\n"
+    .. "handled:\t10\n"
+    .. "p50 <= p99:\ttrue\n"
+    .. "measured:\tfrom the start of the handler to its end\n",
 }
 
 local NEEDS = { ["08-with-luv.lua"] = "luv", ["09-with-cqueues.lua"] = "cqueues" }
@@ -112,6 +116,20 @@ describe("example", function()
     assert.matches("\n +775 +0%.14 s  half%-configured +%-> installed\n", result.out)
     assert.matches("\n4791 pairs, 18 different; 46 lines skipped, 0 did not parse\n", result.out)
     assert.equal(0, result.status)
+  end)
+
+  it("11-trace.lua writes the file it is asked for", function()
+    local dir = examples.temp_dir()
+    local result = examples.run("11-trace.lua", { dir .. "/trace.json" })
+    local text = examples.read_file(dir .. "/trace.json")
+    examples.remove(dir)
+    assert.equal(OUTPUT["11-trace.lua"], result.out)
+    local tree = assert(require("dkjson").decode(text))
+    local names = {}
+    for _, event in ipairs(tree.traceEvents) do
+      names[#names + 1] = event.name == "thread_name" and event.args.name or nil
+    end
+    assert.same({ "sender", "front", "deliveries", "worker" }, names)
   end)
 
   it("files start with a comment that says what they show", function()
