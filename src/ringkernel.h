@@ -62,6 +62,8 @@ typedef struct rk_runtime_options {
   uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
   uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
   int32_t spin_us;       /* spin before sleeping; < 0 = as `policy` has it */
+  int32_t grace_s;       /* a block that does not get on for so long loses the runtime; 0 = it may;
+                          * < 0 = 0 on the CPU, 30 on a device */
   const char *policy;    /* how blocks wait: "latency", "balanced" (NULL), "eco" */
   /* form of the rings between host and grid: "plain", "tagged", or "auto" = tagged if it passes a
    * self-test and the backend is no CPU, else plain; NULL = RINGKERNEL_TRANSPORT */

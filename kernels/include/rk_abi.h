@@ -480,17 +480,15 @@ typedef struct RK_ALIGN(128) rk_abi_door {
   rk_u32 pad0[31];
   rk_u64 seen;    /* B: rk_abi_grid.ended when it last began a round */
   rk_u64 handled; /* B: messages handled by all its actors */
-  rk_u32 hello;   /* B: RK_ABI_VERSION once it runs */
+  rk_u32 hello;   /* B: rkd_hello() once it runs */
   rk_u32 done;    /* B: RK_DONE_* once it has left the loop */
   rk_u64 beats;   /* B: rounds of its loop, told now and then: it is alive while this moves */
-  rk_u32 busy;    /* B: actor reference whose handler runs, where that is told; 0 = none */
-  rk_u32 pad1[23];
+  rk_u64 pad1[12];
 } rk_abi_door;
 RK_CHECK_SIZE(rk_abi_door, 256);
 RK_CHECK_OFFSET(rk_abi_door, seen, 128);
 RK_CHECK_OFFSET(rk_abi_door, hello, 144);
 RK_CHECK_OFFSET(rk_abi_door, beats, 152);
-RK_CHECK_OFFSET(rk_abi_door, busy, 160);
 
 #define RK_DONE_TOLD 1u  /* the host asked it to */
 #define RK_DONE_ALONE 2u /* the host gave no sign of life for grace_s */
@@ -510,12 +508,15 @@ typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid s
   rk_u64 pad1[15];
   rk_u32 bell; /* P and H, where blocks sleep: bumped to wake the block */
   rk_u32 pad2[31];
+  rk_u32 busy; /* B: reference of the actor whose handler runs; 0 = none */
+  rk_u32 pad3[31];
 } rk_abi_block;
-RK_CHECK_SIZE(rk_abi_block, 384);
+RK_CHECK_SIZE(rk_abi_block, 512);
 RK_CHECK_OFFSET(rk_abi_block, ready_mask, 48);
 RK_CHECK_OFFSET(rk_abi_block, trace, 56);
 RK_CHECK_OFFSET(rk_abi_block, ready_tail, 128);
 RK_CHECK_OFFSET(rk_abi_block, bell, 256);
+RK_CHECK_OFFSET(rk_abi_block, busy, 384);
 
 /* How a block lends its lanes, and how it borrows those of others (rk_gang_dev.h): one for each
  * block. "The gang" is the blocks that run one handler together; its leader is the block that serves

@@ -218,6 +218,7 @@ RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def 
   if (b->trace.on != 0u) {
     rkd_trace_begin(&b->trace, rkd_clock_ns());
   }
+  rk_st_relaxed_gpu_u32(&b->shared->busy, a->id); /* for the host's watchdog */
   if (together) {
     rkd_gang_run(b, a, which, (const void *)0);
   } else {
@@ -227,6 +228,7 @@ RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def 
     rkd_trace_end(&b->trace, which == RK_HANDLER_START ? RK_TRACE_START : RK_TRACE_STOP,
                   rkd_clock_ns(), 0u, a->id, 0u);
   }
+  rk_st_relaxed_gpu_u32(&b->shared->busy, 0u);
   if (together && !held) {
     rkd_gang_drop(b);
   }
@@ -331,11 +333,13 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
     rkd_ring_hold(&b->tx);
   }
   rk_u64 start_ns = b->timed != 0u ? rkd_clock_ns() : 0u;
+  rk_st_relaxed_gpu_u32(&b->shared->busy, a->id);
   if (rkd_is_gang(a)) {
     rkd_gang_run(b, a, index, rkd_slot_payload(msg));
   } else {
     rkd_dispatch(&b->ctx, def, index, rkd_slot_payload(msg), RK_PTR(void, a->state));
   }
+  rk_st_relaxed_gpu_u32(&b->shared->busy, 0u);
   rkd_ring_flush(&b->tx);
   if (b->timed != 0u) {
     rkd_timed(b, a, msg, start_ns);

@@ -11,6 +11,7 @@
 #define RK_GRID_DEV_H
 
 #include "rk_command_dev.h"
+#include "rk_hello_dev.h"
 
 #define RK_ROUND_RECORDS 64u
 #define RK_ROUND_TURNS 16u
@@ -304,7 +305,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rk_u32 abort = 0u;
   b->alive_us = 0u; /* time passed while it was parked */
   rkd_gang_enter(b);
-  rk_st_release_sys_u32(&b->door->hello, RK_ABI_VERSION);
+  rk_st_release_sys_u32(&b->door->hello, rkd_hello());
   while (b->stop == 0u) {
     /* a word of the host's: far away for a device */
     if (progress == 0u || b->rounds % 16u == 0u) {

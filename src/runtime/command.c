@@ -59,6 +59,7 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
 {
   uint32_t units = rkd_units((uint32_t)sizeof(*command) + bytes);
   rk_pending pending = {0};
+  char why[160];
   int started = rk__grid_run(rt, err);
   if (started != RK_OK) {
     return started;
@@ -69,8 +70,8 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
     if (lost != RK_OK) {
       return lost;
     }
-    return rk_error_set(err, RK_EFULL,
-                        "block %u takes no command: a handler of its actors keeps it busy", block);
+    return rk_error_set(err, RK_EFULL, "block %u takes no command: %s", block,
+                        rk__watch_say(rt, block, why, sizeof(why)));
   }
   pending.cmd_id = write_record(rt, block, to, command, data, bytes);
   rt->pending = &pending;
@@ -86,9 +87,8 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
     }
     if (rc == RK_ETIMEOUT && !pending.done) {
       rt->pending = NULL;
-      return rk_error_set(
-          err, RK_ETIMEOUT,
-          "block %u did not answer within 5 s: a handler of its actors keeps it busy", block);
+      return rk_error_set(err, RK_ETIMEOUT, "block %u did not answer within 5 s: %s", block,
+                          rk__watch_say(rt, block, why, sizeof(why)));
     }
   }
   rt->pending = NULL;

@@ -187,6 +187,7 @@ static int fill(rk_runtime *rt, plan *p, rk_error *err)
   rt->test_rings = p->test_rings;
   rt->grid = p->grid_address;
   rt->actors = p->grid.actors;
+  rt->abi_blocks = p->grid.blocks;
   rt->host = RK_PTR(rk_abi_host, p->grid.host);
   rt->ctrls = RK_PTR(rk_abi_ctrl, p->grid.told_ctrls);
   rt->telemetry = RK_PTR(rk_abi_telemetry, p->grid.told_telemetry);
@@ -304,6 +305,7 @@ int rk__grid_run(rk_runtime *rt, rk_error *err)
   if (rc == RK_OK) {
     set_running(rt, true);
     rt->generation_count += 1;
+    rk__watch_begin(rt);
   }
   rk__seal_unlock(rt);
   if (rc == RK_OK && rt->generation_count == 1) {

@@ -12,7 +12,7 @@
  *   command.c     a command and its answer;  transport.c  the form of the rings, its self-test
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
- *   wait.c        waiting for it
+ *   wait.c        waiting for it;  watch.c  whether the grid gets on
  *   hosted.c      actors whose handler is a function of the host
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
@@ -146,7 +146,9 @@ typedef struct rk_host_block {
   rk_ring_tx tx;
   rk_ring_rx rx;
   rk_abi_door *door;
-  bool rung_later; /* commits without a bell since the last flush */
+  bool rung_later;   /* commits without a bell since the last flush */
+  uint64_t beats;    /* of its door, when watch.c looked last */
+  uint64_t still_ns; /* and for how long it has stood there */
 } rk_host_block;
 
 struct rk_subscription {
@@ -177,9 +179,12 @@ struct rk_runtime {
   rk_backend *backend;
   uint64_t pid;
   bool closing;
-  bool stopping;   /* blocks run the stop handlers of their actors */
-  int poisoned;    /* code of what ended the grid for good; every call then says that it is lost */
-  rk_error no_map; /* why the last piece of memory could not be mapped */
+  bool stopping; /* blocks run the stop handlers of their actors */
+  int poisoned;  /* code of what ended the grid for good; every call then says that it is lost */
+  rk_error loss; /* what is said of it then; empty: nothing special */
+  uint64_t grace_ns;   /* 0: blocks are not watched */
+  uint64_t watched_ns; /* when they were last */
+  rk_error no_map;     /* why the last piece of memory could not be mapped */
 
   /* on a sealed device: seal.c */
   const void *thread; /* tells apart the threads that open runtimes */
@@ -203,7 +208,7 @@ struct rk_runtime {
   void *shared_memory;
   uint64_t device_memory;
   size_t shared_bytes, device_bytes;
-  uint64_t grid, actors; /* in device memory */
+  uint64_t grid, actors, abi_blocks; /* in device memory */
   rk_abi_host *host;
   rk_abi_ctrl *ctrls; /* as told by the blocks */
   rk_abi_telemetry *telemetry;
@@ -397,6 +402,15 @@ uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
 /* Sends, does `work`, then waits for the answer. */
 int rk__command_around(rk_runtime *rt, uint32_t block, const rk_abi_command *command,
                        void (*work)(void *arg), void *arg, rk_abi_response *answer, rk_error *err);
+
+/* ---- watch.c ---- */
+/* Looks now and then whether the blocks get on; one that has not for `grace_ns` poisons the runtime.
+ * Whoever drains or waits calls it. */
+void rk__watch(rk_runtime *rt);
+/* A generation has begun. */
+void rk__watch_begin(rk_runtime *rt);
+/* What keeps a block busy, as part of a sentence, into `text`; returns that. */
+const char *rk__watch_say(rk_runtime *rt, uint32_t block, char *text, size_t bytes);
 
 /* ---- drain.c ---- */
 size_t rk__drain(rk_runtime *rt);

@@ -16,6 +16,7 @@
 #include "base/platform.h"
 
 #define LETTERS_DEFAULT 10000u
+#define GRACE_NS (UINT64_C(30) * 1000 * 1000 * 1000) /* a device's handlers are short */
 
 int rk__runtime_check(const rk_runtime *rt, rk_error *err)
 {
@@ -36,7 +37,9 @@ int rk__runtime_lost(const rk_runtime *rt, rk_error *err)
   }
   int rc = rt->ops->health(rt->backend, err);
   if (rc == RK_OK && rt->poisoned != RK_OK) {
-    rc = rk_error_set(err, RK_EDEVICE_LOST, "the grid is lost; close the runtime");
+    rc = rk_error_set(err, RK_EDEVICE_LOST, "%s",
+                      rt->loss.status != RK_OK ? rt->loss.text
+                                               : "the grid is lost; close the runtime");
   }
   return rc;
 }
@@ -161,7 +164,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
 {
   rk_nvtx_load();
   RK_NVTX_RANGE(RK_NVTX_OPEN, 0);
-  static const rk_runtime_options defaults = {.spin_us = -1};
+  static const rk_runtime_options defaults = {.spin_us = -1, .grace_s = -1};
   const rk_runtime_options *use = options != NULL ? options : &defaults;
   const char *name = use->backend != NULL ? use->backend : rk_param_text(RK_PARAM_BACKEND);
   rk_backend_options backend_options = {.device = use->device,
@@ -182,6 +185,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->checksum = use->checksum;
   rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
   rt->trace_origin_ns = rk_clock_wall_ns();
+  rt->grace_ns = (uint64_t)(use->grace_s > 0 ? use->grace_s : 0) * UINT64_C(1000000000);
   rk_hlc_init(&rt->clock, use->node, 0);
   int rc = choose_policy(rt, use, err);
   if (rc == RK_OK) {
@@ -195,6 +199,9 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   }
   if (rc == RK_OK) {
     rc = rk_backend_select(name, use->device, &rt->ops, err);
+  }
+  if (rc == RK_OK && use->grace_s < 0 && rt->ops->is_sealed) {
+    rt->grace_ns = GRACE_NS;
   }
   if (rc == RK_OK) {
     rk__seal_enlist(rt);

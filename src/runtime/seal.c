@@ -68,8 +68,8 @@ static rk_runtime *find_running(rk_error *why)
       found = rt;
     } else {
       (void)rk_error_set(why, RK_EDEVICE_LOST,
-                         "a grid of this thread does not end, and nothing can be loaded or mapped "
-                         "beside it; close its runtime");
+                         "a grid of this process does not end, and nothing can be loaded or "
+                         "mapped beside it; start a new process");
     }
   }
   rk_mutex_unlock(&list_lock);

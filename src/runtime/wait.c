@@ -65,6 +65,7 @@ static int wait_once(rk_runtime *rt, uint64_t deadline_ns)
   if (rk__drain(rt) != 0) {
     return RK_OK;
   }
+  rk__watch(rt);
   rk_runtime_flush(rt);
   uint64_t start = rk_clock_mono_ns();
   uint64_t now = start;
@@ -141,6 +142,7 @@ size_t rk_runtime_drain(rk_runtime *rt)
   if (rk__runtime_check(rt, NULL) != RK_OK) {
     return 0;
   }
+  rk__watch(rt);
   rk_runtime_flush(rt);
   do {
     (void)rk_wake_drain(&rt->wake);

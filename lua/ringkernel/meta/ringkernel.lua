@@ -29,6 +29,8 @@ local ringkernel = {}
 ---@field policy? "latency"|"balanced"|"eco" how blocks that have nothing to do wait: without pause,
 ---  with short ones (the default), with such as spare the device; a processor's blocks spin for a
 ---  millisecond, RINGKERNEL_SPIN_US, not at all before they sleep
+---@field grace? integer seconds that a block may stay in one handler before the runtime is given up
+---  as lost, with the block and its actor named; 0: for ever; default: 0 on the CPU, 30 on a device
 ---@field spin_us? integer microseconds to spin before sleeping; default: as the policy has it
 ---@field transport? "auto" | "plain" | "tagged" form of the rings between host and grid: "auto" is
 ---  tagged on a device where that passes a self-test at the start, else plain; default:

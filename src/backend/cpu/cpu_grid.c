@@ -82,7 +82,7 @@ int rk__cpu_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_erro
   }
   /* A thread that was created runs sooner or later: no deadline is needed to wait for its hello. */
   for (uint32_t i = 0; i < grid->block_count; ++i) {
-    while (rk_ld_acquire_sys_u32(&grid->doors[i].hello) != RK_ABI_VERSION) {
+    while (rk_ld_acquire_sys_u32(&grid->doors[i].hello) != rkd_hello()) {
       rk_thread_yield();
     }
   }

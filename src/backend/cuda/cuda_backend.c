@@ -53,8 +53,8 @@ int rk__cuda_health(const rk_backend *backend, rk_error *err)
   }
   if (why == RK_CUDA_LOST_ALONE) {
     return rk_error_set(err, RK_EDEVICE_LOST,
-                        "the grid on %s left: it saw no sign of life from this process for longer "
-                        "than RINGKERNEL_HOST_GRACE_S; close the runtime",
+                        "the grid on %s left: for a minute it saw no sign of life from this "
+                        "process, which must have been stopped; close the runtime",
                         backend->device.name);
   }
   if (why == RK_CUDA_LOST_SILENT) {

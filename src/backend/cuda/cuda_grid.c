@@ -22,6 +22,7 @@
 #include "base/platform.h"
 
 #include "rk_atomic.h"
+#include "rk_hello_dev.h"
 
 #define HELLO_WAIT_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 #define JOIN_WAIT_NS (UINT64_C(2) * 1000 * 1000 * 1000)
@@ -123,14 +124,17 @@ int rk__cuda_grid_fits(rk_backend *backend, const rk_cuda_code *code, rk_error *
                       (unsigned long long)most);
 }
 
-static bool all_said(const rk_backend_grid *grid)
+/* Whether all blocks have said hello; *is_foreign: one of them was compiled for other structs. */
+static bool all_said(const rk_backend_grid *grid, bool *is_foreign)
 {
+  const uint32_t expected = rkd_hello();
+  bool all = true;
   for (uint32_t i = 0; i < grid->block_count; ++i) {
-    if (rk_ld_acquire_sys_u32(&grid->doors[i].hello) != RK_ABI_VERSION) {
-      return false;
-    }
+    uint32_t said = rk_ld_acquire_sys_u32(&grid->doors[i].hello);
+    all = all && said == expected;
+    *is_foreign = *is_foreign || (said != 0u && said != expected);
   }
-  return true;
+  return all;
 }
 
 /* Says that the grid may run on for ever. */
@@ -163,8 +167,14 @@ static int wait_for_hello(rk_backend *backend, rk_error *err)
   uint64_t deadline_ns = rk_clock_deadline(HELLO_WAIT_NS);
   for (;;) {
     CUresult result = backend->api->stream_query(backend->grid_stream);
-    if (all_said(&backend->use)) {
+    bool is_foreign = false;
+    if (all_said(&backend->use, &is_foreign)) {
       return RK_OK;
+    }
+    if (is_foreign) {
+      return rk_error_set(err, RK_EVERSION,
+                          "the device's code was compiled for other structures than this library; "
+                          "empty the folder of compiled kernels (RINGKERNEL_CACHE)");
     }
     if (result == CUDA_SUCCESS) {
       return rk_error_set(err, RK_EVERSION,
