@@ -52,3 +52,24 @@ describe("clusters of blocks", function()
     end
   end)
 end)
+
+describe("a device in two parts", function()
+  it("is told of, and none is the default", function()
+    local rt <close> = rk.open { blocks = 2 }
+    assert.equal(rt:info().processors, rt:info().sms)
+  end)
+
+  it("runs the grid in one and everything else in the other", function()
+    local rt <close> = open { blocks = 2, sms = 8 }
+    local info = rt:info()
+    assert.is_true(info.sms >= 8 and info.sms < info.processors)
+    local adder = assert(rt:launch(support.Adder, { block = 1 }))
+    assert.equal(5, assert(adder:call(Number { n = 5 }, 5)).n)
+    local Fill = rk.global { name = "fill_from", params = { { "out", "u32*" }, { "from", "u32" } },
+      source = "RK_GLOBAL() { out[rk_lane()] = from + rk_lane(); }" }
+    local numbers = assert(rt:buffer("u32", 4))
+    assert(rt:run(Fill, { block = 4 }, numbers, 7))
+    assert.same({ 7, 8, 9, 10 }, numbers:read())
+    assert.equal(6, assert(adder:call(Number { n = 1 }, 5)).n)
+  end)
+end)

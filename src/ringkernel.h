@@ -58,6 +58,7 @@ typedef struct rk_runtime_options {
   uint32_t device;       /* device number, 0 */
   uint32_t blocks;       /* blocks of the grid; 0 = RINGKERNEL_BLOCKS or one for each processor */
   uint32_t cluster;      /* blocks that the device keeps together, 1..8; 0 = it need not */
+  uint32_t sms;          /* multiprocessors to set apart for the grid; 0 = none are */
   uint32_t max_actors;   /* 0 = 131072; at most 1048575 */
   uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
   uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
@@ -76,7 +77,7 @@ typedef struct rk_runtime_options {
 } rk_runtime_options;
 
 /* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda"
- * here), invalid, unsupported (`cluster` where there are none), out_of_memory. */
+ * here), invalid, unsupported (`cluster`, `sms` where there are none), out_of_memory. */
 RK_API int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err);
 
 /* Stops every actor (stop handlers run), joins the grid's threads, closes all children. Idempotent
@@ -90,6 +91,7 @@ typedef struct rk_runtime_info {
   uint32_t blocks;
   uint32_t cluster; /* blocks in a cluster, 1 where there are none */
   uint32_t processors;
+  uint32_t sms; /* those that the grid may use: all, or those set apart for it */
   uint32_t max_actors;
   uint32_t abi_version;
   uint64_t generation;   /* lives of the grid so far, the running one included */

@@ -64,3 +64,43 @@ describe("clusters of blocks", function()
       .. "once in clusters of 2, .* has room for 8; open with fewer", said)
   end)
 end)
+
+describe("a device in two parts", function()
+  it("is refused where the driver cannot divide it", function()
+    assert.matches("^unsupported\tsms: the driver cannot divide the multiprocessors of Fake GPU 0",
+      open({ RKFAKE_SMS = "24", RKFAKE_DRIVER = "12020" }, "{ sms = 8 }"))
+    assert.matches("^unsupported\tsms: the driver cannot",
+      open({ RKFAKE_SMS = "24", RKFAKE_NO = "cuGreenCtxCreate" }, "{ sms = 8 }"))
+  end)
+
+  it("has something in both of them", function()
+    assert.matches("^unsupported\tsms: .* has 24 multiprocessors, of which 17 %(in steps of 8%)",
+      open({ RKFAKE_SMS = "24" }, "{ sms = 17 }"))
+    assert.matches("^unsupported\tsms: .* has 4 multiprocessors, of which 2 ",
+      open({ RKFAKE_SMS = "4" }, "{ sms = 2 }"))
+  end)
+
+  it("has as many blocks as its part for the grid", function()
+    assert.equal("16 16 24\n", on_device({ RKFAKE_SMS = "24" }, [[
+      local rt <close> = rk.open { sms = 9 }
+      local info = rt:info()
+      print(info.blocks .. " " .. info.sms .. " " .. info.processors)]]))
+    assert.equal("false\tblocks: 1..8 on Fake GPU 0 (sm_90) in its part for the grid, got 9\n",
+      on_device({ RKFAKE_SMS = "24" }, "print(pcall(rk.open, { sms = 8, blocks = 9 }))"))
+  end)
+
+  it("runs actors and ordinary kernels, in clusters too", function()
+    if not has_nvrtc then
+      pending("no NVRTC")
+    end
+    for _, more in ipairs { "", ", cluster = 4" } do
+      assert.equal("4\t6.0\n", on_device({ RKFAKE_SMS = "24", RKFAKE_OCCUPANCY = "1" }, ([[
+        local rt <close> = assert(rk.open { sms = 8%s })
+        local vector = assert(rt:launch("vector", { block = 7 }))
+        local x, y = assert(rt:buffer("f32", 4)), assert(rt:buffer("f32", 4))
+        x:fill(3)
+        local scale = rk.stock.vector.messages.VectorScale { a = 2, x = x, y = y }
+        print(assert(vector:call(scale, 5)).count, y:read()[4])]]):format(more)))
+    end
+  end)
+end)

@@ -67,6 +67,7 @@ typedef struct rk_backend_options {
   uint32_t device;
   uint32_t blocks;       /* 0 = the backend's choice */
   uint32_t cluster;      /* blocks that the device keeps together; 0 or 1 = it need not */
+  uint32_t sms;          /* multiprocessors to set apart for the grid; 0 = none are */
   const char *cache_dir; /* NULL = default */
 } rk_backend_options;
 
@@ -76,6 +77,7 @@ typedef struct rk_backend_info {
   uint32_t blocks;  /* that a grid has unless told otherwise */
   uint32_t cluster; /* blocks in a cluster, 1 where there are none */
   uint32_t processors;
+  uint32_t sms; /* those that the grid may use: `processors`, or those set apart for it */
   uint64_t memory_bytes;
 } rk_backend_info;
 

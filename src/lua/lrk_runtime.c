@@ -81,6 +81,7 @@ static int core_open(lua_State *L)
                                        {"device", LRK_INT, 0, 1024},
                                        {"blocks", LRK_INT, 1, 65536},
                                        {"cluster", LRK_INT, 1, 8},
+                                       {"sms", LRK_INT, 1, 65536},
                                        {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
                                        {"ring_units", LRK_INT, 16, 1 << 24},
                                        {"dead_letters", LRK_INT, 1, 1 << 24},
@@ -104,6 +105,7 @@ static int core_open(lua_State *L)
       .device = (uint32_t)lrk_option_integer(L, 1, "device", 0),
       .blocks = (uint32_t)lrk_option_integer(L, 1, "blocks", 0),
       .cluster = (uint32_t)lrk_option_integer(L, 1, "cluster", 0),
+      .sms = (uint32_t)lrk_option_integer(L, 1, "sms", 0),
       .max_actors = (uint32_t)lrk_option_integer(L, 1, "max_actors", 0),
       .ring_units = (uint32_t)lrk_option_integer(L, 1, "ring_units", 0),
       .dead_letters = (uint32_t)lrk_option_integer(L, 1, "dead_letters", 0),
@@ -222,6 +224,7 @@ static int runtime_info(lua_State *L)
   set_u64(L, "blocks", info.blocks);
   set_u64(L, "cluster", info.cluster);
   set_u64(L, "processors", info.processors);
+  set_u64(L, "sms", info.sms);
   set_u64(L, "max_actors", info.max_actors);
   set_u64(L, "abi", info.abi_version);
   set_u64(L, "generation", info.generation);

@@ -170,6 +170,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rk_backend_options backend_options = {.device = use->device,
                                         .blocks = use->blocks,
                                         .cluster = use->cluster,
+                                        .sms = use->sms,
                                         .cache_dir = use->cache_dir};
   rk_backend_info info;
   rk_runtime *rt = rk_calloc(1, sizeof(*rt));
@@ -274,6 +275,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
                            .blocks = rt->block_count,
                            .cluster = info.cluster,
                            .processors = info.processors,
+                           .sms = info.sms,
                            .max_actors = rt->actor_capacity,
                            .abi_version = RK_ABI_VERSION,
                            .generation = rt->generation_count,

@@ -21,6 +21,7 @@ local ringkernel = {}
 ---@field device? integer number of the device, 0
 ---@field blocks? integer blocks of the grid; default: RINGKERNEL_BLOCKS or one per processor
 ---@field cluster? integer blocks that the device keeps together, 1..8; unsupported where it cannot
+---@field sms? integer multiprocessors set apart for the grid, the device rounds up; or unsupported
 ---@field node? integer node number of the runtime's clock, 0..65535
 ---@field cache? string folder of compiled kernels; default: RINGKERNEL_CACHE
 ---@field max_actors? integer default 131072

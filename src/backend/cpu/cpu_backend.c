@@ -30,6 +30,11 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
         "cluster: the CPU backend has no clusters of blocks; open without it, or on "
         "a GPU of compute capability 9.0 or later");
   }
+  if (options->sms != 0) {
+    return rk_error_set(err, RK_EUNSUPPORTED,
+                        "sms: the CPU backend has no multiprocessors to set apart; open without "
+                        "it, or on a GPU");
+  }
   if (blocks == 0) {
     rc = rk_param_int(RK_PARAM_BLOCKS, &blocks, err);
     if (rc != RK_OK) {
@@ -82,6 +87,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->blocks = backend->blocks;
   out->cluster = 1;
   out->processors = (uint32_t)rk_cpu_count();
+  out->sms = out->processors;
   out->memory_bytes = 0;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%u processor%s of this machine",
                  out->processors, out->processors == 1 ? "" : "s");

@@ -112,7 +112,7 @@ static int check_features(const rk_backend *backend, const rk_backend_options *o
  * whole clusters. */
 static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
 {
-  const uint32_t processors = backend->device.processors;
+  const uint32_t processors = backend->sms;
   const uint32_t cluster = backend->cluster;
   int64_t blocks = wanted;
   if (blocks == 0) {
@@ -122,7 +122,8 @@ static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
     }
   }
   if (blocks == 0) {
-    blocks = processors >= PLENTY_PROCESSORS ? processors - SPARE_PROCESSORS : processors;
+    bool spares = backend->grid_green == NULL && processors >= PLENTY_PROCESSORS;
+    blocks = spares ? processors - SPARE_PROCESSORS : processors;
     blocks -= blocks % cluster;
   }
   if (blocks % cluster != 0 || blocks == 0) {
@@ -131,8 +132,9 @@ static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
                         (long long)blocks);
   }
   if (blocks > processors) {
-    return rk_error_set(err, RK_EINVAL, "blocks: 1..%u on %s, got %lld", processors,
-                        backend->device.name, (long long)blocks);
+    return rk_error_set(
+        err, RK_EINVAL, "blocks: 1..%u on %s%s, got %lld", processors, backend->device.name,
+        backend->grid_green == NULL ? "" : " in its part for the grid", (long long)blocks);
   }
   backend->blocks = (uint32_t)blocks;
   return RK_OK;
@@ -141,10 +143,14 @@ static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
 static int make_streams(rk_backend *backend, rk_error *err)
 {
   CUstream *const streams[] = {&backend->grid_stream, &backend->copy_stream, &backend->work_stream};
+  CUgreenCtx const parts[] = {backend->grid_green, backend->rest_green, backend->rest_green};
   int rc = RK_OK;
   for (int i = 0; i < 3 && rc == RK_OK; ++i) {
-    rc = rk__cuda_check(backend, backend->api->stream_create(streams[i], CU_STREAM_NON_BLOCKING),
-                        "cuStreamCreate", err);
+    rc = parts[i] != NULL
+             ? rk__cuda_green_stream(backend, parts[i], streams[i], err)
+             : rk__cuda_check(backend,
+                              backend->api->stream_create(streams[i], CU_STREAM_NON_BLOCKING),
+                              "cuStreamCreate", err);
   }
   return rc;
 }
@@ -165,6 +171,7 @@ static void free_backend(rk_backend *backend)
         (void)api->stream_destroy(streams[i]);
       }
     }
+    rk__cuda_green_close(backend);
     rk_cuda_context_close(api, backend->device.device, backend->context);
   }
   while (backend->modules != NULL) { /* without their code, which stays with the driver */
@@ -191,13 +198,17 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
     rc = rk__cuda_check_held(NULL, err);
   }
   if (rc == RK_OK) {
-    rc = choose_blocks(backend, options->blocks, err);
-  }
-  if (rc == RK_OK) {
     rc = rk_cuda_cache_open(options->cache_dir, &backend->cache, err);
   }
   if (rc == RK_OK) {
     rc = rk_cuda_context_open(backend->api, backend->device.device, &backend->context, err);
+  }
+  backend->sms = backend->device.processors;
+  if (rc == RK_OK && options->sms != 0) {
+    rc = rk__cuda_green_open(backend, options->sms, err);
+  }
+  if (rc == RK_OK) {
+    rc = choose_blocks(backend, options->blocks, err);
   }
   if (rc == RK_OK) {
     rc = make_streams(backend, err);
@@ -229,6 +240,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->blocks = backend->blocks;
   out->cluster = backend->cluster;
   out->processors = backend->device.processors;
+  out->sms = backend->sms;
   out->memory_bytes = backend->device.memory_bytes;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", backend->device.name);
 }

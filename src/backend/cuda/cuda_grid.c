@@ -95,7 +95,7 @@ static int count_room(rk_backend *backend, const rk_cuda_code *code, uint64_t *b
                         "cuOccupancyMaxActiveBlocksPerMultiprocessor", err);
   }
   if (rc == RK_OK) {
-    uint32_t each = backend->cluster > 1 ? backend->cluster : backend->device.processors;
+    uint32_t each = backend->cluster > 1 ? backend->cluster : backend->sms;
     *blocks = (uint64_t)(count > 0 ? count : 0) * each;
   }
   return rc;

@@ -8,6 +8,7 @@
  *   cuda_backend.c           the table of functions, open, close, information
  *   cuda_mem.c               memory and copies
  *   cuda_module.c            definitions, and the image that holds all of them
+ *   cuda_green.c             the device in two parts
  *   cuda_grid.c              launch, end, loss of the resident grid
  *   cuda_bridge.c            the thread that looks after the grid for a host that sleeps
  *   cuda_global.c            ordinary launches;  cuda_time.c  the same, timed
@@ -57,10 +58,12 @@ struct rk_backend {
   const rk_cuda_api *api;
   rk_cuda_device_info device;
   CUcontext context;
+  CUgreenCtx grid_green, rest_green; /* NULL: the device is in one part */
   CUstream grid_stream, copy_stream, work_stream;
   unsigned char *staging; /* pinned, RK_CUDA_STAGING_BYTES */
   unsigned char *zeros;   /* the same, never written */
   uint32_t blocks;
+  uint32_t sms;     /* multiprocessors for the grid: all of them, or those set apart */
   uint32_t cluster; /* blocks in a cluster; 1: launched without clusters */
   uint64_t pid;
 
@@ -124,6 +127,13 @@ int rk__cuda_code_load(rk_backend *backend, rk_error *err);
 void rk__cuda_code_unload(rk_backend *backend);
 /* Loads any image, with the driver's own words if it does not like it. */
 int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, rk_error *err);
+
+/* ---- cuda_green.c ---- */
+/* Sets at least `wanted` multiprocessors apart for the grid; `sms` says how many they are then.
+ * Errors: unsupported. After a failure, and when the streams are gone: rk__cuda_green_close. */
+int rk__cuda_green_open(rk_backend *backend, uint32_t wanted, rk_error *err);
+int rk__cuda_green_stream(rk_backend *backend, CUgreenCtx green, CUstream *out, rk_error *err);
+void rk__cuda_green_close(rk_backend *backend);
 
 /* ---- cuda_grid.c ---- */
 /* Whether all blocks of the grid fit at once, with this code. Errors: too_large. */
