@@ -73,3 +73,23 @@ describe("a device in two parts", function()
     assert.equal(6, assert(adder:call(Number { n = 1 }, 5)).n)
   end)
 end)
+
+describe("buffers", function()
+  it("are made while the grid runs, where that is possible", function()
+    local rt <close> = rk.open { blocks = 2 }
+    local adder = assert(rt:launch(support.Adder))
+    assert.equal(1, assert(adder:call(Number { n = 1 }, 5)).n)
+    local before = rt:info()
+    local bytes = (256 << 20) + 1 -- more than the runtime maps in advance
+    local large = assert(rt:buffer("u8", bytes))
+    assert.same({ 0, 0 }, large:read(bytes - 2))
+    assert.is_true(rt:stats().device_bytes > bytes)
+    local pauses = rt:info().generation - before.generation
+    assert.equal(before.async_buffers and 0 or 1, pauses)
+    assert.equal(2, assert(adder:call(Number { n = 1 }, 5)).n)
+    large:close()
+    local small = assert(rt:buffer("u32", 2))
+    assert.same({ 0, 0 }, small:read())
+    assert.is_true(rt:stats().device_bytes < bytes)
+  end)
+end)

@@ -94,8 +94,9 @@ typedef struct rk_runtime_info {
   uint32_t sms; /* those that the grid may use: all, or those set apart for it */
   uint32_t max_actors;
   uint32_t abi_version;
-  uint64_t generation;   /* lives of the grid so far, the running one included */
-  uint64_t memory_bytes; /* of the device, 0 = not known */
+  uint64_t generation;    /* lives of the grid so far, the running one included */
+  uint64_t memory_bytes;  /* of the device, 0 = not known */
+  bool has_async_buffers; /* a buffer is made without a pause of the grid */
   /* "plain" or "tagged". Where a grid starts with its first actor, "plain" until then. */
   const char *transport;
   char transport_why[192]; /* why that one */

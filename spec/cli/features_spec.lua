@@ -104,3 +104,30 @@ describe("a device in two parts", function()
     end
   end)
 end)
+
+describe("buffers", function()
+  local CHUNK = [[
+    local rt <close> = assert(rk.open())
+    local echo = assert(rt:launch("echo"))
+    local before = rt:info()
+    local buffer = assert(rt:buffer("u8", (256 << 20) + 1))
+    print(before.async_buffers, rt:info().generation - before.generation)]]
+
+  it("need a pause of the grid where the device or driver has no pools", function()
+    if not has_nvrtc then
+      pending("no NVRTC")
+    end
+    assert.equal("true\t0\n", on_device({}, CHUNK))
+    for _, name in ipairs { "cuMemPoolCreate", "cuMemPoolTrimTo" } do
+      assert.equal("false\t1\n", on_device({ RKFAKE_NO = name }, CHUNK))
+    end
+  end)
+
+  it("run out like other memory", function()
+    assert.equal("nil\tout_of_memory\n", on_device({ RKFAKE_MEMORY = tostring(2 << 30),
+      RINGKERNEL_LOG = "error" }, [[
+      local rt <close> = assert(rk.open())
+      local buffer, message, code = rt:buffer("u8", 4 << 30)
+      print(buffer, code)]]))
+  end)
+end)

@@ -79,6 +79,7 @@ typedef struct rk_backend_info {
   uint32_t processors;
   uint32_t sms; /* those that the grid may use: `processors`, or those set apart for it */
   uint64_t memory_bytes;
+  bool has_pool; /* pool_map can be called */
 } rk_backend_info;
 
 /* A grid that is to run, as the host sees it. All of it stays where it is until the grid was joined.
@@ -111,7 +112,7 @@ struct rk_backend_ops {
   const char *name;
   /* Device memory is host memory: the host may follow device addresses. */
   bool is_unified;
-  /* Memory can only be mapped, and code only be loaded, while no grid runs. */
+  /* Memory (but pool_map's) can only be mapped, and code only be loaded, while no grid runs. */
   bool is_sealed;
 
   int (*open)(const rk_backend_options *options, rk_backend **out, rk_error *err);
@@ -125,6 +126,10 @@ struct rk_backend_ops {
   /* The device's own memory, zeroed and aligned alike; 0 when there is none. */
   uint64_t (*device_map)(rk_backend *backend, size_t bytes);
   void (*device_unmap)(rk_backend *backend, uint64_t address, size_t bytes);
+  /* The same at any time, also while a grid runs on a sealed backend; only where rk_backend_info
+   * says so. */
+  uint64_t (*pool_map)(rk_backend *backend, size_t bytes);
+  void (*pool_unmap)(rk_backend *backend, uint64_t address, size_t bytes);
   /* Copies that are complete when they return; nobody else touches the bytes meanwhile. `zero` may
    * give memory back to the system. Errors: device_lost. */
   int (*device_write)(rk_backend *backend, uint64_t to, const void *from, size_t bytes,

@@ -230,6 +230,8 @@ static int runtime_info(lua_State *L)
   set_u64(L, "generation", info.generation);
   set_u64(L, "memory_bytes", info.memory_bytes);
   set_u64(L, "node", self->node);
+  lua_pushboolean(L, info.has_async_buffers);
+  lua_setfield(L, -2, "async_buffers");
   return 1;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buffers in device memory, and ordinary launches over them.
+ * Buffers in device memory. Where the backend has a pool they lie there: then making one asks no
+ * grid to pause. Else they are pieces of the runtime's arena.
  */
 #include "runtime/internal.h"
 
@@ -17,6 +18,26 @@ struct rk_device_buffer {
   uint64_t memory;
   size_t element_bytes, count;
 };
+
+static uint64_t take_memory(rk_runtime *rt, size_t bytes)
+{
+  if (!rt->has_pool) {
+    return rk_arena_take(&rt->arena, bytes);
+  }
+  uint64_t memory = rt->ops->pool_map(rt->backend, bytes);
+  rt->pool_bytes += memory != 0 ? bytes : 0;
+  return memory;
+}
+
+static void give_memory(rk_runtime *rt, uint64_t memory, size_t bytes)
+{
+  if (!rt->has_pool) {
+    rk_arena_give(&rt->arena, memory, bytes);
+    return;
+  }
+  rt->ops->pool_unmap(rt->backend, memory, bytes);
+  rt->pool_bytes -= bytes;
+}
 
 int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
                           rk_device_buffer **out, rk_error *err)
@@ -35,7 +56,7 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
   }
   rk_device_buffer *buffer = rk_calloc(1, sizeof(*buffer));
   if (buffer != NULL) {
-    buffer->memory = rk_arena_take(&rt->arena, bytes);
+    buffer->memory = take_memory(rt, bytes);
   }
   if (buffer == NULL || buffer->memory == 0) {
     rk_free(buffer);
@@ -69,7 +90,7 @@ static void detach(rk_device_buffer *buffer)
   if (buffer->next != NULL) {
     buffer->next->previous = buffer->previous;
   }
-  rk_arena_give(&rt->arena, buffer->memory, buffer->element_bytes * buffer->count);
+  give_memory(rt, buffer->memory, buffer->element_bytes * buffer->count);
   buffer->rt = NULL;
   buffer->memory = 0;
 }

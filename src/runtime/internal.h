@@ -222,6 +222,8 @@ struct rk_runtime {
   uint32_t waiting;      /* mirror of host->waiting */
   bool watched;          /* somebody has asked for the descriptor: it must tell of everything */
   rk_arena arena;        /* of device memory */
+  uint64_t pool_bytes;   /* of buffers that lie in the backend's pool */
+  bool has_pool;         /* they do */
   rk_arena shared_arena; /* for copies of state */
 
   /* observation */

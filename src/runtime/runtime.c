@@ -212,6 +212,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
     rc = rt->ops->open(&backend_options, &rt->backend, err);
     if (rc == RK_OK) {
       rt->ops->info(rt->backend, &info);
+      rt->has_pool = info.has_pool;
       rc = rk__grid_open(rt, use, info.blocks, err);
     }
     rk__pause_end(rt);
@@ -276,6 +277,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
                            .cluster = info.cluster,
                            .processors = info.processors,
                            .sms = info.sms,
+                           .has_async_buffers = !rt->ops->is_sealed || info.has_pool,
                            .max_actors = rt->actor_capacity,
                            .abi_version = RK_ABI_VERSION,
                            .generation = rt->generation_count,
@@ -296,5 +298,5 @@ void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
     out->handled += rk_ld_relaxed_sys_u64(&rt->blocks[i].door->handled);
   }
   out->subscriptions = rt->subscription_count;
-  out->device_bytes = rt->arena.taken_bytes;
+  out->device_bytes = rt->arena.taken_bytes + rt->pool_bytes;
 }

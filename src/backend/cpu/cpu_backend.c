@@ -88,6 +88,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->cluster = 1;
   out->processors = (uint32_t)rk_cpu_count();
   out->sms = out->processors;
+  out->has_pool = false;
   out->memory_bytes = 0;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%u processor%s of this machine",
                  out->processors, out->processors == 1 ? "" : "s");

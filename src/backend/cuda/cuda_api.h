@@ -157,6 +157,7 @@ typedef enum rk_cuda_group {
     (CUmemoryPool *pool, const CUmemPoolProps *props))                                            \
   X(POOLS, mem_pool_set_attribute, cuMemPoolSetAttribute, , 11020,                                \
     (CUmemoryPool pool, CUmemPool_attribute attribute, void *value))                              \
+  X(POOLS, mem_pool_trim_to, cuMemPoolTrimTo, , 11020, (CUmemoryPool pool, size_t keep_bytes))    \
   X(POOLS, mem_pool_destroy, cuMemPoolDestroy, , 11020, (CUmemoryPool pool))                      \
   /* green contexts */                                                                            \
   X(GREEN, device_get_dev_resource, cuDeviceGetDevResource, , 12040,                              \

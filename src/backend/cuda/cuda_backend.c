@@ -164,6 +164,7 @@ static void free_backend(rk_backend *backend)
       rk__cuda_module_unload(backend, backend->modules);
     }
     rk__cuda_code_unload(backend);
+    rk__cuda_pool_close(backend);
     rk__cuda_mem_close(backend);
     CUstream const streams[] = {backend->grid_stream, backend->copy_stream, backend->work_stream};
     for (int i = 0; i < 3; ++i) {
@@ -216,6 +217,9 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
   if (rc == RK_OK) {
     rc = rk__cuda_mem_open(backend, err);
   }
+  if (rc == RK_OK) {
+    rc = rk__cuda_pool_open(backend, err);
+  }
   if (rc != RK_OK) {
     free_backend(backend);
     return rc;
@@ -241,6 +245,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->cluster = backend->cluster;
   out->processors = backend->device.processors;
   out->sms = backend->sms;
+  out->has_pool = backend->pool != NULL;
   out->memory_bytes = backend->device.memory_bytes;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", backend->device.name);
 }
@@ -262,6 +267,8 @@ const rk_backend_ops rk_cuda_backend_ops = {
     .shared_unmap = rk__cuda_shared_unmap,
     .device_map = rk__cuda_device_map,
     .device_unmap = rk__cuda_device_unmap,
+    .pool_map = rk__cuda_pool_map,
+    .pool_unmap = rk__cuda_pool_unmap,
     .device_write = rk__cuda_device_write,
     .device_read = rk__cuda_device_read,
     .device_zero = rk__cuda_device_zero,

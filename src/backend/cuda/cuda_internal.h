@@ -6,7 +6,7 @@
  *   cuda_device.c            devices and the primary context
  *   cuda_nvrtc*.c cuda_cache.c cuda_unit.c cuda_prebuilt.c   from definitions to an image
  *   cuda_backend.c           the table of functions, open, close, information
- *   cuda_mem.c               memory and copies
+ *   cuda_mem.c               memory and copies;  cuda_pool.c  memory while a grid runs
  *   cuda_module.c            definitions, and the image that holds all of them
  *   cuda_green.c             the device in two parts
  *   cuda_grid.c              launch, end, loss of the resident grid
@@ -14,8 +14,8 @@
  *   cuda_global.c            ordinary launches;  cuda_time.c  the same, timed
  *
  * The rule of this folder: while a grid runs, nothing is called that may wait for it. That leaves
- * copies on a stream of their own, launches on another, and queries; memory, modules and contexts
- * are for the time between two generations.
+ * copies on a stream of their own, launches on another, memory of a pool in the order of a stream,
+ * and queries; other memory, modules and contexts are for the time between two generations.
  */
 #ifndef RK_BACKEND_CUDA_INTERNAL_H
 #define RK_BACKEND_CUDA_INTERNAL_H
@@ -62,6 +62,7 @@ struct rk_backend {
   CUstream grid_stream, copy_stream, work_stream;
   unsigned char *staging; /* pinned, RK_CUDA_STAGING_BYTES */
   unsigned char *zeros;   /* the same, never written */
+  CUmemoryPool pool;      /* memory of buffers, or NULL where there are no pools */
   uint32_t blocks;
   uint32_t sms;     /* multiprocessors for the grid: all of them, or those set apart */
   uint32_t cluster; /* blocks in a cluster; 1: launched without clusters */
@@ -114,6 +115,13 @@ int rk__cuda_device_zero(rk_backend *backend, uint64_t address, size_t bytes, rk
 /* Waits for everything on `stream`, without a call that waits; at most `timeout_ns`. */
 int rk__cuda_stream_finish(rk_backend *backend, CUstream stream, uint64_t timeout_ns,
                            const char *what, rk_error *err);
+
+/* ---- cuda_pool.c ---- */
+/* Makes the pool, where the device has them. */
+int rk__cuda_pool_open(rk_backend *backend, rk_error *err);
+void rk__cuda_pool_close(rk_backend *backend);
+uint64_t rk__cuda_pool_map(rk_backend *backend, size_t bytes);
+void rk__cuda_pool_unmap(rk_backend *backend, uint64_t address, size_t bytes);
 
 /* ---- cuda_module.c ---- */
 int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
