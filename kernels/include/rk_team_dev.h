@@ -62,6 +62,22 @@ RK_PTX_STATIC_SHARED rk_team rkd_team;
 
 /* ---- a barrier for lanes that are no whole number of warps ---- */
 
+#define RK_TEAM_WATCH 1024u            /* tries of a wait between two looks at the abort word */
+#define RK_TEAM_PATIENCE_US 1000000ull /* for lanes on their way when the grid is told to end */
+
+/* Whether a wait for other lanes is to be given up: the host has told the grid to end, and a while
+ * has passed since this was first seen. What the handler does then is lost with its grid. */
+RK_SLOW_FN int rkd_team_is_over(rk_u64 *since_us)
+{
+  const rk_abi_grid *grid = RK_PTR(const rk_abi_grid, rkd_team.ctx->block->grid);
+  if (rk_ld_relaxed_sys_u32(&RK_PTR(const rk_abi_host, grid->host)->abort) == 0u) {
+    return 0;
+  }
+  rk_u64 now = rkd_clock_us();
+  *since_us = *since_us == 0u ? now : *since_us;
+  return now - *since_us > RK_TEAM_PATIENCE_US;
+}
+
 /* Barrier among lanes 0..lanes-1, for numbers the hardware's named barriers do not take: those
  * count whole warps. The lanes of a warp (`warp_mask`) meet first, then one of them meets the
  * other warps.
@@ -80,8 +96,13 @@ RK_SLOW_FN void rkd_team_sync(rk_u32 lanes, rk_u32 warp_mask)
       rkd_team.arrived = 0u;
       rk_ptx_shared_store_release(&rkd_team.generation, generation + 1u);
     } else {
-      while (rk_ptx_shared_load_acquire(&rkd_team.generation) == generation) {
+      rk_u64 since_us = 0u;
+      for (rk_u32 tries = 1u; rk_ptx_shared_load_acquire(&rkd_team.generation) == generation;
+           ++tries) {
         rkd_pause(20u);
+        if (tries % RK_TEAM_WATCH == 0u && rkd_team_is_over(&since_us)) {
+          break;
+        }
       }
     }
   }
