@@ -10,7 +10,7 @@ end
 --- Runs Lua text under the interpreter of the build. Returns all it printed, "exit" or "signal",
 -- and the number. A process that is there after 60 seconds is ended, with status 124.
 function M.run(environment, text)
-  local command = ("env %s timeout -k 1 60 %s -e %s 2>&1"):format(environment,
+  local command = ("timeout -k 1 60 env %s %s -e %s 2>&1"):format(environment,
     os.getenv("RKL") or "build/rkl", M.quote('local rk = require "ringkernel"\n' .. text))
   local pipe = assert(io.popen(command))
   local output = pipe:read "a"

@@ -32,8 +32,9 @@ int rk_runtime_health(const rk_runtime *rt, rk_error *err)
 int rk__runtime_lost(const rk_runtime *rt, rk_error *err)
 {
   if (rt->pid != rk_platform_current()->pid()) {
-    return rk_error_set(err, RK_EFORKED,
-                        "the runtime belongs to the parent process; open one in the child");
+    return rk_error_set(err, RK_EFORKED, "the runtime belongs to the parent process; %s",
+                        rt->ops->is_sealed ? "a forked child cannot use the device"
+                                           : "open one in the child");
   }
   int rc = rt->ops->health(rt->backend, err);
   if (rc == RK_OK && rt->poisoned != RK_OK) {
