@@ -38,7 +38,8 @@ local OUTPUT = {
     .. "elements:\t100000\n",
   ["08-with-luv.lua"] = "tasks finished:\t3\nthe timer ticked meanwhile:\ttrue\n",
   ["09-with-cqueues.lua"] = "reply 1\nreply 2\nreply 3\nnothing for us: timeout\n",
-  ["10-many-blocks.lua"] = "lanes:\t1\t64\nsum:\t500000500000.0\nlanes:\t3\t192\nsum:\t500000500000.0\n"
+  ["10-many-blocks.lua"] = "lanes:\t1\t64\nsum:\t500000500000.0\n"
+    .. "lanes:\t3\t192\nsum:\t500000500000.0\n"
     .. "too many:\tunsupported\n",
   ["13-supervised.lua"] = "through:\t13\n"
     .. "restart:\tfirst\tnormal\t0\nthrough:\t23\n"
