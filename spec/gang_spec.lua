@@ -171,6 +171,7 @@ RK_ON(Ask) {
       return sink:peek_state().count == 30
     end))
     assert.equal(want, sink:peek_state().sum)
+    assert.equal(0, a:stats().dropped) -- nor did another block's lanes try
     assert.same({}, rt:dead_letters())
   end)
 

@@ -12,7 +12,7 @@ local runtime = {}
 ---@field queue? integer messages that may wait from the host, and as many from actors; 1024
 ---@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
 ---@field activate? boolean false leaves it launched: messages queue, none is handled
----@field grid? integer blocks whose lanes run its handlers together, 1; no more than the runtime has
+---@field grid? integer blocks whose lanes run its handlers together, 1; at most the runtime's
 ---@field block? integer the block that serves it, the first of its blocks; default: in turn
 
 ---Launches an actor of a definition or of the stock kernel of that name.
