@@ -7,7 +7,8 @@
 --      C++17 (g++)
 --   b. the grid with all stock kernels, and one with all test definitions, compiles with NVRTC for
 --      every architecture it offers, our headers in memory; registers and spills are told, and the
---      stock grid may spill nothing; so do ordinary kernels, each by itself
+--      stock grid may spill nothing; so do ordinary kernels, each by itself, and from sm_90 on the
+--      stock grid in clusters
 --   c. in the PTX of the marker kernels every access to a word that carries a memory order is of
 --      the right kind, and the stock grid has the accesses it needs and none of a wrong kind
 --   d. each planted mistake is found by c
@@ -238,6 +239,16 @@ local function header_warnings(text)
   return #out > 0 and table.concat(out, "\n") or nil
 end
 
+local function archs_from(archs, oldest)
+  local out = {}
+  for _, arch in ipairs(archs) do
+    if arch >= oldest then
+      out[#out + 1] = arch
+    end
+  end
+  return out
+end
+
 local function check_grid(name, source, archs, may_spill)
   local compiled = nvrtc(source, archs)
   for _, arch in ipairs(archs) do
@@ -262,6 +273,16 @@ end
 
 -- ---- c. memory orders in PTX ----
 
+local function markers_for(arch)
+  local out = {}
+  for _, marker in ipairs(cases.markers) do
+    if (marker.arch or 0) <= arch then
+      out[#out + 1] = marker
+    end
+  end
+  return out
+end
+
 local function check_markers(source)
   local compiled = nvrtc(source, PTX_ARCHS)
   for _, arch in ipairs(PTX_ARCHS) do
@@ -269,7 +290,7 @@ local function check_markers(source)
     if not one.ptx then
       result(("marker kernels for sm_%d"):format(arch), first_lines(one.log, 20))
     end
-    for _, marker in ipairs(one.ptx and cases.markers or {}) do
+    for _, marker in ipairs(one.ptx and markers_for(arch) or {}) do
       result(("%s for sm_%d: %s"):format(marker.name, arch, table.concat(marker.ops, ", ")),
         ptx.marker_problem(marker, one.ptx))
     end
@@ -341,9 +362,12 @@ local stock_source = options.work .. "/stock.cu"
 local cases_source = options.work .. "/cases.cu"
 write(stock_source, device.unit(stock_definitions))
 write(cases_source, device.unit(cases.definitions()))
+local cluster_source = options.work .. "/cluster.cu"
+write(cluster_source, device.unit(stock_definitions, 8))
 check_host(FAKE_COMPILERS, {
   { name = "grid of the stock kernels", path = stock_source },
   { name = "grid of the test definitions", path = cases_source },
+  { name = "grid in clusters", path = cluster_source },
 })
 
 local status, found = run("%s --archs", quote(options.tool))
@@ -369,6 +393,7 @@ else
 
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
   check_grid("grid of the test definitions", cases_source, archs, true)
+  local clusters = check_grid("grid in clusters", cluster_source, archs_from(archs, 90), false)
   for _, def in ipairs(cases.globals()) do
     local source = ("%s/global_%s.cu"):format(options.work, def.name)
     write(source, device.global(def))
@@ -379,6 +404,10 @@ else
     result(("PTX of the grid for sm_%d"):format(arch),
       text and ptx.grid_problem(text) or not text and "it was not compiled" or nil)
   end
+  local text = clusters[90] and clusters[90].ptx
+  result("PTX of the grid in clusters for sm_90",
+    text and (ptx.grid_problem(text) or ptx.cluster_problem(text))
+    or not text and "it was not compiled" or nil)
   check_markers(marker_source)
   check_plants(marker_source)
 end

@@ -319,11 +319,29 @@ M.markers = {
   { name = "rkd_latency_record", base = "param_0", offset = 992,
     ops = { "ld.global.u64", "st.relaxed.sys.u64" }, -- its own word, so a plain load
     code = "(rk_abi_latency *h) { rkd_latency_record(h, 1234u); }" },
+  { name = "rkd_lane_write", arch = 90, base = "param_0", offset = 0,
+    ops = { "st.release.cluster.u64" }, order = "before",
+    code = [[(rk_lane_slot *entry, rk_u64 position, rk_u64 id) {
+  rk_abi_msg header = {};
+  header.id = id;
+  rkd_lane_write(entry, position, id, &header, 0);
+}]] },
+  { name = "rkd_lane_ready", arch = 90, base = "param_0", offset = 0,
+    ops = { "ld.acquire.cluster.u64" }, order = "after",
+    code = [[(const rk_lane_slot *entry, rk_u64 position, rk_u64 *out) {
+  if (rkd_lane_ready(entry, position)) { *out = entry->header.id + entry->ticket; }
+}]] },
+  { name = "rkd_lane_give_back", arch = 90, base = "param_0", offset = 0,
+    ops = { "st.release.cluster.u64" },
+    code = "(rk_u64 *taken, rk_u64 position) { rkd_lane_give_back(taken, position); }" },
 }
 
---- One source with a kernel `mark_<name>` for each marker.
+--- One source with a kernel `mark_<name>` for each marker, from its `arch` on if it has one.
 function M.marker_source()
   local out = {
+    "#if __CUDA_ARCH__ >= 900",
+    "#define RK_CLUSTER 2",
+    "#endif",
     '#include "rk_grid_dev.h"',
     '#include "rk_histogram_dev.h"',
     '#include "rk_trace_dev.h"',
@@ -331,7 +349,9 @@ function M.marker_source()
     "                                    void *) {}",
   }
   for _, marker in ipairs(M.markers) do
+    out[#out + 1] = ("#if __CUDA_ARCH__ >= %d"):format((marker.arch or 0) * 10)
     out[#out + 1] = ('extern "C" __global__ void mark_%s%s'):format(marker.name, marker.code)
+    out[#out + 1] = "#endif"
   end
   return table.concat(out, "\n") .. "\n"
 end
@@ -391,6 +411,18 @@ M.plants = {
   { what = "release that is spelled relaxed", file = "rk_atomic.h", marker = "rkd_ring_give_back",
     find = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "release.sys"',
     replace = 'RK_DEFINE_STORE(rk_st_release_sys_u64, "relaxed.sys"' },
+  { what = "device-scope release of an entry in a lane", file = "rk_lane_dev.h",
+    marker = "rkd_lane_write",
+    find = "rk_ptx_cluster_store_release(&entry->header.seq, position + 1u);",
+    replace = "rk_st_release_gpu_u64(&entry->header.seq, position + 1u);" },
+  { what = "ticket of an entry in a lane written after its release", file = "rk_lane_dev.h",
+    marker = "rkd_lane_write",
+    find = "rk_ptx_cluster_store_release(&entry->header.seq, position + 1u);",
+    replace = "rk_ptx_cluster_store_release(&entry->header.seq, position + 1u); "
+      .. "entry->ticket = ticket + 1u;" },
+  { what = "plain look at an entry in a lane", file = "rk_lane_dev.h", marker = "rkd_lane_ready",
+    find = "return rk_ptx_cluster_load_acquire(&entry->header.seq) ==",
+    replace = "return entry->header.seq ==" },
 }
 
 return M

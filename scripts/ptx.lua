@@ -301,4 +301,20 @@ function M.grid_problem(text)
   return #problems > 0 and table.concat(problems, "\n") or nil
 end
 
+local CLUSTER_OPS = {
+  "barrier.cluster.arrive.release", "barrier.cluster.wait.acquire", "mapa.u64",
+  "ld.acquire.cluster.u64", "st.release.cluster.u64",
+}
+
+--- What a module lacks that holds a grid in clusters, or nil.
+function M.cluster_problem(text)
+  local problems = {}
+  for _, op in ipairs(CLUSTER_OPS) do
+    if not text:find(op, 1, true) then
+      problems[#problems + 1] = "no " .. op
+    end
+  end
+  return #problems > 0 and table.concat(problems, "\n") or nil
+end
+
 return M

@@ -51,6 +51,149 @@ describe("clusters of blocks", function()
       assert(rt:renew())
     end
   end)
+
+  describe("carry messages between their blocks", function()
+    --- Passes numbers on through its port, the last one to the host; each must be the next.
+    local Step = rk.kernel {
+      name = "lane_step", accepts = { Number }, emits = { Number }, state = { { "last", "i64" } },
+      ports = { "next", burst = 2 },
+      source = [[
+RK_ON(Number) {
+  if (msg->n != state->last + 1) { rk_fail(ctx, 99); return; }
+  state->last = msg->n;
+  if (rk_send(ctx, RK_PORT_next, Number, msg) == RK_ENOT_FOUND) {
+    (void)rk_send_to(ctx, RK_HOST, Number, msg);
+  }
+}]],
+    }
+
+    local function chain(rt, blocks)
+      local actors = {}
+      for index, block in ipairs(blocks) do
+        actors[index] = assert(rt:launch(Step, { block = block }))
+        if index > 1 then
+          assert(rt:connect(actors[index - 1], "next", actors[index]))
+        end
+      end
+      return actors
+    end
+
+    --- Sends `count` numbers through the chain; renews the grid every so often.
+    local function drive(rt, actors, count, renewal)
+      local sent, got = 0, 0
+      while got < count do
+        if sent < count and actors[1]:send(Number { n = sent + 1 }) then
+          sent = sent + 1
+          if renewal and sent % renewal == 0 then
+            assert(rt:renew())
+          end
+        else
+          local m = actors[#actors]:receive(5)
+          got = got + 1
+          assert.equal(got, m.n)
+        end
+      end
+    end
+
+    it("in order, and say how many", function()
+      local rt <close> = open { blocks = 4, cluster = 2 }
+      local actors = chain(rt, { 0, 1, 0, 1, 1 })
+      drive(rt, actors, 2000)
+      assert.is_true(rt:stats().by_lane > 0)
+      assert.is_true(rt:stats().by_lane <= 3 * 2000)
+      assert.equal(0, #rt:dead_letters())
+    end)
+
+    it("and none from one cluster to another", function()
+      local rt <close> = open { blocks = 4, cluster = 2 }
+      local actors = chain(rt, { 0, 2, 1, 3 })
+      drive(rt, actors, 500)
+      assert.equal(0, rt:stats().by_lane)
+    end)
+
+    it("none of which is lost between two generations", function()
+      local rt <close> = open { blocks = 4, cluster = 4 }
+      local actors = chain(rt, { 0, 1, 2, 3, 0, 2, 1 })
+      drive(rt, actors, 2000, 100)
+      assert.is_true(rt:stats().by_lane > 0)
+      assert.equal(0, #rt:dead_letters())
+    end)
+
+    it("long ones the other way, in the order of all", function()
+      local Long = rk.message("LaneLong", { { "n", "i64" }, { "pad", "u8[100]" } })
+      local Mixed = rk.kernel {
+        name = "lane_mixed", accepts = { Number }, emits = { Number, Long },
+        ports = { "next", burst = 2 },
+        source = [[
+RK_ON(Number) {
+  (void)state;
+  if (msg->n % 3 == 0) {
+    LaneLong out;
+    for (rk_u32 i = 0; i < 100u; i++) { out.pad[i] = (rk_u8)i; }
+    out.n = msg->n;
+    (void)rk_send(ctx, RK_PORT_next, LaneLong, &out);
+  } else {
+    (void)rk_send(ctx, RK_PORT_next, Number, msg);
+  }
+}]],
+      }
+      local Check = rk.kernel {
+        name = "lane_check", accepts = { Number, Long }, emits = { Number },
+        state = { { "last", "i64" } },
+        source = [[
+static void take(rk_ctx *ctx, rk_state *state, rk_i64 n) {
+  Number out;
+  if (n != state->last + 1) { rk_fail(ctx, 99); return; }
+  state->last = n;
+  out.n = n;
+  (void)rk_send_to(ctx, RK_HOST, Number, &out);
+}
+RK_ON(Number) { take(ctx, state, msg->n); }
+RK_ON(LaneLong) {
+  if (msg->pad[99] != 99u) { rk_fail(ctx, 98); return; }
+  take(ctx, state, msg->n);
+}]],
+      }
+      local rt <close> = open { blocks = 2, cluster = 2 }
+      local from = assert(rt:launch(Mixed, { block = 0 }))
+      local to = assert(rt:launch(Check, { block = 1 }))
+      assert(rt:connect(from, "next", to))
+      drive(rt, { from, to }, 900)
+      assert.is_true(rt:stats().by_lane > 0 and rt:stats().by_lane <= 600)
+    end)
+
+    it("answers too", function()
+      local Ask = rk.message("LaneAsk", { { "n", "i64" } })
+      local Answer = rk.kernel {
+        name = "lane_answer", accepts = { Number }, emits = { Number },
+        source = "RK_ON(Number) { (void)state; rk_reply(ctx, Number, msg); }",
+      }
+      local Client = rk.kernel {
+        name = "lane_client", accepts = { Ask, Number }, emits = { Number }, ports = { "other" },
+        source = [[
+RK_ON(LaneAsk) {
+  (void)state;
+  Number out;
+  out.n = msg->n;
+  (void)rk_send(ctx, RK_PORT_other, Number, &out);
+}
+RK_ON(Number) { (void)state; (void)rk_send_to(ctx, RK_HOST, Number, msg); }]],
+      }
+      local rt <close> = open { blocks = 2, cluster = 2 }
+      local client = assert(rt:launch(Client, { block = 0 }))
+      local answer = assert(rt:launch(Answer, { block = 1 }))
+      assert(rt:connect(client, "other", answer))
+      for n = 1, 50 do
+        assert(client:send(Ask { n = n }))
+        assert.equal(n, assert(client:receive(5)).n)
+      end
+      assert.equal(100, rt:stats().by_lane)
+      -- what is sent to an actor that has ended is told, whichever way it would have gone
+      assert(answer:terminate())
+      assert(client:send(Ask { n = 51 }))
+      assert.is_truthy(support.eventually(function() return #rt:dead_letters() == 1 end))
+    end)
+  end)
 end)
 
 describe("a device in two parts", function()

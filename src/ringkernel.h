@@ -109,6 +109,7 @@ typedef struct rk_runtime_stats {
   uint64_t sent;            /* messages from the host accepted */
   uint64_t received;        /* messages taken by the host's user */
   uint64_t handled;         /* messages handled by all actors */
+  uint64_t by_lane;         /* messages between blocks of a cluster that took its lanes */
   uint64_t refused_full;    /* sends refused because a queue was full */
   uint64_t dead_letters;    /* ever */
   uint64_t published;       /* publishes, by host and handlers */

@@ -483,12 +483,14 @@ typedef struct RK_ALIGN(128) rk_abi_door {
   rk_u32 hello;   /* B: rkd_hello() once it runs */
   rk_u32 done;    /* B: RK_DONE_* once it has left the loop */
   rk_u64 beats;   /* B: rounds of its loop, told now and then: it is alive while this moves */
-  rk_u64 pad1[12];
+  rk_u64 laned;   /* B: messages that came to it through the cluster's lanes */
+  rk_u64 pad1[11];
 } rk_abi_door;
 RK_CHECK_SIZE(rk_abi_door, 256);
 RK_CHECK_OFFSET(rk_abi_door, seen, 128);
 RK_CHECK_OFFSET(rk_abi_door, hello, 144);
 RK_CHECK_OFFSET(rk_abi_door, beats, 152);
+RK_CHECK_OFFSET(rk_abi_door, laned, 160);
 
 #define RK_DONE_TOLD 1u  /* the host asked it to */
 #define RK_DONE_ALONE 2u /* the host gave no sign of life for grace_s */

@@ -54,6 +54,7 @@ struct rk_block {
   rk_u64 now_us;  /* wall clock when last sampled */
   rk_u64 next_id; /* of messages made here */
   rk_u64 handled;
+  rk_u64 laned;               /* copy of its door's */
   rk_u64 steps_left;          /* while `stepping` */
   rk_u64 wake_mask;           /* blocks to wake at the next flush */
   rk_u64 dirty[RK_PORTS_MAX]; /* addresses of routes whose receiver is to be signalled */

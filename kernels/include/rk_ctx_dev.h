@@ -17,7 +17,7 @@
 #ifndef RK_CTX_DEV_H
 #define RK_CTX_DEV_H
 
-#include "rk_block_dev.h"
+#include "rk_lane_dev.h"
 
 RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, rk_u32 size)
 {
@@ -78,7 +78,8 @@ RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data,
   return rkd_dropped(ctx, told ? RK_ETERMINATED : RK_EFULL);
 }
 
-/* Into an inbox, with a credit in hand. */
+/* Into an inbox, with a credit in hand. Returns 0 when the receiver is to be signalled, RK_BY_LANE
+ * when it need not be, RK_E* when it was not sent. */
 RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data,
                       rk_u32 spare)
 {
@@ -86,6 +87,9 @@ RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const 
   if (!rkd_inbox_ticket(to, &ticket)) {
     rkd_room_give(ctx->block, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
+  }
+  if (rkd_lane_put(ctx->block, to, ticket, h, data)) {
+    return RK_BY_LANE;
   }
   rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
                    data);
@@ -111,7 +115,7 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
   }
   int rc = rkd_deliver(ctx, to, h, data, spare);
   if (rc != 0) {
-    return rc;
+    return rc == RK_BY_LANE ? 0 : rc;
   }
   if (to->block == b->index) {
     rkd_run_push(b, to);
@@ -202,7 +206,7 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
   route->credits -= 1u;
   int rc = rkd_deliver(ctx, to, &h, data, spare);
   if (rc != 0) {
-    return rc;
+    return rc == RK_BY_LANE ? 0 : rc;
   }
   if (to->block == b->index) {
     rkd_run_push(b, to);

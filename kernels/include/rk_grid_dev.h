@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The resident loop of one block: host ring, ready ring, run queue, flush, calls of other blocks,
- * idle; until told to stop.
+ * The resident loop of one block: host ring, lanes, ready ring, run queue, flush, calls of other
+ * blocks, idle; until told to stop.
  *
  * A round costs a few loads when nothing happened. Each step is bounded, so a flood in one place
  * cannot starve another: at most RK_ROUND_RECORDS records from the host, as many entries from other
@@ -319,6 +319,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
 #endif
     rkd_quiesce(b);
     progress = rkd_poll_host(b);
+    progress += rkd_poll_lanes(b);
     progress += rkd_poll_ready(b);
     progress += rkd_run_actors(b);
     rkd_flush(b);

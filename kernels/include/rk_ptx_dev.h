@@ -20,6 +20,11 @@
  *   rk_ptx_shared_add_acqrel(word, d)       words of shared memory, by their address; scope cta
  *   rk_ptx_shared_load_acquire(word)
  *   rk_ptx_shared_store_release(word, v)
+ *   rk_ptx_cluster_meet()                   barrier of all threads of the cluster that have not
+ *                                           returned; orders memory. These four: sm_90 and later
+ *   rk_ptx_cluster_map(word, rank)          the same variable in the block of that rank
+ *   rk_ptx_cluster_load_acquire(word)       words of shared memory, also mapped ones; scope cluster
+ *   rk_ptx_cluster_store_release(word, v)
  *   RK_PTX_SHARED                           a variable that the threads of a block share
  *   RK_PTX_STATIC_SHARED                    the same, outside of functions
  *   RK_TRANSLATE(address)                   an address as it is stored (rk_uptr) -> as it is used
@@ -108,6 +113,31 @@ RK_PTX_FN void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
 {
   asm volatile("st.release.cta.u32 [%0], %1;" ::"l"(word), "r"(v) : "memory");
 }
+
+/* ---- clusters; without .aligned too ---- */
+
+#if defined(RK_CLUSTER)
+RK_PTX_FN void rk_ptx_cluster_meet(void)
+{
+  asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+}
+RK_PTX_FN void *rk_ptx_cluster_map(void *word, rk_u32 rank)
+{
+  void *there;
+  asm volatile("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(word), "r"(rank));
+  return there;
+}
+RK_PTX_FN rk_u64 rk_ptx_cluster_load_acquire(const rk_u64 *word)
+{
+  rk_u64 v;
+  asm volatile("ld.acquire.cluster.u64 %0, [%1];" : "=l"(v) : "l"(word) : "memory");
+  return v;
+}
+RK_PTX_FN void rk_ptx_cluster_store_release(rk_u64 *word, rk_u64 v)
+{
+  asm volatile("st.release.cluster.u64 [%0], %1;" ::"l"(word), "l"(v) : "memory");
+}
+#endif
 
 #endif
 

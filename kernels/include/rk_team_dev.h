@@ -180,9 +180,15 @@ extern "C" __global__ void __launch_bounds__(RK_BLOCK_THREADS, 1) rk_grid(rk_u64
   if (rk_ptx_thread() == 0u) {
     rkd_team.arrived = 0u; /* shared memory starts with whatever was there */
     rkd_team.generation = 0u;
-    rk_abi_block *block = RK_PTR(rk_abi_block, shared->blocks) + rk_ptx_block();
-    rkd_block_serve(RK_PTR(rk_block, block->scratch), grid, rk_ptx_block());
+    rkd_lanes_open();
+  }
+  rkd_lanes_meet();
+  if (rk_ptx_thread() == 0u) {
+    const rk_abi_block *place = RK_PTR(const rk_abi_block, shared->blocks) + rk_ptx_block();
+    rk_block *block = RK_PTR(rk_block, place->scratch);
+    rkd_block_serve(block, grid, rk_ptx_block());
     rkd_team_dismiss();
+    rkd_lanes_close(block); /* the followers have left: the cluster's barrier counts them out */
   } else {
     rkd_team_follow();
   }

@@ -77,10 +77,14 @@ function M.fragment(def)
   return table.concat(out, "\n")
 end
 
---- The source of a grid that can run `defs`, a list.
-function M.unit(defs)
+--- The source of a grid that can run `defs`, a list; to be launched in clusters of `cluster` blocks
+--- if that is more than 1.
+function M.unit(defs, cluster)
   local out = {}
   append(out, "#define RK_BLOCK_THREADS %d", M.threads(defs))
+  if cluster and cluster > 1 then
+    append(out, "#define RK_CLUSTER %d", cluster)
+  end
   append(out, '#include "rk_team_dev.h"')
   for index, def in ipairs(defs) do
     append(out, "\nnamespace rk_def_%d { /* %s */", index - 1, def.name)

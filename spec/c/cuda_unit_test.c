@@ -43,7 +43,7 @@ static void expect_unit(const rk_cuda_part *parts, size_t count, const char *exp
 {
   char *text = NULL;
   size_t bytes = 0;
-  assert_int_equal(rk_cuda_unit_assemble(parts, count, &text, &bytes, NULL), RK_OK);
+  assert_int_equal(rk_cuda_unit_assemble(parts, count, 1, &text, &bytes, NULL), RK_OK);
   assert_string_equal(text, expected);
   assert_int_equal(bytes, strlen(expected));
   rk_free(text);
@@ -55,6 +55,16 @@ static void a_grid_without_definitions_is_complete(void **state)
   expect_unit(
       NULL, 0,
       "#define RK_BLOCK_THREADS 32\n#include \"rk_team_dev.h\"\n" HANDLER_SWITCH HANDLER_END);
+}
+
+static void a_cluster_is_told(void **state)
+{
+  (void)state;
+  char *text = NULL;
+  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, 4, &text, NULL, NULL), RK_OK);
+  assert_string_equal(text, "#define RK_BLOCK_THREADS 32\n#define RK_CLUSTER 4\n"
+                            "#include \"rk_team_dev.h\"\n" HANDLER_SWITCH HANDLER_END);
+  rk_free(text);
 }
 
 static void a_number_without_definition_keeps_the_others(void **state)
@@ -114,7 +124,7 @@ static void no_memory_is_told(void **state)
   char *text = NULL;
   rk_error err = RK_ERROR_INIT;
   rk_alloc_fail_at(1, false);
-  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, &text, NULL, &err), RK_EOUT_OF_MEMORY);
+  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, 1, &text, NULL, &err), RK_EOUT_OF_MEMORY);
   rk_alloc_fail_at(0, false);
   assert_null(text);
   assert_int_equal(rk_alloc_live(), 0);
@@ -125,6 +135,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(threads_are_whole_warps),
       cmocka_unit_test(a_grid_without_definitions_is_complete),
+      cmocka_unit_test(a_cluster_is_told),
       cmocka_unit_test(a_number_without_definition_keeps_the_others),
       cmocka_unit_test(the_text_is_the_one_of_lua),
       cmocka_unit_test(no_memory_is_told),

@@ -49,6 +49,18 @@ describe("clusters of blocks", function()
     assert.equal("22\n", on_device({ RKFAKE_SMS = "24" }, chunk:format(2)))
   end)
 
+  it("need a compiler, for the built-in image has no lanes", function()
+    local chunk = [[
+      local rt = assert(rk.open { %s })
+      local actor, message, code = rt:launch("echo")
+      print(actor ~= nil, code, message)
+      rt:close()]]
+    local env = { RINGKERNEL_NVRTC = "/no/such/libnvrtc.so" }
+    assert.matches("^false\tno_compiler\tcluster: the built%-in image has no lanes",
+      on_device(env, chunk:format("cluster = 2")))
+    assert.matches("^true\tnil\tnil", on_device(env, chunk:format("blocks = 2")))
+  end)
+
   it("that do not all fit are told before the launch", function()
     if not has_nvrtc then
       pending("no NVRTC")

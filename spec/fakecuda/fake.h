@@ -169,7 +169,7 @@ struct rkf_op {
   union {
     struct {
       CUfunction function;
-      uint32_t blocks[3], threads[3];
+      uint32_t blocks[3], threads[3], cluster;
       int dies; /* planned */
       int dead; /* strikes while it runs */
     } kernel;

@@ -78,7 +78,7 @@ struct block {
   char *why;
   rk_fiber home;
   queue ready;
-  uint32_t ready_count, living, thread_count;
+  uint32_t ready_count, living, thread_count, index;
   uint32_t idle; /* idle pauses since the last one that was not */
   uint32_t spins;
   barrier barriers[BARRIERS];
@@ -360,13 +360,57 @@ static void pause_thread(uint32_t ns)
   }
 }
 
+/* ---- clusters ---- */
+
+static rkf_cluster *cluster_of(const block *b)
+{
+  return &b->grid->clusters[b->index / b->grid->cluster_size];
+}
+
+/* Blocks are OS threads: a thread waits by pausing, so that others of its block can run, and looks
+ * again. The last to arrive, or to see that those who have not returned are all there, opens. */
+static void cluster_meet(void *shared)
+{
+  thread *self = current;
+  block *b = self->block;
+  rkf_cluster *c = cluster_of(b);
+  stop_if_dead(self);
+  __atomic_store_n(&c->bases[b->index % b->grid->cluster_size], (char *)shared, __ATOMIC_RELEASE);
+  uint32_t turn = __atomic_load_n(&c->turn, __ATOMIC_ACQUIRE);
+  (void)__atomic_add_fetch(&c->arrived, 1, __ATOMIC_ACQ_REL);
+  while (__atomic_load_n(&c->turn, __ATOMIC_ACQUIRE) == turn) {
+    uint32_t all = __atomic_load_n(&c->living, __ATOMIC_ACQUIRE);
+    if (__atomic_compare_exchange_n(&c->arrived, &all, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+      (void)__atomic_add_fetch(&c->turn, 1, __ATOMIC_ACQ_REL);
+      return;
+    }
+    pause_thread(SHORT_PAUSE_NS);
+  }
+}
+
+static void *cluster_map(void *address, uint32_t rank)
+{
+  thread *self = current;
+  block *b = self->block;
+  const rkf_cluster *c = cluster_of(b);
+  uint32_t size = b->grid->cluster_size;
+  stop_if_dead(self);
+  char *base = rank < size ? __atomic_load_n(&c->bases[rank], __ATOMIC_ACQUIRE) : NULL;
+  if (base == NULL) {
+    die(self, CUDA_ERROR_ILLEGAL_ADDRESS,
+        "the shared memory of block %u of a cluster of %u, which has not started or has left", rank,
+        size);
+  }
+  return base + ((char *)address - c->bases[b->index % size]);
+}
+
 static const rkfake_ids *ids(void)
 {
   return &current->ids;
 }
 
-const rkfake_device_api rkf_device_api = {ids,       time_ns, pause_thread, meet,
-                                          warp_meet, shuffle, ballot};
+const rkfake_device_api rkf_device_api = {ids,     time_ns, pause_thread, meet,       warp_meet,
+                                          shuffle, ballot,  cluster_meet, cluster_map};
 
 /* ---- a block ---- */
 
@@ -378,6 +422,7 @@ static void run_thread(void *arg)
   b->grid->entry->call(b->grid->params);
   rk_fiber_release(&b->end_order);
   b->living--;
+  (void)__atomic_sub_fetch(&cluster_of(b)->living, 1, __ATOMIC_ACQ_REL);
   for (int i = 0; i < BARRIERS; i++) {
     barrier *g = &b->barriers[i];
     if (g->counts_all && g->arrived != 0 && g->arrived == b->living) {
@@ -418,6 +463,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
   b->grid = grid;
   b->why = why;
   b->thread_count = b->living = count;
+  b->index = index;
   b->threads = calloc((count + WARP - 1) / WARP * WARP, sizeof(*b->threads));
   b->warps = calloc((count + WARP - 1) / WARP, sizeof(*b->warps));
   if (b->threads == NULL || b->warps == NULL ||
@@ -459,6 +505,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
     rk_fiber_close(&b->threads[i].fiber, &b->stacks, i);
   }
   int code = dead_code(b);
+  __atomic_store_n(&cluster_of(b)->bases[index % grid->cluster_size], NULL, __ATOMIC_RELEASE);
   rk_fiber_stacks_close(&b->stacks);
   free(b->threads);
   free(b->warps);

@@ -66,7 +66,17 @@ static void run_kernel(rkf_op *op)
   int clock_ms = rkf.config.clock_ms;
   killer later = {.code = op->u.kernel.dies, .dead = dead, .after_us = rkf.config.kill_us};
   rkf_unlock();
+  uint32_t size = op->u.kernel.cluster;
   block_run *runs = calloc(count, sizeof(*runs));
+  rkf_cluster *clusters = calloc(count / size, sizeof(*clusters));
+  if (clusters == NULL) {
+    free(runs);
+    runs = NULL;
+  }
+  for (uint32_t i = 0; clusters != NULL && i < count / size; i++) {
+    const uint32_t *t = op->u.kernel.threads;
+    clusters[i].living = size * t[0] * t[1] * t[2];
+  }
   find_params(function->entry, op->data, params);
   if (op->u.kernel.dies != 0) {
     later.is_started = rkf_thread_start(&later.thread, BLOCK_STACK_BYTES, kill_later, &later) == 0;
@@ -76,7 +86,9 @@ static void run_kernel(rkf_op *op)
                               .params = params,
                               .dead = dead,
                               .slow_us = (uint32_t)slow_us,
-                              .clock_ms = clock_ms};
+                              .clock_ms = clock_ms,
+                              .cluster_size = size,
+                              .clusters = clusters};
     memcpy(runs[i].grid.blocks, op->u.kernel.blocks, sizeof(runs[i].grid.blocks));
     memcpy(runs[i].grid.threads, op->u.kernel.threads, sizeof(runs[i].grid.threads));
     runs[i].index = i;
@@ -97,6 +109,7 @@ static void run_kernel(rkf_op *op)
     }
   }
   free(runs);
+  free(clusters);
   if (later.is_started) {
     pthread_join(later.thread, NULL);
   }
@@ -259,6 +272,7 @@ static CUresult launch(const char *call, const CUlaunchConfig *c, CUfunction fun
   op->is_kernel = true;
   op->is_resident = is_cooperative || is_named(rkf.config.resident, function->name);
   op->u.kernel.function = function;
+  op->u.kernel.cluster = cluster;
   memcpy(op->u.kernel.blocks, (uint32_t[]){c->gridDimX, c->gridDimY, c->gridDimZ},
          sizeof(op->u.kernel.blocks));
   memcpy(op->u.kernel.threads, (uint32_t[]){c->blockDimX, c->blockDimY, c->blockDimZ},

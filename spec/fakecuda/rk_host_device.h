@@ -117,6 +117,24 @@ static inline void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
 {
   __atomic_store_n(word, v, __ATOMIC_RELEASE);
 }
+/* Each block's shared memory lies at the same distance from its own copy of this. */
+static __thread rk_u64 rkfake_shared_base;
+static inline void rk_ptx_cluster_meet(void)
+{
+  rkfake_device->cluster_meet(&rkfake_shared_base);
+}
+static inline void *rk_ptx_cluster_map(void *word, rk_u32 rank)
+{
+  return rkfake_device->cluster_map(word, rank);
+}
+static inline rk_u64 rk_ptx_cluster_load_acquire(const rk_u64 *word)
+{
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void rk_ptx_cluster_store_release(rk_u64 *word, rk_u64 v)
+{
+  __atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
 
 #define RK_TRANSLATE(address) ((address) & ~(rk_uptr)RKFAKE_TAG)
 

@@ -26,6 +26,10 @@ typedef struct rkfake_device_api {
   void (*warp_meet)(uint32_t mask);
   uint64_t (*shuffle)(uint32_t mask, uint64_t value, uint32_t source);
   uint32_t (*ballot)(uint32_t mask, int predicate);
+  /* All threads of the cluster that have not returned. `shared` is an address in the block's shared
+   * memory, the same variable in each: what cluster_map counts from. */
+  void (*cluster_meet)(void *shared);
+  void *(*cluster_map)(void *address, uint32_t rank);
 } rkfake_device_api;
 
 /* One kernel: how to call it with the addresses of its parameters. */

@@ -249,6 +249,7 @@ static int runtime_stats(lua_State *L)
   set_u64(L, "sent", stats.sent);
   set_u64(L, "received", stats.received);
   set_u64(L, "handled", stats.handled);
+  set_u64(L, "by_lane", stats.by_lane);
   set_u64(L, "refused_full", stats.refused_full);
   set_u64(L, "dead_letters", stats.dead_letters);
   set_u64(L, "published", stats.published);

@@ -295,8 +295,10 @@ void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
   }
   *out = rt->stats;
   out->handled = 0;
+  out->by_lane = 0;
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     out->handled += rk_ld_relaxed_sys_u64(&rt->blocks[i].door->handled);
+    out->by_lane += rk_ld_relaxed_sys_u64(&rt->blocks[i].door->laned);
   }
   out->subscriptions = rt->subscription_count;
   out->device_bytes = rt->arena.taken_bytes + rt->pool_bytes;

@@ -308,7 +308,7 @@ function runtime:timeout() end
 ---@return table?
 function runtime:info() end
 
----actors, launched, sent, received, handled, refused_full, dead_letters, published,
+---actors, launched, sent, received, handled, by_lane, refused_full, dead_letters, published,
 ---publish_dropped, subscriptions, device_bytes, callback_errors.
 ---@return table<string, integer>?
 function runtime:stats() end

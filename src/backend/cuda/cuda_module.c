@@ -75,7 +75,7 @@ static int make_image(rk_backend *backend, char **log, rk_error *err)
   if (parts == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "device source: out of memory");
   }
-  int rc = rk_cuda_unit_assemble(parts, count, &source, NULL, err);
+  int rc = rk_cuda_unit_assemble(parts, count, backend->cluster, &source, NULL, err);
   if (rc == RK_OK) {
     const rk_nvrtc_request request = {
         .name = "ringkernel.cu", .source = source, .arch = backend->device.cc};
@@ -90,7 +90,9 @@ static int make_image(rk_backend *backend, char **log, rk_error *err)
   }
   rk_free(source);
   rk_free(parts);
-  if (rc == RK_ENO_COMPILER && has_only_stock(backend)) {
+  if (rc == RK_ENO_COMPILER && backend->cluster > 1) {
+    (void)rk_error_prefix(err, "cluster: the built-in image has no lanes for clusters");
+  } else if (rc == RK_ENO_COMPILER && has_only_stock(backend)) {
     use_prebuilt(backend);
     rc = RK_OK;
   }

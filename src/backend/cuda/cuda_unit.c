@@ -27,9 +27,12 @@ __attribute__((format(printf, 2, 3))) static void put(writer *out, const char *f
   out->bytes += (size_t)n;
 }
 
-static void put_unit(writer *out, const rk_cuda_part *parts, size_t count)
+static void put_unit(writer *out, const rk_cuda_part *parts, size_t count, uint32_t cluster)
 {
   put(out, "#define RK_BLOCK_THREADS %u\n", rk_cuda_unit_threads(parts, count));
+  if (cluster > 1) {
+    put(out, "#define RK_CLUSTER %u\n", cluster);
+  }
   put(out, "#include \"rk_team_dev.h\"\n");
   for (size_t i = 0; i < count; ++i) {
     if (parts[i].fragment != NULL) {
@@ -59,17 +62,17 @@ uint32_t rk_cuda_unit_threads(const rk_cuda_part *parts, size_t count)
   return (most + WARP - 1) / WARP * WARP;
 }
 
-int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, char **out, size_t *bytes,
-                          rk_error *err)
+int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, uint32_t cluster, char **out,
+                          size_t *bytes, rk_error *err)
 {
   writer measured = {0};
-  put_unit(&measured, parts, count);
+  put_unit(&measured, parts, count, cluster);
   writer written = {.text = rk_alloc(measured.bytes + 1), .room = measured.bytes + 1};
   if (written.text == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "device source of %zu kernels: out of memory",
                         count);
   }
-  put_unit(&written, parts, count);
+  put_unit(&written, parts, count, cluster);
   *out = written.text;
   if (bytes != NULL) {
     *bytes = written.bytes;

@@ -26,9 +26,10 @@ typedef struct rk_cuda_part {
 uint32_t rk_cuda_unit_threads(const rk_cuda_part *parts, size_t count);
 
 /* Writes the source of a grid that can run `parts`, which may be none: such a grid serves, and has
- * no handlers. The kernel to launch is `rk_grid`. *out is given back with rk_free; *bytes (may be
+ * no handlers. The kernel to launch is `rk_grid`, in clusters of `cluster` blocks if that is more
+ * than 1. *out is given back with rk_free; *bytes (may be
  * NULL) is its length without the final zero. Errors: out_of_memory. Threads: any. */
-int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, char **out, size_t *bytes,
-                          rk_error *err);
+int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, uint32_t cluster, char **out,
+                          size_t *bytes, rk_error *err);
 
 #endif
