@@ -155,7 +155,7 @@ $(BUILD)/link: FORCE
 $(BUILD)/embedded: FORCE
 	$(call keep,$(LUA_SRC) $(LUA_TEXT) $(KERNELS) $(KERNEL_H))
 
-include bench/gpu/gpu.mk
+include $(dir $(lastword $(MAKEFILE_LIST)))bench/gpu/gpu.mk
 
 # ---- building -----------------------------------------------------------------------------------
 

@@ -42,8 +42,8 @@ local ringkernel = {}
 ---@field trace? integer records of each block's trace, 64..1048576, for runtime:trace(); 0: none
 
 ---Opens a runtime and starts its grid. The transport "auto" is tagged on a device where that passes
----a self-test at the start, else plain; an unfit one that was asked for is refused (corrupt), at the
----first launch where the grid starts then.
+---a self-test at the start, else plain; an unfit one that was asked for is refused (corrupt), at
+---the first launch where the grid starts then.
 ---@param options? ringkernel.open_options
 ---@return ringkernel.runtime? runtime
 ---@return string? message
