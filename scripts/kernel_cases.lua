@@ -237,6 +237,17 @@ M.markers = {
   header.id = id;
   rkd_ring_commit(&tx, &header);
 }]] },
+  { name = "rkd_ring_finish_tagged", base = "param_0", offset = 0,
+    ops = { "st.relaxed.sys.v2.u64" }, code = [[(rk_u64 heads, rk_u64 first) {
+  rk_ring_tx tx = {};
+  tx.heads = heads;
+  tx.capacity = 1u;
+  rkd_ring_finish_tagged(&tx, 0u, first, 1);
+}]] },
+  { name = "rkd_head_waits", base = "param_0", offset = 0, ops = { "ld.relaxed.sys.v2.u64" },
+    code = [[(const rk_u64 *head, rk_u64 lap, int *out) {
+  *out = rkd_head_waits(head, rkd_head_tag(lap));
+}]] },
   { name = "rkd_ring_free", base = "param_0", offset = 128, ops = { "ld.acquire.sys.u64" },
     code = [[(rk_u64 ring, rk_u64 tail, rk_u32 *out) {
   rk_ring_tx tx = { ring, 0u, tail, 0u, 64u, 63u };
@@ -376,6 +387,10 @@ M.plants = {
   { what = "read-only cached load of a record's sequence word", file = "rk_ring_dev.h",
     marker = "rkd_ring_peek", find = "return rk_ld_acquire_sys_u64(&unit->seq) ==",
     replace = "return __ldg(&unit->seq) ==" },
+  { what = "plain store of the words that finish a tagged head", file = "rk_ring_tagged_dev.h",
+    marker = "rkd_ring_finish_tagged",
+    find = "rk_st_relaxed_sys_2u64(at + 2u * pair, (value & 0xffffffffu) | tag,",
+    replace = "*(ulonglong2 *)(at + 2u * pair) = make_ulonglong2((value & 0xffffffffu) | tag," },
   { what = "plain store of a slot's sequence word", file = "rk_ring_dev.h",
     marker = "rkd_slot_publish", find = "rk_st_release_gpu_u64(&slot->seq, position + 1u);",
     replace = "slot->seq = position + 1u;" },

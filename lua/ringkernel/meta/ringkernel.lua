@@ -41,9 +41,9 @@ local ringkernel = {}
 ---readings of the clock for each message; false
 ---@field trace? integer records of each block's trace, 64..1048576, for runtime:trace(); 0: none
 
----Opens a runtime and starts its grid. The transport "auto" is tagged on a device where that passes
----a self-test at the start, else plain; an unfit one that was asked for is refused (corrupt), at
----the first launch where the grid starts then.
+---Opens a runtime and starts its grid. The transport "auto" is tagged on a device where that
+---passes a self-test at the start, else plain; an unfit one that was asked for is refused
+---(corrupt), at the first launch where the grid starts then.
 ---@param options? ringkernel.open_options
 ---@return ringkernel.runtime? runtime
 ---@return string? message
