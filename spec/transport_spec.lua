@@ -176,7 +176,7 @@ describe("transport", function()
       local a, message, code = rt:launch(support.Adder)
       if not a then
         print(code, message)
-        print(select(3, rt:launch(support.Adder)))
+        print((select(3, rt:launch(support.Adder))))
         return
       end
       print(rt:info().transport, rt:info().transport_why)
