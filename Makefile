@@ -402,8 +402,12 @@ test-lua: ## run the Lua specs, under lua5.4 and under rkl
 test-cuda: ## run the specs on the CUDA backend over the tests' own driver
 	$(call suite,test-cuda,,build fakecuda spec-tools,cuda)
 
+# The host's side of the CUDA backend, and its device code as the tests' driver runs it.
+sanitized_cuda := spec/buffer_spec.lua spec/cuda/bad_luck_spec.lua
+
 test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
-	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1,build test-programs,c rkl)
+	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1 CUDA_SPECS_RUN="$(sanitized_cuda)", \
+	  build test-programs,c rkl cuda)
 
 test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with ThreadSanitizer
 	$(call suite,test-tsan,BUILD=build/tsan TSAN=1 \

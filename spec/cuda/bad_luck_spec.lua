@@ -139,7 +139,8 @@ describe("a forked child", function()
   end)
 
   it("that exits leaves the parent's runtime alone", function()
-    local output = apart.run("", fork:format(build) .. [[
+    -- in the child the leak checker no longer sees the stacks that hold what the grid uses
+    local output = apart.run("ASAN_OPTIONS=detect_leaks=0", fork:format(build) .. [[
       io.stdout:flush()
       child(function() os.exit(8) end)
       child(function() os.exit(9, true) end)
