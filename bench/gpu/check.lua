@@ -31,6 +31,7 @@ local FAKE = "fake driver, CPU: not a measurement"
 local TINY = {
   GPU_SHORT = "1", BENCH_SAMPLES = "2", BENCH_DIVISOR = "400", GPU_SUSTAINED_S = "0.3",
   RINGKERNEL_BLOCKS = "2", RKFAKE_SMS = "16", RKFAKE_CXXFLAGS = "-O0",
+  RKFAKE_LINT = "tell", -- experiments make calls that may wait
 }
 local SMI = "nvidia-smi --query-gpu=clocks.sm,clocks.max.sm,clocks.mem,clocks.max.mem,power.draw,"
   .. "temperature.gpu --format=csv,noheader"

@@ -269,7 +269,8 @@ if arg[1] == "sustained" then
 else
   with_runtime({}, function(rt)
     local info = rt:info()
-    local where = ("%d blocks resident, rings %s"):format(info.blocks, info.transport)
+    local where = ("%d blocks resident, rings %s, policy %s"):format(info.blocks, info.transport,
+      info.policy)
     print("note\tgpu.transport\t" .. info.transport .. ": " .. info.transport_why)
     group("round_trip", function() round_trips(rt, "", where) end)
     group("post", function() post(rt) end)
@@ -287,6 +288,11 @@ else
   end)
   with_runtime({ blocks = 1 }, function(rt)
     group("round_trip", function() round_trips(rt, ".one_block", "1 block resident") end)
+  end)
+  with_runtime({ policy = "latency" }, function(rt)
+    group("round_trip.latency", function()
+      round_trips(rt, ".latency", "policy latency", true)
+    end)
   end)
   for _, transport in ipairs { "plain", "tagged" } do
     with_runtime({ transport = transport }, function(rt)

@@ -83,12 +83,11 @@ M.add_one = rk.global {
   source = "RK_GLOBAL() { RK_FOR_GRID(i, n) { x[i] += 1.0f; } }",
 }
 
---- Launches an actor of each definition and ends it: afterwards the code is loaded. Always in this
---- order, so that the programs that use this share what the cache keeps.
+--- Compiles every definition before the first actor, so that there is one image for all of them and
+--- no generation is renewed for code later; in one order, so that programs share what is cached.
 function M.load(rt)
-  for _, definition in ipairs { "echo", M.sink, M.source, M.pass } do
-    local actor = assert(rt:launch(definition))
-    assert(actor:terminate())
+  for _, definition in ipairs { rk.stock.echo, rk.stock.reduce, M.sink, M.source, M.pass } do
+    assert(definition:compile(rt))
   end
 end
 

@@ -16,6 +16,8 @@ return {
   { group = "host and one actor" },
   { "gpu.round_trip", at_most(2.5) },
   { "gpu.round_trip.p99", at_most(5) },
+  { "gpu.round_trip.latency", at_most(2.5) },
+  { "gpu.round_trip.latency.p99", at_most(5) },
   { "gpu.round_trip.one_block", times "gpu.round_trip" },
   { "gpu.round_trip.one_block.p99" },
   { "gpu.round_trip.plain", times "gpu.round_trip" },
