@@ -102,6 +102,21 @@ describe("a supervised tree", function()
     assert.is_true(event.hlc > k.opened)
   end)
 
+  it("takes no end of an earlier life for one of the present", function()
+    local sup = k:supervise { intensity = 5, children = { worker "a" } }
+    local a, id = sup.a, sup.a.id
+    k:fail(a)
+    assert(support.eventually(function() -- looks, and tells nobody
+      return a:state() == "failed"
+    end))
+    assert(a:terminate()) -- both are told together
+    k:wait_for("restart a")
+    k.rt:poll(0.02)
+    assert.equal("restart a", k:seen())
+    assert.not_equal(id, a.id)
+    assert.equal(1, k:add(a, 1))
+  end)
+
   it("gives up past its intensity: one escalation, and its actors are stopped", function()
     local sup = k:supervise { intensity = 1, children = { worker "a", worker "b" } }
     local a, b = sup.a, sup.b

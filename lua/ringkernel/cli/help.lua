@@ -13,7 +13,7 @@ local META = "ringkernel.meta."
 -- Looked for along package.path, where folders cannot be listed; embedded files add to these.
 local META_NAMES = {
   "init", "core", "runtime", "actor", "kernel", "message", "envelope", "schema", "buffer", "hlc",
-  "subscription", "device", "supervisor", "topology", "histogram", "metrics", "loop",
+  "subscription", "device", "supervisor", "supervision", "topology", "histogram", "metrics", "loop",
 }
 
 local GENERAL = [[
