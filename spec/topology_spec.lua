@@ -54,7 +54,7 @@ describe("rk.topology", function()
         7,
       },
       cycles = "never",
-      supervise = rk.supervisor { children = {} },
+      supervise = rk.supervisor { children = { { id = "b", start = Pass } } },
       nme = "x",
     })
     local wanted = {
@@ -77,7 +77,7 @@ describe("rk.topology", function()
       "link 'a%.next %-> nobody': no actor is called 'nobody'",
       "link 'a%.next %-> b': port 'a%.next' is linked twice",
       "link 'b %-> a': which port of 'b'%? it has none",
-      "option 'supervise': it is not accepted by rk.topology yet",
+      "option 'supervise': child 'b': its start is not what the actor of that name is",
     }
     assert.matches("rk%.topology: 20 mistakes$", lines[1])
     assert.equal(#wanted + 1, #lines, table.concat(lines, "\n"))

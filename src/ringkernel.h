@@ -273,8 +273,8 @@ RK_API const char *rk_actor_state(rk_actor *actor);
 /* Transitions. activate: from launched or deactivated; deactivate (suspend): from active;
  * terminate: from any living state; restart: from failed or any living state keeps the queue and
  * zeroes the state unless `keep_state`; an actor that has terminated begins anew under its handle
- * and name (with zero state, nothing queued, and no port connected), if its runtime is open and
- * nobody has taken the name (exists). Anything else: invalid_state. Each returns when the grid has
+ * and name (with zero state, nothing queued, and no port connected; active unless it never was), if
+ * its runtime is open and nobody has taken the name (exists). Anything else: invalid_state. Each returns when the grid has
  * done it. */
 RK_API int rk_actor_activate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_deactivate(rk_actor *actor, rk_error *err);

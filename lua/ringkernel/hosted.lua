@@ -181,8 +181,7 @@ end
 
 --- Makes `actor`, launched and not active yet, one of ours; then activates it if asked to.
 function M.launched(rt, actor, definition, is_active)
-  local record = { actor = actor, hosted = definition.hosted, burst = definition.burst, ports = {},
-    is_active = is_active }
+  local record = { actor = actor, hosted = definition.hosted, burst = definition.burst, ports = {} }
   for _, port in ipairs(definition.ports) do
     record.ports[port] = false
   end
@@ -227,18 +226,14 @@ function M.restarted(actor, was, keeps_state)
       record.ports[port] = false
     end
     keep(actor.runtime, actor)
-    if not record.is_active then
-      return true
+    if actor:state() == "launched" then
+      return true -- it has never been active; who activates it begins its life
     end
-    local ok, text, code = actor:activate() -- which begins its life
-    if not ok then
-      actor:terminate()
-    end
-    return ok, text, code
   end
   local ok, text, code = begin(record, keeps_state)
   if not ok then
-    actor:deactivate()
+    local undo = is_new and actor.terminate or actor.deactivate
+    undo(actor)
     return nil, text, code
   end
   return true

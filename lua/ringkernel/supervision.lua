@@ -291,18 +291,13 @@ Supervisor.__name = "ringkernel.supervision"
 
 local OPTIONS = { name = { type = "name" } }
 
---- Starts a tree of supervised children: supervisor | nil, message, code.
-function Runtime:supervise(tree, options)
-  if not specification.is_supervisor(tree) then
-    check.fail("supervise: a supervisor (rk.supervisor) expected, got %s", check.describe(tree))
-  end
-  local name = options and check.options("supervise", options, OPTIONS).name or "root"
-  if not core.is_open(self) then
-    return nil, "supervise: the runtime is closed", "closed"
-  end
-  local world = world_of(self)
+--- Starts a tree of supervised children. `seats`, if there, holds actors that wait to be children:
+-- id -> { id =, start =, actor =, seats = those of a nested supervisor }; their first life begins
+-- with a restart.
+function M.start(rt, tree, name, seats)
+  local world = world_of(rt)
   local is_answered, why = false, nil
-  local process = world.engine:open(tree, { id = name, on_start = function(_, reason)
+  local process = world.engine:open(tree, { id = name, seats = seats, on_start = function(_, reason)
     is_answered, why = true, reason
   end })
   if process.is_alive then
@@ -319,6 +314,18 @@ function Runtime:supervise(tree, options)
   return object(world, name, function()
     return process
   end)
+end
+
+--- Starts a tree of supervised children: supervisor | nil, message, code.
+function Runtime:supervise(tree, options)
+  if not specification.is_supervisor(tree) then
+    check.fail("supervise: a supervisor (rk.supervisor) expected, got %s", check.describe(tree))
+  end
+  local name = options and check.options("supervise", options, OPTIONS).name or "root"
+  if not core.is_open(self) then
+    return nil, "supervise: the runtime is closed", "closed"
+  end
+  return M.start(self, tree, name)
 end
 
 M.methods = methods

@@ -326,6 +326,7 @@ function Engine:open(spec, options)
   local supervisor = process.new(self, spec, options.id or "root")
   supervisor.on_start = options.on_start or nothing
   supervisor.on_end = options.on_end
+  supervisor.seats = options.seats or supervisor.seats
   self:born(nil, { id = supervisor.id }, supervisor, supervisor)
   self:later(resume, self, supervisor)
   self:run()

@@ -123,7 +123,9 @@ static int transition(rk_actor *actor, uint32_t code, uint32_t flags, const char
 
 int rk_actor_activate(rk_actor *actor, rk_error *err)
 {
-  return transition(actor, RK_CMD_ACTIVATE_ACTOR, 0u, "activate", err);
+  int rc = transition(actor, RK_CMD_ACTIVATE_ACTOR, 0u, "activate", err);
+  actor->inactive = actor->inactive && rc != RK_OK;
+  return rc;
 }
 int rk_actor_deactivate(rk_actor *actor, rk_error *err)
 {
@@ -134,8 +136,10 @@ int rk_actor_restart(rk_actor *actor, bool keep_state, rk_error *err)
   if (actor->life == RK_STATE_TERMINATED && !actor->rt->closing) {
     return rk__actor_relaunch(actor, err);
   }
-  return transition(actor, RK_CMD_RESTART_ACTOR, keep_state ? RK_RESTART_KEEP_STATE : 0u, "restart",
-                    err);
+  int rc = transition(actor, RK_CMD_RESTART_ACTOR, keep_state ? RK_RESTART_KEEP_STATE : 0u,
+                      "restart", err);
+  actor->inactive = actor->inactive && rc != RK_OK;
+  return rc;
 }
 int rk_actor_terminate(rk_actor *actor, rk_error *err)
 {

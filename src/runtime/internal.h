@@ -89,7 +89,7 @@ struct rk_actor {
   uint32_t queue;
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
-  bool inactive; /* it is created without being activated */
+  bool inactive; /* it is created without being activated, and nobody has activated it since */
   /* taken: copy of the link's, re-read when the queue looks full */
   uint64_t host_sent, host_taken;
   uint64_t urgent_sent, urgent_taken;

@@ -150,6 +150,7 @@ function ringkernel.supervisor(options) end
 ---@field name? string registers the actors as "name/actor"
 ---@field actors table<string, ringkernel.kernel | string | function | ringkernel.topology_actor>
 ---@field links? (string | ringkernel.topology_link)[] "a.next -> b", "a.next -> {b, c} shard key"
+---@field supervise? ringkernel.supervisor children called as actors are those actors
 ---@field cycles? "check" | "allow" whether cycles that can fill up are refused, default: the first
 
 ---Declares a network of actors and links for rt:deploy. Raises one error that names every mistake:

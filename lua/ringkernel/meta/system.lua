@@ -4,6 +4,7 @@
 ---@class ringkernel.system
 ---@field runtime ringkernel.runtime
 ---@field net ringkernel.topology what is deployed
+---@field supervisor ringkernel.supervision? where actors are supervised
 ---@field [string] ringkernel.actor?
 local system = {}
 
@@ -19,8 +20,9 @@ function system:actors() end
 ---@field draining string[] not ended yet: see settle
 
 ---Brings the system from what it is to what `net` says: only what differs is launched, linked,
----replaced or ended, and no message is lost. What is replaced or removed handles its queue first.
----After nil everything is as it was.
+---replaced or ended, and no message is lost. What is replaced or removed
+---handles its queue first. What would touch supervised actors is unsupported. After nil everything
+---is as it was.
 ---@param net ringkernel.topology | ringkernel.topology_options
 ---@param options? number | { timeout: number } seconds to wait for queues to empty, 5
 ---@return ringkernel.apply_report?

@@ -19,6 +19,7 @@ local hosted = require "ringkernel.hosted"
 local launching = require "ringkernel.topology.launching"
 local plans = require "ringkernel.topology.plan"
 local registry = require "ringkernel.registry"
+local supervision = require "ringkernel.topology.supervision"
 
 local M = {}
 
@@ -32,9 +33,10 @@ local function sorted(set)
 end
 
 --- Nodes whose actor ended by itself are no part of what runs; a plan that has them launches them.
+-- A supervised one is its supervisor's.
 local function forget_ended(state)
   for name, actor in pairs(state.handles) do
-    if actor:state() == "terminated" then
+    if actor:state() == "terminated" and not state.net.supervised[name] then
       state.handles[name] = nil
       state.plan.nodes[name] = nil
     end
@@ -229,6 +231,11 @@ function M.apply(state, net, deadline)
   forget_ended(state)
   local plan = plans.of(net)
   local difference = plans.difference(state.plan, plan)
+  local obstacle = supervision.obstacle(state.net, net,
+    { difference.added, difference.changed, difference.removed })
+  if obstacle then
+    return nil, "apply: " .. obstacle, "unsupported"
+  end
   local handles, launched, code, log = build(state, plan, difference, plans.start_order(plan))
   if not handles then
     return nil, launched, code, log

@@ -32,7 +32,8 @@ function M.of(net)
   local plan = { nodes = {}, edges = {}, names = {}, prefix = net.prefix }
   for name, actor in pairs(net.actors) do
     plan.nodes[name] = { name = name, definition = actor.definition, queue = actor.queue,
-      block = actor.block, tags = actor.tags, activate = actor.activate }
+      block = actor.block, tags = actor.tags,
+      activate = actor.activate and not net.supervised[name] }
   end
   for _, link in ipairs(net.links) do
     if link.mode == "direct" then

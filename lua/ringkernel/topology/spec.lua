@@ -4,7 +4,7 @@
 -- `spec.read(options)` returns a network and a list of everything that is wrong with it; the
 -- network is complete when the list is empty:
 --
---   { prefix =, names = sorted list,
+--   { prefix =, names = sorted list, tree =, supervised = name -> path,
 --     actors = name -> { name, definition, accepts, emits, ports, burst, queue, block, tags,
 --                        activate },
 --     links = list of { from, port, to = { names }, mode, key, queue, types } }
@@ -17,6 +17,7 @@ local links = require "ringkernel.topology.links"
 local lua_actor = require "ringkernel.lua_actor"
 local registry = require "ringkernel.registry"
 local router = require "ringkernel.topology.router"
+local supervision = require "ringkernel.topology.supervision"
 
 local M = {}
 
@@ -24,7 +25,7 @@ local DEFAULT_QUEUE = 1024
 
 -- What a deployed system has itself: an actor of that name could not be reached.
 local RESERVED = { apply = true, stop = true, settle = true, tree = true, dot = true, actors = true,
-  runtime = true, net = true }
+  runtime = true, net = true, supervisor = true }
 
 local ACTOR_OPTIONS = {
   queue = { type = "integer", min = 1, max = core.limits.queue },
@@ -331,9 +332,7 @@ function M.read(options)
   if options.cycles ~= "allow" then
     cycles.check(net.names, net.actors, net.links, report)
   end
-  if options.supervise ~= nil then
-    report("option 'supervise': it is not accepted by rk.topology yet")
-  end
+  supervision.read(options.supervise, net, report)
   return net, problems
 end
 

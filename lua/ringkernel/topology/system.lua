@@ -11,13 +11,14 @@ local change = require "ringkernel.topology.change"
 local drain = require "ringkernel.topology.drain"
 local launching = require "ringkernel.topology.launching"
 local plans = require "ringkernel.topology.plan"
+local supervision = require "ringkernel.topology.supervision"
 local text = require "ringkernel.topology.text"
 
 local M = {}
 
 local DEFAULT_TIMEOUT = 5 -- seconds to drain
 
--- system -> { rt, net, plan, handles, retiring, is_stopped, seen }
+-- system -> { rt, net, plan, handles, supervisor, retiring, is_stopped, seen }
 local inner = setmetatable({}, { __mode = "k" })
 
 local System = {}
@@ -33,9 +34,14 @@ function Meta.__index(self, key)
     return state.rt
   elseif key == "net" then
     return state.net.object
+  elseif key == "supervisor" then
+    return state.supervisor
   end
   local node = state.plan.nodes[key]
-  return node and not node.is_hidden and state.handles[key] or nil
+  if node then
+    return not node.is_hidden and state.handles[key] or nil
+  end
+  return state.supervisor and type(key) == "string" and state.supervisor:actor(key) or nil
 end
 
 function Meta.__newindex(_, key)
@@ -75,12 +81,19 @@ function M.deploy(rt, net)
   if ok then
     ok, message, code = launching.activate(plan, order, handle_of, "deploy")
   end
+  local supervisor
+  if ok then
+    supervisor, message, code = supervision.start(rt, net, handles)
+    ok = not code
+    message = message and "deploy: " .. message
+  end
   if not ok then
     launching.undo(launched)
     return nil, message, code
   end
   local sys = setmetatable({}, Meta)
-  inner[sys] = { rt = rt, net = net, plan = plan, handles = handles, retiring = {}, seen = {} }
+  inner[sys] = { rt = rt, net = net, plan = plan, handles = handles, supervisor = supervisor,
+    retiring = {}, seen = {} }
   return sys
 end
 
@@ -147,10 +160,18 @@ function System:stop(options)
   end
   local function finish(entry)
     lost = lost + (core.actor_depth(entry.actor) or 0)
-    entry.actor:terminate()
+    if state.net.supervised[entry.name] then
+      supervision.finish(state.supervisor, state.net, entry.name)
+    end
+    if entry.actor:state() ~= "terminated" then
+      entry.actor:terminate()
+    end
   end
   for _, entry in ipairs(drain.run(state.rt, entries, state.plan.edges, deadline, finish)) do
     finish(entry)
+  end
+  if state.supervisor then
+    state.supervisor:stop()
   end
   state.retiring = {}
   state.is_stopped = true
