@@ -37,6 +37,7 @@ local SANE = {
 local GIVES_BACK = {
   cuMemFree = true,
   cuMemFreeHost = true,
+  cuMemPoolDestroy = true,
   cuModuleUnload = true,
   cuStreamDestroy = true,
   cuEventDestroy = true,

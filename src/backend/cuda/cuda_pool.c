@@ -42,8 +42,8 @@ int rk__cuda_pool_open(rk_backend *backend, rk_error *err)
 void rk__cuda_pool_close(rk_backend *backend)
 {
   const rk_cuda_api *api = backend->api;
-  if (backend->pool == NULL) {
-    return;
+  if (backend->pool == NULL || atomic_load(&backend->lost) > 0) {
+    return; /* a lost device takes nothing back: the pool still counts what it has handed out */
   }
   /* what was given back last may still stand in the stream */
   if (rk__cuda_stream_finish(backend, backend->copy_stream, POOL_WAIT_NS, "free", NULL) == RK_OK) {
@@ -79,6 +79,10 @@ void rk__cuda_pool_unmap(rk_backend *backend, uint64_t address, size_t bytes)
 {
   (void)bytes;
   rk__cuda_enter(backend);
-  (void)rk__cuda_check(backend, backend->api->mem_free_async(address, backend->copy_stream),
-                       "cuMemFreeAsync", NULL);
+  CUresult result = backend->api->mem_free_async(address, backend->copy_stream);
+  if (result != CUDA_SUCCESS &&
+      !rk_cuda_is_sticky(result)) { /* for the pool must be empty to end */
+    result = backend->api->mem_free_async(address, backend->copy_stream);
+  }
+  (void)rk__cuda_check(backend, result, "cuMemFreeAsync", NULL);
 }
