@@ -81,6 +81,21 @@ describe("over running actors", function()
     assert.equal(1, #k.rt:dead_letters())
   end)
 
+  it("a restart that has to wait loses nothing when other trees go on meanwhile", function()
+    local sup = k:supervise { strategy = "one_for_all", children = {
+      worker("a", { launch = { block = 0 } }), worker("b", { launch = { block = 1 } }) } }
+    local other = k:supervise({ children = { worker("o", { launch = { block = 0 } }) } },
+      { name = "other" })
+    assert(sup.b:send(Number { n = -7 })) -- 1.5 s
+    assert(sup.a:send_many { Number { n = -13 }, Number { n = 5 } })
+    k:wait_for("restart a")
+    k:fail(other.o)
+    k:wait_for("restart o")
+    assert.equal("failed", sup.a:state())
+    assert.equal(5, assert(sup.a:receive(5)).n)
+    assert.equal(2, #k.rt:dead_letters())
+  end)
+
   it("siblings of a group restart keep their routes", function()
     local sup = three("one_for_all")
     assert(k.rt:connect(sup.b, "next", sup.c))

@@ -251,12 +251,16 @@ typedef struct rk_launch_options {
   uint32_t grid;
   int32_t block; /* block that serves it; < 0 = chosen in turn */
   bool inactive; /* leave it "launched": queue messages, handle none until activated */
+  bool unwaited; /* do not wait for its block where nothing can fail there: without start handler */
 } rk_launch_options;
 
 /* Launches an actor. Errors: exists, compile (with *log as above), no_compiler, out_of_memory,
  * unsupported, invalid, closed; and the code its start handler failed with. */
 RK_API int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *options,
                            rk_actor **out, char **log, rk_error *err);
+/* Waits until the blocks have answered all launches that were not waited for. Until then actors of
+ * other blocks may not know of them. timeout, device_lost. Threads: the runtime's. */
+RK_API int rk_runtime_launched(rk_runtime *rt, rk_error *err);
 RK_API void rk_actor_release(rk_actor *actor); /* gives the handle back; the actor lives on */
 RK_API rk_actor *rk_actor_retain(rk_actor *actor);
 

@@ -43,7 +43,8 @@ end
 -- ---- beginnings ---------------------------------------------------------------------------------
 
 local function launch_options(seat, record, args)
-  local options = { name = seat.number and ("%s#%d"):format(seat.id, seat.number) or seat.id }
+  local options = { name = seat.number and ("%s#%d"):format(seat.id, seat.number) or seat.id,
+    wait = false }
   for key, value in pairs(record.launch or {}) do
     options[key] = value
   end
@@ -56,6 +57,7 @@ end
 local function begin_kernel(world, seat, record, args)
   local actor = seat.actor
   if not actor then
+    world.has_launched = true -- settle() waits for all of them together
     local made, text, code = world.rt:launch(record.start, launch_options(seat, record, args))
     if not made then
       return nil, reasons.failure(text, code)
@@ -79,6 +81,7 @@ local function begin_function(world, seat, record, args)
   if world:rise(seat) then
     M.finish(seat)
   end
+  world:launched() -- a function may do anything with those before it
   local actor, text, code = record.start(world.rt, table.unpack(args or {}))
   if actor == nil then
     if text == "ignore" then

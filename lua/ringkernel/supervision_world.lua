@@ -288,12 +288,22 @@ local function is_undecided(owner)
   return false
 end
 
+--- Waits until the blocks have answered what begin() has launched. An answer that does not come is
+-- an actor that does not serve: heartbeats and deadlines see to that.
+function World:launched()
+  if self.has_launched then
+    self.has_launched = false
+    core.launched(self.rt)
+  end
+end
+
 --- After everything the engine did: ends the actors that got no new life, and sets the timer.
 function World:settle()
   if self.engine.is_running or self.is_settling then
     return
   end
   self.is_settling = true
+  self:launched()
   -- Only a supervisor that has come to rest since the last time can have decided anything.
   if self.settled ~= self.engine.settled and next(self.resting) then
     local left = {}

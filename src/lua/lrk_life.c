@@ -69,6 +69,19 @@ static int core_actor_beat(lua_State *L)
   return 1;
 }
 
+/* launched(rt) -> true | nil, message, code: waits for launches with wait = false */
+static int core_launched(lua_State *L)
+{
+  const lrk_runtime *self = lrk_open_runtime(L, 1);
+  rk_error err = RK_ERROR_INIT;
+  if (self == NULL) {
+    return 3;
+  }
+  int status = rk_runtime_launched(self->rt, &err);
+  lrk_runtime_kick(L, lua_touserdata(L, 1), 1);
+  return lrk_result(L, status, &err);
+}
+
 /* stamp(rt) -> timestamp | nil, message, "closed" */
 static int core_stamp(lua_State *L)
 {
@@ -172,8 +185,13 @@ size_t lrk_run_timer(lua_State *L, int index, lrk_runtime *self)
 }
 
 const luaL_Reg lrk_life_functions[] = {
-    {"actor_end", core_actor_end},           {"actor_abandon", core_actor_abandon},
-    {"actor_beat", core_actor_beat},         {"stamp", core_stamp},
-    {"is_dispatching", core_is_dispatching}, {"on_timer", core_on_timer},
-    {"set_timer", core_set_timer},           {NULL, NULL},
+    {"actor_end", core_actor_end},
+    {"actor_abandon", core_actor_abandon},
+    {"actor_beat", core_actor_beat},
+    {"launched", core_launched},
+    {"stamp", core_stamp},
+    {"is_dispatching", core_is_dispatching},
+    {"on_timer", core_on_timer},
+    {"set_timer", core_set_timer},
+    {NULL, NULL},
 };

@@ -17,7 +17,8 @@ static int runtime_launch(lua_State *L)
   static const lrk_option options[] = {
       {"name", LRK_NAME, 0, 0},     {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
       {"activate", LRK_BOOL, 0, 0}, {"grid", LRK_INT, 1, INT32_MAX},
-      {"block", LRK_INT, 0, 65535}, {NULL, LRK_ANY, 0, 0}};
+      {"block", LRK_INT, 0, 65535}, {"wait", LRK_BOOL, 0, 0},
+      {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 3);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_kernel *kernel = lrk_test_kernel(L, 2);
@@ -35,6 +36,7 @@ static int runtime_launch(lua_State *L)
       .grid = (uint32_t)lrk_option_integer(L, 3, "grid", 0),
       .block = (int32_t)lrk_option_integer(L, 3, "block", -1),
       .inactive = !lrk_option_bool(L, 3, "activate", true),
+      .unwaited = !lrk_option_bool(L, 3, "wait", true),
   };
   rk_actor *actor = NULL;
   char *log = NULL;

@@ -46,6 +46,20 @@ uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
   return write_record(rt, block, to, command, NULL, 0);
 }
 
+uint64_t rk__command_post_with(rk_runtime *rt, uint32_t block, uint32_t to,
+                               const rk_abi_command *command, const void *data, uint32_t bytes)
+{
+  uint32_t units = rkd_units((uint32_t)sizeof(*command) + bytes);
+  if (rk__grid_run(rt, NULL) != RK_OK) {
+    return 0;
+  }
+  rk__reservation_drop(rt);
+  if (rkd_ring_free(&rt->blocks[block].tx, units) < units && !rk__grid_room(rt, block, units)) {
+    return 0;
+  }
+  return write_record(rt, block, to, command, data, bytes);
+}
+
 int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
                 rk_abi_response *answer, rk_error *err)
 {

@@ -9,6 +9,10 @@
  */
 #include "runtime/internal.h"
 
+#include "base/clock.h"
+
+#define LAUNCH_WAIT_NS (UINT64_C(5) * 1000 * 1000 * 1000)
+
 static const struct {
   uint32_t code, flags;
 } commands[] = {
@@ -82,12 +86,35 @@ int rk_actor_abandon(rk_actor *actor, rk_error *err)
   return RK_OK;
 }
 
+int rk_runtime_launched(rk_runtime *rt, rk_error *err)
+{
+  uint64_t deadline = rk_clock_deadline(LAUNCH_WAIT_NS);
+  int rc = rk__runtime_check(rt, err);
+  while (rc == RK_OK && rt->unanswered != 0) {
+    rc = rk__wait(rt, deadline);
+    if (rc == RK_EINTR) {
+      rc = RK_OK;
+    } else if (rc != RK_OK) {
+      rt->unanswered = 0;
+      rc = rk_error_set(err, rc, "launched actors: their blocks did not answer");
+    }
+  }
+  return rc;
+}
+
 bool rk__actor_answered(rk_actor *actor, const rk_abi_response *response)
 {
   if (response->cmd_id == 0) {
     return false;
   }
-  if (response->cmd_id == actor->beat_cmd) {
+  if (response->cmd_id == actor->create_cmd) {
+    actor->create_cmd = 0;
+    actor->rt->unanswered -= actor->rt->unanswered != 0 ? 1u : 0u;
+    if (response->error_code == RK_OK) {
+      return false;
+    }
+    rk__actor_failed(actor, response->error_code);
+  } else if (response->cmd_id == actor->beat_cmd) {
     actor->beats += 1;
   } else if (response->cmd_id == actor->end_cmd) {
     rk__event(actor->rt, RK_EVENT_STOPPED, actor, response->error_code, NULL, response->cmd_id);

@@ -111,6 +111,8 @@ struct rk_actor {
   bool is_refusing; /* a refusal is on its way to its block */
   uint64_t end_cmd; /* the newest of rk_actor_end, and of rk_actor_beat */
   uint64_t beat_cmd;
+  uint64_t create_cmd; /* 0: answered, or waited for */
+  bool unwaited;
   uint64_t beats; /* of the latter that were answered */
   bool abandoned; /* its block may still run a handler of its last life */
 };
@@ -295,6 +297,7 @@ struct rk_runtime {
   rk_queued_event *events, **events_tail;
   rk_queued_event *event_taken; /* whose name the last event handed out refers to */
   uint32_t event_count;
+  uint64_t unanswered;    /* launches that nobody waited for */
   uint32_t events_wanted; /* bit k: events of kind k are kept */
 
   rk_device_buffer *buffers;
@@ -401,6 +404,9 @@ int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_c
 /* Sends and does not wait; returns the command's id, 0 when there is no room now. */
 uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
                           const rk_abi_command *command);
+/* The same with bytes behind it; waits a little for room. */
+uint64_t rk__command_post_with(rk_runtime *rt, uint32_t block, uint32_t to,
+                               const rk_abi_command *command, const void *data, uint32_t bytes);
 /* Sends, does `work`, then waits for the answer. */
 int rk__command_around(rk_runtime *rt, uint32_t block, const rk_abi_command *command,
                        void (*work)(void *arg), void *arg, rk_abi_response *answer, rk_error *err);

@@ -148,6 +148,14 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   };
   rk_abi_response answer = {0};
   *made = true;
+  if (actor->unwaited) {
+    actor->create_cmd = rk__command_post_with(rt, actor->block, actor->id, &create, &line,
+                                              offsetof(rk_abi_actor, tail));
+    if (actor->create_cmd != 0) {
+      rt->unanswered += 1;
+      return RK_OK;
+    }
+  }
   rc = rk__command_with(rt, actor->block, actor->id, &create, &line, offsetof(rk_abi_actor, tail),
                         &answer, err);
   if (rc == RK_OK) {
@@ -213,7 +221,9 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   if (actor->name == NULL || (loaded->def.port_count != 0 && actor->ports == NULL)) {
     rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "launch '%s': out of memory", kernel->name);
   } else {
+    actor->unwaited = use->unwaited && !use->inactive && !loaded->def.has_start;
     rc = bring_up(actor, use->block, &made, err);
+    actor->unwaited = false;
   }
   if (rc != RK_OK) {
     rk__actor_unref(actor);

@@ -13,6 +13,8 @@ local runtime = {}
 ---@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
 ---@field activate? boolean false leaves it launched: messages queue, none is handled
 ---@field grid? integer blocks whose lanes run its handlers together, 1; at most the runtime's
+---@field wait? boolean false: without a start handler, do not wait until its block has it; others
+---may send to it once rt has been used for something that waits for an answer of that block
 ---@field block? integer the block that serves it, the first of its blocks; default: in turn
 
 ---Launches an actor of a definition or of the stock kernel of that name.
