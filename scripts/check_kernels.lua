@@ -392,7 +392,7 @@ else
   write(marker_source, cases.marker_source())
 
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
-  check_grid("grid of the test definitions", cases_source, archs, true)
+  local tests = check_grid("grid of the test definitions", cases_source, archs, true)
   local clusters = check_grid("grid in clusters", cluster_source, archs_from(archs, 90), false)
   for _, def in ipairs(cases.globals()) do
     local source = ("%s/global_%s.cu"):format(options.work, def.name)
@@ -407,6 +407,13 @@ else
   local text = clusters[90] and clusters[90].ptx
   result("PTX of the grid in clusters for sm_90",
     text and (ptx.grid_problem(text) or ptx.cluster_problem(text))
+    or not text and "it was not compiled" or nil)
+  text = tests[90] and tests[90].ptx
+  result("PTX of loads into shared memory for sm_90",
+    text and ptx.bulk_problem(text) or not text and "it was not compiled" or nil)
+  text = tests[75] and tests[75].ptx
+  result("PTX of loads into shared memory for sm_75",
+    text and text:find("cp.async.bulk", 1, true) and "it uses the copy engine"
     or not text and "it was not compiled" or nil)
   check_markers(marker_source)
   check_plants(marker_source)

@@ -35,6 +35,12 @@ static rk_u64 spread(rk_ctx *ctx, const Work *msg) {
   return total;
 }
 
+static rk_u64 loaded(rk_ctx *ctx, const rk_u64 *from, rk_u32 count) {
+  RK_SHARED RK_ALIGN(16) rk_u64 tile[512];
+  rk_load_shared(ctx, tile, from, count * 8u);
+  return tile[(rk_lane() * 7u) % 512u];
+}
+
 RK_ON(Work) {
   const rk_f32 *x = rk_buffer_at(const rk_f32, msg->data);
   rk_f64 part = 0.0;
@@ -43,7 +49,8 @@ RK_ON(Work) {
     part += HALF * (rk_f64)x[i];
   }
   result.total = rk_block_sum_f64(ctx, part);
-  result.words = rk_block_sum_u64(ctx, spread(ctx, msg));
+  result.words = rk_block_sum_u64(ctx, spread(ctx, msg)
+    + loaded(ctx, rk_buffer_at(const rk_u64, msg->data), 512u));
   result.stamp = rk_now(ctx);
   result.from = rk_sender(ctx) + rk_self(ctx);
   use_helpers(ctx, state);

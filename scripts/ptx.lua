@@ -301,20 +301,34 @@ function M.grid_problem(text)
   return #problems > 0 and table.concat(problems, "\n") or nil
 end
 
+local BULK_OPS = {
+  "mbarrier.init.shared::cta.b64", "fence.proxy.async", "mbarrier.arrive.expect_tx.shared::cta.b64",
+  "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes",
+  "mbarrier.try_wait.parity.shared::cta.b64", "mbarrier.inval.shared::cta.b64",
+}
 local CLUSTER_OPS = {
   "barrier.cluster.arrive.release", "barrier.cluster.wait.acquire", "mapa.u64",
   "ld.acquire.cluster.u64", "st.release.cluster.u64",
 }
 
---- What a module lacks that holds a grid in clusters, or nil.
-function M.cluster_problem(text)
+local function lacking(text, ops)
   local problems = {}
-  for _, op in ipairs(CLUSTER_OPS) do
+  for _, op in ipairs(ops) do
     if not text:find(op, 1, true) then
       problems[#problems + 1] = "no " .. op
     end
   end
   return #problems > 0 and table.concat(problems, "\n") or nil
+end
+
+--- What a module lacks that holds a grid in clusters, or nil.
+function M.cluster_problem(text)
+  return lacking(text, CLUSTER_OPS)
+end
+
+--- What a module lacks whose handlers load shared memory with the copy engine, or nil.
+function M.bulk_problem(text)
+  return lacking(text, BULK_OPS)
 end
 
 return M

@@ -236,3 +236,46 @@ describe("buffers", function()
     assert.is_true(rt:stats().device_bytes < bytes)
   end)
 end)
+
+describe("loads into shared memory", function()
+  local Part = rk.message("LoadPart", { { "data", "buffer" }, { "skip", "u32" },
+    { "bytes", "u32" } })
+  local SOURCE = [[
+RK_ON(LoadPart) {
+  RK_SHARED RK_ALIGN(16) rk_u8 tile[8192];
+  Number out;
+  rk_u64 sum = 0;
+  (void)state;
+  for (rk_u32 round = 0; round < 2u; ++round) {
+    rk_load_shared(ctx, tile, rk_buffer_at(const rk_u8, msg->data) + msg->skip, msg->bytes);
+    RK_FOR_LANES(i, msg->bytes) { sum += (rk_u64)(i + 1u) * tile[msg->bytes - 1u - i]; }
+  }
+  out.n = (rk_i64)rk_block_sum_u64(ctx, sum);
+  rk_reply(ctx, Number, &out);
+}]]
+
+  it("are right at every size and address, for every number of lanes", function()
+    local rt <close> = rk.open { blocks = 1 }
+    local data = assert(rt:buffer("u8", 9000))
+    local values = {}
+    for i = 1, 9000 do
+      values[i] = (i * 73 + i // 256) % 251
+    end
+    assert(data:write(values))
+    for _, lanes in ipairs { 1, 33, 128 } do
+      local Load = rk.kernel { name = "load_" .. lanes, accepts = { Part }, emits = { Number },
+        block = lanes, source = SOURCE }
+      local actor = assert(rt:launch(Load))
+      for _, case in ipairs { { 0, 8192 }, { 16, 2048 }, { 0, 2032 }, { 8, 4096 }, { 3, 4097 },
+        { 5, 0 }, { 16, 4104 } } do
+        local skip, bytes = case[1], case[2]
+        local sum = 0
+        for i = 0, bytes - 1 do
+          sum = sum + 2 * (i + 1) * values[skip + bytes - i]
+        end
+        local answer = assert(actor:call(Part { data = data, skip = skip, bytes = bytes }, 5))
+        assert.equal(sum, answer.n, ("%d lanes, %d bytes from %d"):format(lanes, bytes, skip))
+      end
+    end
+  end)
+end)

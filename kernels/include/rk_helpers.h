@@ -25,6 +25,13 @@
  *       All lanes of the block make the call together and get the same result; where an actor has
  *       several blocks each has its own. They contain rk_block_sync; where there is no ctx, pass 0.
  *
+ *   rk_load_shared(ctx, to, from, bytes)
+ *       Copies device memory (the message, the state, a buffer) into an RK_SHARED array. All lanes
+ *       of the handler make the call together, and all of them see the copy. It contains rk_sync.
+ *       On devices from 9.0 on the copy engine does it for RK_BULK_BYTES and more, where both
+ *       addresses and the size are multiples of 16 (RK_SHARED RK_ALIGN(16) rk_f32 tile[1024]);
+ *       the lanes do it together elsewhere.
+ *
  * Floating-point sums are formed in one fixed order that depends on the number of lanes only, so a
  * result is the same to the last bit on every run and on both sides. Minimum and maximum ignore
  * NaN unless there is nothing else.
@@ -49,6 +56,55 @@
 #else
 #define RK_HELPER static inline
 #endif
+
+/* ---- loads into shared memory ---------------------------------------------------------------- */
+
+/* From here on the copy engine's start, a few hundred cycles, is worth it. */
+#define RK_BULK_BYTES 2048u
+
+#if defined(RK_PTX_HAS_BULK) && RK_PTX_HAS_BULK
+/* One lane starts it, all wait for it. The first rk_sync orders what lanes did to `to`, and made of
+ * `from`, before the start; the last one keeps the gate until everybody is through it. */
+RK_HELPER void rk_load_bulk(rk_ctx *ctx, void *to, const void *from, rk_u32 bytes)
+{
+  RK_SHARED rk_u64 gate;
+  if (rk_lane() == 0u) {
+    rk_ptx_bulk_open(&gate);
+  }
+  rk_sync(ctx);
+  if (rk_lane() == 0u) {
+    rk_ptx_bulk_load(&gate, to, from, bytes);
+  }
+  rk_sync(ctx);
+  rk_ptx_bulk_wait(&gate);
+  rk_sync(ctx);
+  if (rk_lane() == 0u) {
+    rk_ptx_bulk_close(&gate);
+  }
+}
+#endif
+
+RK_HELPER void rk_load_shared(rk_ctx *ctx, void *to, const void *from, rk_u32 bytes)
+{
+  const rk_uptr both = (rk_uptr)to | (rk_uptr)from | bytes;
+#if defined(RK_PTX_HAS_BULK) && RK_PTX_HAS_BULK
+  if (bytes >= RK_BULK_BYTES && (both & 15u) == 0u) {
+    rk_load_bulk(ctx, to, from, bytes);
+    return;
+  }
+#endif
+  rk_sync(ctx);
+  if ((both & 7u) == 0u) {
+    RK_FOR_LANES (i, bytes / 8u) {
+      ((rk_u64 *)to)[i] = ((const rk_u64 *)from)[i];
+    }
+  } else {
+    RK_FOR_LANES (i, bytes) {
+      ((rk_u8 *)to)[i] = ((const rk_u8 *)from)[i];
+    }
+  }
+  rk_sync(ctx);
+}
 
 /* ---- bits of a float ------------------------------------------------------------------------- */
 

@@ -25,6 +25,13 @@
  *   rk_ptx_cluster_map(word, rank)          the same variable in the block of that rank
  *   rk_ptx_cluster_load_acquire(word)       words of shared memory, also mapped ones; scope cluster
  *   rk_ptx_cluster_store_release(word, v)
+ *   RK_PTX_HAS_BULK                         1: there are the next four (sm_90 and later), else 0
+ *   rk_ptx_bulk_open(gate)                  makes a word of shared memory a gate for one bulk copy
+ *   rk_ptx_bulk_load(gate, to, from, bytes) starts it: device to shared memory; both addresses and
+ *                                           bytes are multiples of 16. Sees what the calling thread
+ *                                           sees, and what a barrier ordered before it
+ *   rk_ptx_bulk_wait(gate)                  waits until all of it is there, for the calling thread
+ *   rk_ptx_bulk_close(gate)                 the word is a plain one again; after all have waited
  *   RK_PTX_SHARED                           a variable that the threads of a block share
  *   RK_PTX_STATIC_SHARED                    the same, outside of functions
  *   RK_TRANSLATE(address)                   an address as it is stored (rk_uptr) -> as it is used
@@ -114,6 +121,52 @@ RK_PTX_FN void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
   asm volatile("st.release.cta.u32 [%0], %1;" ::"l"(word), "r"(v) : "memory");
 }
 
+/* ---- bulk copies ---- */
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define RK_PTX_HAS_BULK 1
+RK_PTX_FN rk_u32 rk_ptx_shared_number(const void *address)
+{
+  return (rk_u32)__cvta_generic_to_shared(address);
+}
+RK_PTX_FN void rk_ptx_bulk_open(rk_u64 *gate)
+{
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(rk_ptx_shared_number(gate))
+               : "memory");
+}
+/* The copy engine goes past the caches' usual order: the fence makes it see plain stores that came
+ * before, the gate's own and those of whoever wrote the source. */
+RK_PTX_FN void rk_ptx_bulk_load(rk_u64 *gate, void *to, const void *from, rk_u32 bytes)
+{
+  asm volatile("fence.proxy.async;" ::: "memory");
+  asm volatile(
+      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(rk_ptx_shared_number(gate)),
+      "r"(bytes)
+      : "memory");
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, "
+               "[%3];" ::"r"(rk_ptx_shared_number(to)),
+               "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(rk_ptx_shared_number(gate))
+               : "memory");
+}
+/* Bounded: it waits for the hardware's copy and for no other block, so it watches no abort word. */
+RK_PTX_FN void rk_ptx_bulk_wait(const rk_u64 *gate)
+{
+  rk_u32 is_done;
+  do {
+    asm volatile("{\n\t.reg .pred done;\n\t"
+                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], 0;\n\t"
+                 "selp.u32 %0, 1, 0, done;\n\t}"
+                 : "=r"(is_done)
+                 : "r"(rk_ptx_shared_number(gate))
+                 : "memory");
+  } while (is_done == 0u);
+}
+RK_PTX_FN void rk_ptx_bulk_close(rk_u64 *gate)
+{
+  asm volatile("mbarrier.inval.shared::cta.b64 [%0];" ::"r"(rk_ptx_shared_number(gate)) : "memory");
+}
+#endif
+
 /* ---- clusters; without .aligned too ---- */
 
 #if defined(RK_CLUSTER)
@@ -139,6 +192,10 @@ RK_PTX_FN void rk_ptx_cluster_store_release(rk_u64 *word, rk_u64 v)
 }
 #endif
 
+#endif
+
+#if !defined(RK_PTX_HAS_BULK)
+#define RK_PTX_HAS_BULK 0
 #endif
 
 #if !defined(RK_TRANSLATE)

@@ -404,13 +404,18 @@ static void *cluster_map(void *address, uint32_t rank)
   return base + ((char *)address - c->bases[b->index % size]);
 }
 
+static void refuse(const char *why)
+{
+  die(current, CUDA_ERROR_ILLEGAL_INSTRUCTION, "%s", why);
+}
+
 static const rkfake_ids *ids(void)
 {
   return &current->ids;
 }
 
-const rkfake_device_api rkf_device_api = {ids,     time_ns, pause_thread, meet,       warp_meet,
-                                          shuffle, ballot,  cluster_meet, cluster_map};
+const rkfake_device_api rkf_device_api = {ids,     time_ns, pause_thread, meet,        warp_meet,
+                                          shuffle, ballot,  cluster_meet, cluster_map, refuse};
 
 /* ---- a block ---- */
 

@@ -117,6 +117,31 @@ static inline void rk_ptx_shared_store_release(rk_u32 *word, rk_u32 v)
 {
   __atomic_store_n(word, v, __ATOMIC_RELEASE);
 }
+/* The copy is there at once; what a bulk copy cannot do is refused. */
+#define RK_PTX_HAS_BULK 1
+static inline void rk_ptx_bulk_open(rk_u64 *gate)
+{
+  *gate = 1u;
+}
+static inline void rk_ptx_bulk_load(rk_u64 *gate, void *to, const void *from, rk_u32 bytes)
+{
+  if (*gate != 1u || ((((uintptr_t)to) | ((uintptr_t)from) | bytes) & 15u) != 0u) {
+    rkfake_device->refuse("a bulk copy that is not aligned to 16 bytes, or without a gate");
+  }
+  __builtin_memcpy(to, from, bytes);
+  *gate = 2u;
+}
+static inline void rk_ptx_bulk_wait(const rk_u64 *gate)
+{
+  if (*gate != 2u) {
+    rkfake_device->refuse("a wait for a bulk copy that nobody started");
+  }
+}
+static inline void rk_ptx_bulk_close(rk_u64 *gate)
+{
+  *gate = 0u;
+}
+
 /* Each block's shared memory lies at the same distance from its own copy of this. */
 static __thread rk_u64 rkfake_shared_base;
 static inline void rk_ptx_cluster_meet(void)

@@ -30,6 +30,7 @@ typedef struct rkfake_device_api {
    * memory, the same variable in each: what cluster_map counts from. */
   void (*cluster_meet)(void *shared);
   void *(*cluster_map)(void *address, uint32_t rank);
+  void (*refuse)(const char *why); /* the kernel dies of it */
 } rkfake_device_api;
 
 /* One kernel: how to call it with the addresses of its parameters. */
