@@ -565,6 +565,7 @@ RK_CHECK_OFFSET(rk_abi_gang, generation, 520);
 RK_CHECK_OFFSET(rk_abi_gang, broken, 528);
 
 #define RK_GANG_AWAY (~0ull)
+#define RK_GANG_NOBODY 0xffffffffu /* leads a call that was taken back */
 #define RK_GANG_CALL(number, leader) ((rk_u64)(number) << 32 | (rk_u64)(leader))
 #define RK_GANG_NUMBER(call) ((rk_u32)((call) >> 32))
 #define RK_GANG_LEADER(call) ((rk_u32)(call))

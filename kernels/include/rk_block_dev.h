@@ -109,6 +109,18 @@ RK_FN rk_u64 rkd_stamp(rk_block *b)
   return rkd_hlc_tick(&b->hlc, b->now_us);
 }
 
+#define RK_BEAT_ROUNDS 64u /* rounds between two signs of life */
+
+/* Told now and then, so that a host can tell a busy block from a lost one. A block that waits for
+ * other blocks beats, too: it is not the one that does not get on. */
+RK_FN void rkd_beat(rk_block *b)
+{
+  b->rounds += 1u;
+  if (b->rounds % RK_BEAT_ROUNDS == 0u) {
+    rk_st_relaxed_sys_u64(&b->door->beats, b->rounds);
+  }
+}
+
 #if !RK_CAN_SLEEP
 /* A host that is gone cannot ask anybody to end, and its device must not spin for ever. */
 RK_SLOW_FN void rkd_watch_host(rk_block *b)

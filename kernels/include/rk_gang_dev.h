@@ -89,8 +89,9 @@ RK_FN int rkd_is_gang(const rk_abi_actor *a)
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 /* Between two looks at a word that another block will write. */
-RK_FN void rkd_gang_pause(rk_u32 tries)
+RK_FN void rkd_gang_pause(rk_block *b, rk_u32 tries)
 {
+  rkd_beat(b);
 #if RK_CAN_SLEEP
   if (tries < 64u) {
     rkd_pause(20u);
@@ -259,12 +260,15 @@ RK_FN int rkd_gang_is_called(const rk_block *b)
 RK_SLOW_FN void rkd_gang_answer(rk_block *b)
 {
   rk_u64 call = rk_ld_acquire_gpu_u64(&b->gang->call);
+  b->gang_call = call;
+  if (RK_GANG_LEADER(call) == RK_GANG_NOBODY) {
+    return; /* taken back */
+  }
   rk_u32 count = rkd_block_count(b);
   rk_abi_gang *gang = rkd_gang_of(b, RK_GANG_LEADER(call));
   const rk_abi_def *def = RK_PTR(const rk_abi_def, gang->def);
   rk_ctx *lead = (rk_ctx *)(rk_uptr)gang->ctx;
   rk_ctx *ctx = &b->lent; /* not a copy as a whole: other lanes may store `failed` already */
-  b->gang_call = call;
   ctx->member = (b->index + count - RK_GANG_LEADER(call)) % count;
   ctx->members = gang->members;
   ctx->lead = lead;
@@ -276,8 +280,10 @@ RK_SLOW_FN void rkd_gang_answer(rk_block *b)
   ctx->serial = lead->serial;
   ctx->stamp = lead->stamp;
   ctx->slot = lead->slot;
+  rk_st_relaxed_gpu_u32(&b->shared->busy, ctx->actor->id); /* for the host's watchdog */
   rkd_dispatch(ctx, def, gang->handler, (const void *)(rk_uptr)gang->msg,
                (void *)(rk_uptr)gang->state);
+  rk_st_relaxed_gpu_u32(&b->shared->busy, 0u);
   (void)rk_add_acqrel_gpu_u64(&gang->done, 1u);
 }
 
@@ -309,7 +315,7 @@ RK_SLOW_FN int rkd_gang_wait(rk_block *b, const rk_abi_actor *a)
       return 0;
     }
     if (rkd_gang_serve(b) == 0u) {
-      rkd_gang_pause(tries);
+      rkd_gang_pause(b, tries);
     }
   }
 }
@@ -333,7 +339,7 @@ RK_SLOW_FN void rkd_gang_leave(rk_block *b)
       return;
     }
     if (rkd_gang_serve(b) == 0u) {
-      rkd_gang_pause(tries);
+      rkd_gang_pause(b, tries);
     }
   }
 }
@@ -362,6 +368,17 @@ RK_FN void rkd_gang_call(rk_block *b, rk_u32 members)
 #endif
 }
 
+/* The grid ends, or is called off, and members may have left without an answer. Whoever comes back
+ * in another generation must not find the call. */
+RK_SLOW_FN void rkd_gang_take_back(rk_block *b, rk_u32 members)
+{
+  rk_st_relaxed_gpu_u32(&b->gang->aborted, 1u);
+  for (rk_u32 k = 1u; k < members; ++k) {
+    rkd_gang_call_one(rkd_gang_of(b, (b->index + k) % rkd_block_count(b)), RK_GANG_NOBODY);
+  }
+  rkd_ctx_fail(&b->ctx, RK_EINVAL);
+}
+
 /* Runs a handler of the actor, whose context has begun, on all its blocks, which this one has
  * collected. Returns when all are done. */
 RK_SLOW_FN void rkd_gang_run(rk_block *b, const rk_abi_actor *a, rk_u32 handler, const void *msg)
@@ -385,11 +402,10 @@ RK_SLOW_FN void rkd_gang_run(rk_block *b, const rk_abi_actor *a, rk_u32 handler,
   (void)rk_add_acqrel_gpu_u64(&gang->done, 1u);
   for (rk_u32 tries = 0u; rk_ld_acquire_gpu_u64(&gang->done) != members; ++tries) {
     if (rkd_gang_ends(b, tries)) {
-      rk_st_relaxed_gpu_u32(&gang->aborted, 1u);
-      rkd_ctx_fail(&b->ctx, RK_EINVAL);
+      rkd_gang_take_back(b, members);
       break;
     }
-    rkd_gang_pause(tries);
+    rkd_gang_pause(b, tries);
   }
 }
 
@@ -446,7 +462,7 @@ RK_SLOW_FN void rkd_gang_meet(rk_ctx *ctx)
     if (rkd_gang_is_broken(ctx, gang, generation, tries)) {
       return;
     }
-    rkd_gang_pause(tries);
+    rkd_gang_pause(ctx->block, tries);
   }
 }
 

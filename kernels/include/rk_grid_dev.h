@@ -16,7 +16,6 @@
 #define RK_ROUND_RECORDS 64u
 #define RK_ROUND_TURNS 16u
 #define RK_SPIN_ROUNDS 64u /* idle rounds between two looks at the clock */
-#define RK_BEAT_ROUNDS 64u /* rounds between two signs of life */
 
 RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
 {
@@ -279,15 +278,6 @@ RK_FN void rkd_quiesce(rk_block *b)
   if (ended != b->seen) {
     b->seen = ended;
     rk_st_release_sys_u64(&b->door->seen, ended); /* partner: is_past of runtime/slots.c */
-  }
-}
-
-/* Told now and then, so that a host can tell a busy block from a lost one. */
-RK_FN void rkd_beat(rk_block *b)
-{
-  b->rounds += 1u;
-  if (b->rounds % RK_BEAT_ROUNDS == 0u) {
-    rk_st_relaxed_sys_u64(&b->door->beats, b->rounds);
   }
 }
 

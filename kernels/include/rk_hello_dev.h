@@ -49,6 +49,8 @@ RK_ATOMIC_FN rk_u32 rkd_hello(void)
   h = rkd_hello_fold(h, RK_OFFSET(rk_abi_door, done));
   h = rkd_hello_fold(h, sizeof(rk_abi_block));
   h = rkd_hello_fold(h, RK_OFFSET(rk_abi_block, busy));
+  h = rkd_hello_fold(h, sizeof(rk_abi_gang));
+  h = rkd_hello_fold(h, RK_OFFSET(rk_abi_gang, generation));
   h = rkd_hello_fold(h, sizeof(rk_abi_host));
   h = rkd_hello_fold(h, RK_OFFSET(rk_abi_host, alive));
   h = rkd_hello_fold(h, sizeof(rk_abi_grid));

@@ -58,6 +58,25 @@ describe("a block that does not get on", function()
   end)
 end)
 
+describe("a block that waits for another", function()
+  it("is not the one that does not get on", function()
+    local text = apart.run("RINGKERNEL_LOG=off", apart.loop .. [[
+      local rt = assert(rk.open { blocks = 2, grace = 1 })
+      local Both = rk.kernel { name = "both", accepts = { N },
+        source = "RK_ON(N) { (void)state; (void)msg; rk_sync(ctx); }" }
+      local both = assert(rt:launch(Both, { grid = 2, block = 0 }))
+      local spinner = assert(rt:launch(Loop, { name = "spinner", block = 1 }))
+      spinner:send(N { n = 1 })
+      rt:poll(0.2)
+      both:send(N { n = 1 }) -- block 0 calls block 1 and stands at the barrier
+      local _, text, code = rt:poll(30)
+      if not code then _, text, code = rt:poll(0) end
+      print(text)
+    ]])
+    assert.matches("^block 1 has not got on for 1 s: the handler of actor 'spinner'", text)
+  end)
+end)
+
 describe("a grid", function()
   it("of other structures than the library's is refused before it runs", function()
     local output, how, status = apart.run("RKFAKE_CXXFLAGS=-DRK_HELLO_SALT=1u", [[

@@ -63,8 +63,9 @@ static void *run_member(void *arg)
   static rk_abi_host host;
   static const rk_abi_grid grid = {.block_count = MEMBERS};
   rk_abi_grid own = grid;
+  rk_abi_door door = {0};
   own.host = (rk_u64)(rk_uptr)&host;
-  rk_block block = {.grid = (rk_u64)(rk_uptr)&own};
+  rk_block block = {.grid = (rk_u64)(rk_uptr)&own, .door = &door};
   rk_ctx ctx = {.member = (rk_u32)(rk_uptr)arg, .members = MEMBERS, .gang = &gang};
   ctx.block = &block;
   ctx.lead = &ctx;
