@@ -68,6 +68,10 @@ typedef struct rk_thread_spec {
     .cpu = -1               \
   }
 
+/* Says the next piece of what is being written: *data stays valid until the next call; *size 0 is
+ * the end. An error ends the writing. */
+typedef int (*rk_file_source)(void *arg, const void **data, size_t *size, rk_error *err);
+
 /* Called for each entry of a folder; false ends the walk. */
 typedef bool (*rk_dir_fn)(void *arg, const char *name);
 
@@ -116,6 +120,11 @@ typedef struct rk_platform {
    * A temporary file beside it, fsync, rename, fsync of the folder. A symbolic link is replaced.
    * On failure the temporary file is removed and the old file is untouched. */
   int (*file_write)(const char *path, const void *data, size_t size, rk_error *err);
+  /* The same piece by piece. The system may begin to write the first ones to the disk while later
+   * ones are asked for. */
+  int (*file_write_from)(const char *path, rk_file_source source, void *arg, rk_error *err);
+  /* Reads `size` bytes from byte `offset` on; RK_EIO if the file ends before. */
+  int (*file_read_at)(const char *path, uint64_t offset, void *into, size_t size, rk_error *err);
   /* What there is at `path`, links followed. `info` may be NULL to ask only whether it exists.
    * RK_ENOT_FOUND (with a text) if nothing does. */
   int (*file_stat)(const char *path, rk_file_info *info, rk_error *err);

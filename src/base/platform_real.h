@@ -28,6 +28,8 @@ uint64_t rk__os_clock_mono_ns(void);
 /* platform_real_file.c */
 int rk__os_file_read(const char *path, size_t limit, void **data, size_t *size, rk_error *err);
 int rk__os_file_write(const char *path, const void *data, size_t size, rk_error *err);
+int rk__os_file_write_from(const char *path, rk_file_source source, void *arg, rk_error *err);
+int rk__os_file_read_at(const char *path, uint64_t offset, void *into, size_t size, rk_error *err);
 int rk__os_file_stat(const char *path, rk_file_info *info, rk_error *err);
 int rk__os_file_rename(const char *from, const char *to, rk_error *err);
 int rk__os_file_remove(const char *path, rk_error *err);

@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 
 #define FIRST_READ_BYTES 4096u
+#define EARLY_BYTES ((off_t)4 << 20) /* written before the system is told to begin with the disk */
 
 /* open(2) through signals, never inherited by programs that we start. */
 static int open_file(const char *path, int flags, mode_t mode)
@@ -141,7 +142,57 @@ static void parent_of(const char *path, char *folder)
   folder[length] = '\0';
 }
 
-int rk__os_file_write(const char *path, const void *data, size_t size, rk_error *err)
+int rk__os_file_read_at(const char *path, uint64_t offset, void *into, size_t size, rk_error *err)
+{
+  int status = RK_OK;
+  int fd = open_file(path, O_RDONLY, 0);
+  if (fd < 0) {
+    return rk__os_fail(err, errno, "cannot open", path);
+  }
+  if (lseek(fd, (off_t)offset, SEEK_SET) < 0) {
+    status = rk__os_fail(err, errno, "cannot read", path);
+  }
+  for (size_t done = 0; status == RK_OK && done < size;) {
+    ssize_t got = read_some(fd, (char *)into + done, size - done);
+    if (got < 0) {
+      status = rk__os_fail(err, errno, "cannot read", path);
+    } else if (got == 0) {
+      status = rk_error_set(err, RK_EIO, "cannot read '%.300s': it ends at byte %" PRIu64, path,
+                            offset + done);
+    }
+    done += got > 0 ? (size_t)got : 0;
+  }
+  close(fd);
+  return status;
+}
+
+/* Writes all that the source says; 0, or a status. */
+static int write_pieces(int fd, const char *path, rk_file_source source, void *arg, rk_error *err)
+{
+  off_t started = 0, written = 0;
+  for (;;) {
+    const void *data = NULL;
+    size_t size = 0;
+    int status = source(arg, &data, &size, err);
+    if (status != RK_OK) {
+      return status;
+    }
+    if (size == 0) {
+      break;
+    }
+    if (write_all(fd, data, size) != 0) {
+      return rk__os_fail(err, errno, "cannot write", path);
+    }
+    written += (off_t)size;
+    if (written - started >= EARLY_BYTES) { /* a hint: fsync does what counts */
+      (void)sync_file_range(fd, started, written - started, SYNC_FILE_RANGE_WRITE);
+      started = written;
+    }
+  }
+  return sync_file(fd) != 0 ? rk__os_fail(err, errno, "cannot write", path) : RK_OK;
+}
+
+int rk__os_file_write_from(const char *path, rk_file_source source, void *arg, rk_error *err)
 {
   char temporary[RK_PATH_BYTES];
   char folder[RK_PATH_BYTES];
@@ -159,8 +210,8 @@ int rk__os_file_write(const char *path, const void *data, size_t size, rk_error 
   if (fd < 0) {
     return rk__os_fail(err, errno, "cannot write", path);
   }
-  if (write_all(fd, data, size) != 0 || sync_file(fd) != 0) {
-    status = rk__os_fail(err, errno, "cannot write", path);
+  status = write_pieces(fd, path, source, arg, err);
+  if (status != RK_OK) {
     close(fd);
     goto remove_temporary;
   }
@@ -185,6 +236,27 @@ int rk__os_file_write(const char *path, const void *data, size_t size, rk_error 
 remove_temporary:
   unlink(temporary);
   return status;
+}
+
+typedef struct whole { /* a file in one piece */
+  const void *data;
+  size_t size;
+} whole;
+
+static int say_whole(void *arg, const void **data, size_t *size, rk_error *err)
+{
+  whole *piece = arg;
+  (void)err;
+  *data = piece->data;
+  *size = piece->size;
+  piece->size = 0;
+  return RK_OK;
+}
+
+int rk__os_file_write(const char *path, const void *data, size_t size, rk_error *err)
+{
+  whole piece = {data, size};
+  return rk__os_file_write_from(path, say_whole, &piece, err);
 }
 
 int rk__os_file_stat(const char *path, rk_file_info *info, rk_error *err)
