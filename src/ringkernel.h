@@ -62,6 +62,8 @@ typedef struct rk_runtime_options {
   uint32_t max_actors;   /* 0 = 131072; at most 1048575 */
   uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
   uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
+  uint32_t dead_letter_tries;  /* how often one may be replayed, 1..15; 0 = 3 */
+  uint64_t dead_letter_age_ns; /* kept for so long; 0 = an hour, UINT64_MAX = for ever */
   int32_t spin_us;       /* spin before sleeping; < 0 = as `policy` has it */
   int32_t grace_s;       /* a block that does not get on for so long loses the runtime; 0 = it may;
                           * < 0 = 0 on the CPU, 30 on a device */
@@ -111,7 +113,13 @@ typedef struct rk_runtime_stats {
   uint64_t handled;         /* messages handled by all actors */
   uint64_t by_lane;         /* messages between blocks of a cluster that took its lanes */
   uint64_t refused_full;    /* sends refused because a queue was full */
-  uint64_t dead_letters;    /* ever */
+  uint64_t dead_letters;    /* ever: the sum of the next, by reason (RK_DEAD_*) */
+  uint64_t dead_by_reason[8];
+  uint64_t dead_letters_kept;
+  uint64_t dead_letters_expired;  /* forgotten because they were too old, */
+  uint64_t dead_letters_evicted;  /* because there were too many or memory was short, */
+  uint64_t dead_letters_replayed; /* or taken off the list to be handled after all */
+  uint64_t dead_letter_bytes;     /* of memory that those kept take */
   uint64_t published;       /* publishes, by host and handlers */
   uint64_t publish_dropped; /* deliveries that found no room */
   uint64_t subscriptions;
@@ -503,6 +511,25 @@ RK_API int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, 
  * sent to. */
 RK_API int rk_runtime_dead_letter(rk_runtime *rt, size_t index, rk_received *out, uint64_t *dest);
 RK_API void rk_runtime_dead_letters_clear(rk_runtime *rt);
+
+typedef struct rk_dead_letter {
+  rk_received message; /* a view: until the next call that changes the list or drains */
+  uint64_t dest;       /* id of the actor it was for */
+  rk_actor *actor;     /* that actor, alive or not, retained by the letter; NULL = not known */
+  uint64_t serial;     /* names the letter: grows, 1 = the runtime's first */
+  uint64_t age_ns;
+  uint32_t tries; /* how often it was replayed before */
+} rk_dead_letter;
+/* The same walk with all that is kept. */
+RK_API int rk_runtime_dead_letter_at(rk_runtime *rt, size_t index, rk_dead_letter *out);
+/* Takes one off the list. Errors: not_found. */
+RK_API int rk_runtime_dead_letter_drop(rk_runtime *rt, uint64_t serial);
+/* Sends one again, with its id, sender and stamp, without its deadline; once it is in the queue it
+ * is off the list. To `to`, or (NULL) to the actor it was for, which may have begun a new life.
+ * Errors, with the letter still there: not_found (no such letter, or who it was for is not known),
+ * terminated, denied (it was tried as often as may be), corrupt, full, invalid (wrong type). */
+RK_API int rk_runtime_dead_letter_replay(rk_runtime *rt, uint64_t serial, rk_actor *to,
+                                         rk_error *err);
 /* "terminated" "deadline" "type" "corrupt" "failed" "full" "late". Threads: any. */
 RK_API const char *rk_dead_reason_name(uint8_t reason);
 

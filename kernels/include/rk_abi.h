@@ -130,6 +130,8 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 /* what its sender did to other memory before is seen by the receiver; commands, responses and all
  * records of the plain form are so without it */
 #define RK_MSG_ORDERED 512u
+#define RK_MSG_TRIES_SHIFT 12u /* how often it was replayed as a dead letter, 0..15 */
+#define RK_MSG_TRIES_MASK 0xf000u
 
 #define RK_PRIORITY_NORMAL 0u
 #define RK_PRIORITY_HIGH 1u
@@ -141,6 +143,7 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 #define RK_DEAD_FAILED 5u     /* the handler failed while handling it */
 #define RK_DEAD_FULL 6u       /* a subscriber had no room */
 #define RK_DEAD_LATE 7u       /* a reply whose call was given up */
+#define RK_DEAD_REASONS 8u    /* numbers of reasons, 0 = none included */
 
 /* ---- control block and telemetry: the seeds' layouts ----------------------------------------- */
 

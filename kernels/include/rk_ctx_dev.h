@@ -45,7 +45,7 @@ RK_FN void rkd_ctx_pass_header(const rk_ctx *ctx, rk_abi_msg *h)
   h->hlc = m->hlc;
   h->deadline = m->deadline;
   h->source = m->source;
-  h->flags = (rk_u16)(m->flags & RK_MSG_REPLY);
+  h->flags = (rk_u16)(m->flags & (RK_MSG_REPLY | RK_MSG_TRIES_MASK));
   h->priority = m->priority;
 }
 

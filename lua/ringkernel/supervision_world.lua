@@ -61,6 +61,12 @@ function M.of(rt)
   return world
 end
 
+--- The seat that an actor with this id has, or had, in a tree of the runtime; and the world.
+function M.seat_of(rt, id)
+  local world = worlds[rt]
+  return world and world.places[id], world
+end
+
 -- ---- time ---------------------------------------------------------------------------------------
 
 function World:now()

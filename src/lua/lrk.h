@@ -292,7 +292,7 @@ extern const luaL_Reg lrk_message_functions[];
 
 extern const luaL_Reg lrk_device_functions[];
 
-/* ---- lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c -------------------------------------- */
+/* ---- lrk_hlc.c, lrk_dead.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c -------------------------------------- */
 
 void lrk_push_stamp(lua_State *L, uint64_t word, uint16_t node);
 lrk_stamp *lrk_test_stamp(lua_State *L, int index);
@@ -307,6 +307,12 @@ int lrk_runtime_trace(lua_State *L);
 int lrk_runtime_trace_read(lua_State *L);
 int lrk_runtime_trace_clock(lua_State *L);
 extern const luaL_Reg lrk_trace_functions[];
+
+int lrk_core_open(lua_State *L); /* lrk_open.c */
+
+int lrk_runtime_dead_letters(lua_State *L);
+void lrk_dead_push_stats(lua_State *L, const rk_runtime_stats *stats);
+extern const luaL_Reg lrk_dead_functions[];
 
 int lrk_runtime_buffer(lua_State *L);
 lrk_buffer *lrk_test_buffer(lua_State *L, int index);

@@ -191,6 +191,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_setfuncs(L, lrk_hosted_functions, 0);
   luaL_setfuncs(L, lrk_registry_functions, 0);
   luaL_setfuncs(L, lrk_trace_functions, 0);
+  luaL_setfuncs(L, lrk_dead_functions, 0);
   lua_pushliteral(L, RK_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushinteger(L, RK_ABI_VERSION);

@@ -161,77 +161,10 @@ static int runtime_disconnect(lua_State *L)
   return lrk_result(L, status, &err);
 }
 
-/* ---- dead letters ---------------------------------------------------------------------------- */
-
 static void set_u64(lua_State *L, const char *key, uint64_t value)
 {
   lua_pushinteger(L, (lua_Integer)value);
   lua_setfield(L, -2, key);
-}
-
-static void push_dead_letter(lua_State *L, const lrk_runtime *self, const rk_received *letter,
-                             uint64_t dest)
-{
-  rk_received content = *letter;
-  lua_createtable(L, 0, 10);
-  if ((content.flags & RK_MSG_PUBLISH) != 0 && content.size >= RK_TOPIC_BYTES) {
-    const char *topic = content.data;
-    lua_pushlstring(L, topic, strnlen(topic, RK_TOPIC_BYTES));
-    lua_setfield(L, -2, "topic");
-    content.data = topic + RK_TOPIC_BYTES;
-    content.size -= RK_TOPIC_BYTES;
-  }
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
-  bool is_known = lua_rawgeti(L, -1, (lua_Integer)content.type) == LUA_TTABLE;
-  lua_pop(L, 2);
-  if (is_known && letter->reason != RK_DEAD_CORRUPT) {
-    lrk_push_received(L, &content, self->node);
-    lua_setfield(L, -2, "message");
-  }
-  lua_pushlstring(L, content.data != NULL ? content.data : "", content.size);
-  lua_setfield(L, -2, "bytes");
-  lua_pushstring(L, rk_dead_reason_name(letter->reason));
-  lua_setfield(L, -2, "reason");
-  set_u64(L, "dest", dest);
-  set_u64(L, "source", letter->sender);
-  set_u64(L, "correlation", letter->correlation);
-  set_u64(L, "id", letter->id);
-  set_u64(L, "type", letter->type);
-  lrk_push_stamp(L, letter->hlc, self->node);
-  lua_setfield(L, -2, "hlc");
-}
-
-/* rt:dead_letters() -> list, oldest first */
-static int runtime_dead_letters(lua_State *L)
-{
-  lrk_runtime *self = lrk_open_runtime(L, 1);
-  if (self == NULL) {
-    return 3;
-  }
-  size_t calls = 0;
-  lrk_runtime_drain(L, 1, &calls);
-  lrk_runtime_kick(L, self, 1);
-  lua_newtable(L);
-  rk_received letter;
-  uint64_t dest = 0;
-  for (size_t i = 0;
-       self->rt != NULL && rk_runtime_dead_letter(self->rt, i, &letter, &dest) == RK_OK; i++) {
-    push_dead_letter(L, self, &letter, dest);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  return 1;
-}
-
-/* rt:clear_dead_letters() -> true */
-static int runtime_clear_dead_letters(lua_State *L)
-{
-  const lrk_runtime *self = lrk_open_runtime(L, 1);
-  if (self == NULL) {
-    return 3;
-  }
-  rk_runtime_dead_letters_clear(self->rt);
-  lua_pushboolean(L, 1);
-  return 1;
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -381,8 +314,6 @@ const luaL_Reg lrk_registry_methods[] = {
     {"actors", runtime_actors},
     {"connect", runtime_connect},
     {"disconnect", runtime_disconnect},
-    {"dead_letters", runtime_dead_letters},
-    {"clear_dead_letters", runtime_clear_dead_letters},
     {"command", runtime_command},
     {NULL, NULL},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Class runtime: opening and closing, what it says of itself, waiting, and running callbacks.
+ * Class runtime: closing (lrk_open.c opens), what it says of itself, waiting, and running callbacks.
  *
  * Its user values are a table of actor handles by pointer (weak, so that an actor found twice is
  * the same object), a table of subscriptions with functions by number, the function that tells
@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "base/params.h"
 
 /* Callbacks that one call runs at most, so that a callback that publishes to itself cannot hold
  * it. */
@@ -33,111 +32,7 @@ lrk_runtime *lrk_open_runtime(lua_State *L, int index)
   return self;
 }
 
-/* ---- open and close -------------------------------------------------------------------------- */
-
-/* One of three names; without the option the parameter's, which must be one, too. */
-static const char *choice_option(lua_State *L, int index, const char *key, rk_param_id param,
-                                 const char *const names[3])
-{
-  const char *name = lrk_option_text(L, index, key, NULL);
-  if (name == NULL) {
-    size_t ignored = 0;
-    rk_error err = RK_ERROR_INIT;
-    if (rk_param_choice(param, &ignored, &err) != RK_OK) {
-      luaL_error(L, "%s", err.text);
-    }
-    return rk_param_text(param);
-  }
-  for (size_t i = 0; i < 3; i++) {
-    if (strcmp(name, names[i]) == 0) {
-      return name;
-    }
-  }
-  luaL_error(L, "rk.open: option '%s': '%s', '%s' or '%s' expected, got '%s'%s", key, names[0],
-             names[1], names[2], name, lrk_hint(L, name, names, 3));
-  return NULL;
-}
-
-static const char *policy_option(lua_State *L, int index)
-{
-  static const char *const names[] = {"latency", "balanced", "eco"};
-  const char *name = lrk_option_text(L, index, "policy", "balanced");
-  for (size_t i = 0; i < RK_ARRAY_LEN(names); i++) {
-    if (strcmp(name, names[i]) == 0) {
-      return name;
-    }
-  }
-  luaL_error(L, "rk.open: option 'policy': 'latency', 'balanced' or 'eco' expected, got '%s'%s",
-             name, lrk_hint(L, name, names, RK_ARRAY_LEN(names)));
-  return NULL;
-}
-
-/* open(options) -> runtime | nil, message, code */
-static int core_open(lua_State *L)
-{
-  /* clang-format off */
-  static const lrk_option options[] = {{"backend", LRK_TEXT, 0, 0},
-                                       {"cache", LRK_NAME, 0, 0},
-                                       {"device", LRK_INT, 0, 1024},
-                                       {"blocks", LRK_INT, 1, 65536},
-                                       {"cluster", LRK_INT, 1, 8},
-                                       {"sms", LRK_INT, 1, 65536},
-                                       {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
-                                       {"ring_units", LRK_INT, 16, 1 << 24},
-                                       {"dead_letters", LRK_INT, 1, 1 << 24},
-                                       {"policy", LRK_TEXT, 0, 0},
-                                       {"grace", LRK_INT, 0, 86400},
-                                       {"spin_us", LRK_INT, 0, 1000000},
-                                       {"node", LRK_INT, 0, UINT16_MAX},
-                                       {"checksum", LRK_BOOL, 0, 0},
-                                       {"latency", LRK_BOOL, 0, 0},
-                                       {"transport", LRK_TEXT, 0, 0},
-                                       {"trace", LRK_INT, 0, 1 << 20},
-                                       {NULL, LRK_ANY, 0, 0}};
-  /* clang-format on */
-  static const char *const backends[] = {"auto", "cpu", "cuda"};
-  static const char *const transports[] = {"auto", "plain", "tagged"};
-  lua_settop(L, 1);
-  lrk_options(L, 1, "rk.open", options);
-  rk_runtime_options open = {
-      .backend = choice_option(L, 1, "backend", RK_PARAM_BACKEND, backends),
-      .cache_dir = lrk_option_text(L, 1, "cache", NULL),
-      .device = (uint32_t)lrk_option_integer(L, 1, "device", 0),
-      .blocks = (uint32_t)lrk_option_integer(L, 1, "blocks", 0),
-      .cluster = (uint32_t)lrk_option_integer(L, 1, "cluster", 0),
-      .sms = (uint32_t)lrk_option_integer(L, 1, "sms", 0),
-      .max_actors = (uint32_t)lrk_option_integer(L, 1, "max_actors", 0),
-      .ring_units = (uint32_t)lrk_option_integer(L, 1, "ring_units", 0),
-      .dead_letters = (uint32_t)lrk_option_integer(L, 1, "dead_letters", 0),
-      .policy = policy_option(L, 1),
-      .grace_s = (int32_t)lrk_option_integer(L, 1, "grace", -1),
-      .spin_us = (int32_t)lrk_option_integer(L, 1, "spin_us", -1),
-      .node = (uint16_t)lrk_option_integer(L, 1, "node", 0),
-      .checksum = lrk_option_bool(L, 1, "checksum", false),
-      .latency = lrk_option_bool(L, 1, "latency", false),
-      .transport = choice_option(L, 1, "transport", RK_PARAM_TRANSPORT, transports),
-      .trace_records = (uint32_t)lrk_option_integer(L, 1, "trace", 0),
-  };
-  lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
-  *self = (lrk_runtime){.next_sub = 1, .node = open.node};
-  luaL_setmetatable(L, LRK_RUNTIME);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_setiuservalue(L, 2, LRK_RT_ACTORS);
-  lua_newtable(L);
-  lua_setiuservalue(L, 2, LRK_RT_SUBS);
-  rk_error err = RK_ERROR_INIT;
-  int status = rk_runtime_open(&open, &self->rt, &err);
-  if (status != RK_OK) {
-    self->rt = NULL;
-    return lrk_fail(L, status, &err);
-  }
-  rk_runtime_info_get(self->rt, &self->info);
-  return 1;
-}
+/* ---- close ------------------------------------------------------------------------------------ */
 
 /* rt:close() -> true; again: true. Also __close. */
 static int runtime_close(lua_State *L)
@@ -251,7 +146,7 @@ static int runtime_stats(lua_State *L)
   set_u64(L, "handled", stats.handled);
   set_u64(L, "by_lane", stats.by_lane);
   set_u64(L, "refused_full", stats.refused_full);
-  set_u64(L, "dead_letters", stats.dead_letters);
+  lrk_dead_push_stats(L, &stats);
   set_u64(L, "published", stats.published);
   set_u64(L, "publish_dropped", stats.publish_dropped);
   set_u64(L, "subscriptions", stats.subscriptions);
@@ -571,7 +466,7 @@ static int core_is_open(lua_State *L)
 }
 
 const luaL_Reg lrk_runtime_functions[] = {
-    {"open", core_open},
+    {"open", lrk_core_open},
     {"drain", core_drain},
     {"wait", core_wait},
     {"park", core_park},
@@ -596,6 +491,7 @@ void lrk_runtime_register(lua_State *L)
       {"timeout", runtime_timeout},
       {"drain", runtime_drain},
       {"renew", runtime_renew},
+      {"dead_letters", lrk_runtime_dead_letters},
       {"publish", lrk_runtime_publish},
       {"subscribe", lrk_runtime_subscribe},
       {"buffer", lrk_runtime_buffer},

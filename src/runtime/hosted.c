@@ -72,7 +72,7 @@ static rk_abi_msg header_of(const rk_actor *actor, const rk_received *message)
       .dest = actor->id,
       .type = message->type,
       .size_bytes = message->size,
-      .flags = (uint16_t)(message->flags & RK_MSG_REPLY),
+      .flags = (uint16_t)(message->flags & (RK_MSG_REPLY | RK_MSG_TRIES_MASK)),
       .priority = message->priority,
   };
 }

@@ -167,6 +167,15 @@ struct rk_subscription {
   char topic[RK_TOPIC_BYTES]; /* of the view handed out last */
 };
 
+/* A dead letter. */
+typedef struct rk_letter {
+  rk_abi_msg header;
+  rk_actor *actor; /* it was for, as far as that was alive; retained */
+  uint64_t serial; /* 1 = the runtime's first */
+  uint64_t at_ns;  /* when it became one, monotonic */
+  unsigned char data[];
+} rk_letter;
+
 typedef struct rk_retained {
   uint32_t type, size;
   uint64_t hlc, id, sender;
@@ -289,9 +298,14 @@ struct rk_runtime {
   rk_actor *hosted, **hosted_tail;
   size_t hosted_count;
 
-  /* dead letters */
-  rk_mailbox letters;
-  uint32_t letters_limit;
+  /* dead letters: those of list[first .. first + count - 1], by serial */
+  struct {
+    rk_letter **list;
+    size_t first, count, room;
+    size_t bytes; /* that they and the list take */
+    uint32_t limit, tries;
+    uint64_t age_ns; /* 0: they do not grow old */
+  } letters;
 
   /* events */
   rk_queued_event *events, **events_tail;
@@ -431,6 +445,11 @@ int rk__wait(rk_runtime *rt, uint64_t deadline_ns);
 /* Sends without waiting for room in the ring to the block. */
 int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data);
 
+/* Whether a message of this priority fits into the actor's queue; whether the actor takes the type
+ * with that size. */
+bool rk__send_room(rk_actor *actor, uint8_t priority);
+int rk__send_type(const rk_actor *actor, uint32_t type, size_t size, rk_error *err);
+
 /* Forgets a reservation that was not committed. Before anything else is written to a block. */
 void rk__reservation_drop(rk_runtime *rt);
 
@@ -460,6 +479,9 @@ void rk__pubsub_close(rk_runtime *rt);
 
 /* ---- deadletter.c ---- */
 void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason);
+/* Forgets those that have grown too old. */
+void rk__letters_expire(rk_runtime *rt);
+void rk__letters_close(rk_runtime *rt);
 
 /* ---- events.c ---- */
 /* `reason`: a static text. `message`: id of the one concerned, or 0. */

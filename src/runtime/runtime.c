@@ -16,6 +16,8 @@
 #include "base/platform.h"
 
 #define LETTERS_DEFAULT 10000u
+#define TRIES_DEFAULT 3u
+#define AGE_DEFAULT_NS (UINT64_C(3600) * 1000 * 1000 * 1000)
 #define GRACE_NS (UINT64_C(30) * 1000 * 1000 * 1000) /* a device's handlers are short */
 
 int rk__runtime_check(const rk_runtime *rt, rk_error *err)
@@ -108,7 +110,6 @@ static void free_runtime(rk_runtime *rt)
   }
   rk_namemap_close(rt->by_name);
   rk_idmap_close(rt->calls);
-  rk_mailbox_close(&rt->letters);
   rk_wake_close(&rt->wake);
   rk_free(rt->scratch);
   rk__runtime_unref(rt);
@@ -185,7 +186,12 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->hosted_tail = &rt->hosted;
   rt->pid = rk_platform_current()->pid();
   rt->checksum = use->checksum;
-  rt->letters_limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
+  rt->letters.limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
+  rt->letters.tries = use->dead_letter_tries != 0 ? use->dead_letter_tries : TRIES_DEFAULT;
+  rt->letters.age_ns = use->dead_letter_age_ns != 0 ? use->dead_letter_age_ns : AGE_DEFAULT_NS;
+  if (rt->letters.age_ns == UINT64_MAX) {
+    rt->letters.age_ns = 0;
+  }
   rt->trace_origin_ns = rk_clock_wall_ns();
   rt->grace_ns = (uint64_t)(use->grace_s > 0 ? use->grace_s : 0) * UINT64_C(1000000000);
   rk_hlc_init(&rt->clock, use->node, 0);
@@ -264,6 +270,7 @@ void rk_runtime_close(rk_runtime *rt)
   stop_actors(rt);
   rt->closing = true;
   rk__hosted_close(rt);
+  rk__letters_close(rt);
   orphan_actors(rt);
   free_runtime(rt);
 }
@@ -293,7 +300,10 @@ void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
   if (rk__runtime_check(rt, NULL) == RK_OK) {
     (void)rk__drain(rt);
   }
+  rk__letters_expire(rt);
   *out = rt->stats;
+  out->dead_letters_kept = rt->letters.count;
+  out->dead_letter_bytes = rt->letters.bytes;
   out->handled = 0;
   out->by_lane = 0;
   for (uint32_t i = 0; i < rt->block_count; ++i) {

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 
 /* Whether one more message of this priority fits into the actor's queue. */
-static bool has_room(rk_actor *actor, uint8_t priority)
+bool rk__send_room(rk_actor *actor, uint8_t priority)
 {
   if (priority == RK_PRIORITY_HIGH) {
     if (actor->urgent_sent - actor->urgent_taken >= actor->urgent_limit) {
@@ -35,7 +35,7 @@ static int refuse_full(rk_actor *actor, rk_error *err)
                       actor->queue);
 }
 
-static int check_type(const rk_actor *actor, uint32_t type, size_t size, rk_error *err)
+int rk__send_type(const rk_actor *actor, uint32_t type, size_t size, rk_error *err)
 {
   uint32_t wanted = 0;
   if (!rk__loaded_accepts(actor->loaded, type, &wanted)) {
@@ -67,14 +67,14 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
   }
   rk_runtime *rt = actor->rt;
   rk__reservation_drop(rt);
-  rc = check_type(actor, type, size, err);
+  rc = rk__send_type(actor, type, size, err);
   if (rc != RK_OK) {
     return rc;
   }
   if (priority > RK_PRIORITY_HIGH) {
     return rk_error_set(err, RK_EINVAL, "priority: 0 (normal) or 1 (high), got %u", priority);
   }
-  if (!has_room(actor, priority)) {
+  if (!rk__send_room(actor, priority)) {
     return refuse_full(actor, err);
   }
   uint32_t units = rkd_units((uint32_t)size);
@@ -215,7 +215,7 @@ int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)
     h.flags = (uint16_t)(h.flags | RK_MSG_CHECKED);
     h.checksum = rkd_checksum(data, h.size_bytes);
   }
-  if (!has_room(actor, h.priority) || rkd_ring_free(tx, units) < units) {
+  if (!rk__send_room(actor, h.priority) || rkd_ring_free(tx, units) < units) {
     return RK_EFULL;
   }
   rkd_ring_put(tx, header->size_bytes, 0u, data, header->size_bytes);

@@ -27,6 +27,8 @@ local ringkernel = {}
 ---@field max_actors? integer default 131072
 ---@field ring_units? integer units of 128 bytes of each block's ring to and from the host
 ---@field dead_letters? integer how many are kept, 10000
+---@field dead_letter_age? number seconds for which one is kept, 3600; math.huge = for ever
+---@field dead_letter_tries? integer how often one may be replayed, 3; 1 to 15
 ---@field policy? "latency"|"balanced"|"eco" how blocks that have nothing to do wait: without pause,
 ---  with short ones (the default), with such as spare the device; a processor's blocks spin for a
 ---  millisecond, RINGKERNEL_SPIN_US, not at all before they sleep

@@ -144,17 +144,41 @@ function runtime:run(global, options, ...) end
 ---@return string? log
 function runtime:time(global, options, ...) end
 
+---Which dead letters: all of what is said must fit.
+---@class ringkernel.letter_filter
+---@field actor? ringkernel.actor | string | integer whom it was for
+---@field type? table | string | integer a message type, its name or id
+---@field reason? string
+---@field max? integer how many at most
+---@field where? fun(letter: table): boolean
+---@field to? ringkernel.actor of rt:replay alone: who gets them instead
+
 ---Messages that could not be delivered, oldest first: { message (if its type is known), bytes,
----reason, dest, source, correlation, id, type, hlc, topic }. Reasons: terminated deadline type
----corrupt failed full late.
+---reason, dest, actor (if it was known), source, correlation, id, type, priority, hlc, topic, age
+---(seconds on the list), tries (how often it was replayed before), serial }. Reasons: terminated
+---deadline type corrupt failed full late.
+---@param filter? ringkernel.letter_filter
 ---@return table[]?
 ---@return string? message
 ---@return ringkernel.code? code
-function runtime:dead_letters() end
+function runtime:dead_letters(filter) end
 
----Forgets the dead letters.
----@return true?
-function runtime:clear_dead_letters() end
+---Forgets the dead letters that the filter describes, or all. Returns how many.
+---@param filter? ringkernel.letter_filter
+---@return integer | true | nil
+---@return string? message
+---@return ringkernel.code? code
+function runtime:clear_dead_letters(filter) end
+
+---Sends dead letters again, oldest first: each is off the list once its receiver has it queued.
+---A message keeps its id, sender and stamp and loses its deadline. Returns how many went, and what
+---stays with the reason: { { letter =, message =, code = } }. Codes: denied (tried as often as may
+---be, or in quarantine), not_found (who it was for is not known: say `to`), terminated, full, corrupt.
+---@param filter? ringkernel.letter_filter
+---@return integer?
+---@return table[] | string refused
+---@return ringkernel.code? code
+function runtime:replay(filter) end
 
 ---Sends a command of the grid's protocol to a block and waits for the answer. For tools.
 ---@param name string | integer "heartbeat_request", "get_progress", ...
@@ -310,9 +334,11 @@ function runtime:timeout() end
 ---@return table?
 function runtime:info() end
 
----actors, launched, sent, received, handled, by_lane, refused_full, dead_letters, published,
----publish_dropped, subscriptions, device_bytes, callback_errors.
----@return table<string, integer>?
+---actors, launched, sent, received, handled, by_lane, refused_full, dead_letters (ever),
+---dead_letters_kept, dead_letters_expired, dead_letters_evicted, dead_letters_replayed,
+---dead_letter_bytes, dead_by_reason (a table), published, publish_dropped, subscriptions,
+---device_bytes, callback_errors.
+---@return table<string, any>?
 function runtime:stats() end
 
 ---Stops every actor, joins the grid, closes all that came from it. Later calls on any of that
