@@ -38,7 +38,7 @@ end
 
 describe("meta files", function()
   for _, class in ipairs { "runtime", "actor", "kernel", "global", "buffer", "subscription", "hlc",
-                           "timestamp" } do
+                           "timestamp", "histogram" } do
     it("list the methods of " .. class, function()
       local methods, _, text = names_of(class)
       assert.same(keys(core.methods(class)), methods)
@@ -55,6 +55,18 @@ describe("meta files", function()
 
   it("list the methods of a running supervisor", function()
     assert.same(keys(require("ringkernel.supervision").methods), (names_of("supervision")))
+  end)
+
+  it("list what campaigns and meters have", function()
+    local campaign = rk.campaign { name = "meta", run = print }
+    for _, name in ipairs((names_of("campaign"))) do
+      assert.is_function(campaign[name], name)
+    end
+    local meter
+    rk.campaign({ name = "meta", samples = 1, warmup = 0, warmup_max = 0, run = function(_, m)
+      meter = m
+    end }):measure { quiet = true }
+    assert.same(keys(getmetatable(meter)), (names_of("meter")))
   end)
 
   it("list what message types and loops have", function()

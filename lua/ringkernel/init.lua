@@ -11,6 +11,7 @@
 -- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua,
 -- topology.lua, trace.lua and the C module ringkernel.core.
 
+local campaign = require "ringkernel.bench.campaign"
 local core = require "ringkernel.core"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
@@ -57,6 +58,15 @@ M.topology = topology.new
 
 --- What came with a received message: id, correlation, sender, hlc, type, priority, flags.
 M.envelope = core.envelope
+
+--- Makes a benchmark campaign, for `rkl --bench` or campaign:measure.
+M.campaign = campaign.new
+
+--- Statistics of samples: medians, intervals, tests.
+M.stats = require "ringkernel.bench.stats"
+
+--- Makes a histogram of whole numbers: log-linear buckets, at most 1.6 % wide.
+M.histogram = core.histogram
 
 --- Makes a hybrid logical clock of a node.
 M.hlc = core.hlc

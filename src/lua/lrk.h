@@ -7,7 +7,8 @@
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
  * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c,
  * lrk_hosted.c (actors with a handler in Lua); lrk_module.c opens them, lrk_aux.c has the common
- * checks, lrk_device.c says what devices there are.
+ * checks, lrk_device.c says what devices there are, lrk_histogram.c and lrk_process.c serve
+ * measurements.
  *
  * Rules of this folder
  * - A class is a full userdata of one struct; a child keeps its runtime's userdata in user value 1,
@@ -47,6 +48,7 @@
 #define LRK_STAMP "ringkernel.timestamp"
 #define LRK_SCHEMA "ringkernel.schema"
 #define LRK_RAW "ringkernel.raw_message"
+#define LRK_HISTOGRAM "ringkernel.histogram"
 
 typedef struct lrk_runtime {
   rk_runtime *rt;           /* NULL once closed */
@@ -317,5 +319,11 @@ extern const luaL_Reg lrk_dead_functions[];
 int lrk_runtime_buffer(lua_State *L);
 lrk_buffer *lrk_test_buffer(lua_State *L, int index);
 void lrk_buffer_register(lua_State *L);
+
+/* ---- lrk_histogram.c, lrk_process.c ---------------------------------------------------------- */
+
+void lrk_histogram_register(lua_State *L);
+extern const luaL_Reg lrk_histogram_functions[];
+extern const luaL_Reg lrk_process_functions[];
 
 #endif

@@ -124,9 +124,9 @@ static int core_poll(lua_State *L)
 /* methods(class) -> the table of a class's methods, for the Lua half to add to */
 static int core_methods(lua_State *L)
 {
-  static const char *const classes[] = {LRK_RUNTIME,      LRK_ACTOR,  LRK_CALL,  LRK_KERNEL,
-                                        LRK_GLOBAL,       LRK_BUFFER, LRK_CLOCK, LRK_STAMP,
-                                        LRK_SUBSCRIPTION, NULL};
+  static const char *const classes[] = {LRK_RUNTIME,      LRK_ACTOR,     LRK_CALL,  LRK_KERNEL,
+                                        LRK_GLOBAL,       LRK_BUFFER,    LRK_CLOCK, LRK_STAMP,
+                                        LRK_SUBSCRIPTION, LRK_HISTOGRAM, NULL};
   const char *name = lua_pushfstring(L, "ringkernel.%s", luaL_checkstring(L, 1));
   for (size_t i = 0; classes[i] != NULL; i++) {
     if (strcmp(name, classes[i]) == 0) {
@@ -179,6 +179,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   lrk_actor_register(L);
   lrk_pubsub_register(L);
   lrk_buffer_register(L);
+  lrk_histogram_register(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lrk_device_functions, 0);
   luaL_setfuncs(L, lrk_message_functions, 0);
@@ -192,6 +193,8 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_setfuncs(L, lrk_registry_functions, 0);
   luaL_setfuncs(L, lrk_trace_functions, 0);
   luaL_setfuncs(L, lrk_dead_functions, 0);
+  luaL_setfuncs(L, lrk_histogram_functions, 0);
+  luaL_setfuncs(L, lrk_process_functions, 0);
   lua_pushliteral(L, RK_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushinteger(L, RK_ABI_VERSION);

@@ -32,6 +32,7 @@ typedef enum option_id {
   OPT_ENV,
   OPT_DEVICES,
   OPT_DOCTOR,
+  OPT_BENCH,
   OPT_NONE /* the end of the options */
 } option_id;
 
@@ -59,6 +60,8 @@ static const option_spec options[OPT_NONE] = {
     [OPT_DEVICES] = {"--devices", false, "--devices", "list the devices and leave"},
     [OPT_DOCTOR] = {"--doctor", false, "--doctor",
                     "check this machine, advise, and leave (status 1: something is missing)"},
+    [OPT_BENCH] = {"--bench", false, "--bench FILE...",
+                   "run benchmark campaigns; what follows is for them (--bench --help)"},
 };
 
 typedef struct option_match {
@@ -193,6 +196,9 @@ static int note_option(rk_cli *cli, const option_match *match)
     case OPT_DOCTOR:
       cli->has_action = true;
       break;
+    case OPT_BENCH:
+      cli->has_bench = true;
+      break;
     case OPT_LIBRARY:
     case OPT_WARNINGS:
     case OPT_NONE:
@@ -207,7 +213,7 @@ int rk_cli_parse(int argc, char **argv, rk_cli *cli)
   int index = argc > 0 ? 1 : 0;
   int found = READ_END;
   *cli = (rk_cli){.argc = argc, .argv = argv};
-  while ((found = read_option(argv, &index, &match)) == READ_OPTION) {
+  while (!cli->has_bench && (found = read_option(argv, &index, &match)) == READ_OPTION) {
     if (note_option(cli, &match) != 0) {
       return -1;
     }
@@ -314,6 +320,26 @@ static int run_action(lua_State *L, const char *name)
   return answer;
 }
 
+/* Returns the exit status of lua/ringkernel/cli/bench.lua, which gets what stands behind --bench. */
+static int run_bench(lua_State *L, const rk_cli *cli)
+{
+  int answer = EXIT_FAILURE;
+  int count = cli->argc - cli->script;
+  int status = luaL_loadstring(L, "return require('ringkernel.cli.bench').main(...)");
+  if (status == LUA_OK) {
+    luaL_checkstack(L, count + 3, "too many arguments to --bench");
+    for (int i = cli->script; i < cli->argc; i++) {
+      lua_pushstring(L, cli->argv[i]);
+    }
+    status = rk_host_call(L, count, 1);
+  }
+  if (rk_host_report(L, status, 1) == LUA_OK) {
+    answer = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+  }
+  return answer;
+}
+
 /* Runs the options from left to right. Returns -1 to go on, or the exit status to leave with. */
 static int run_options(lua_State *L, const rk_cli *cli)
 {
@@ -370,7 +396,8 @@ int rk_cli_run(lua_State *L, const rk_cli *cli)
 {
   bool on_terminal = isatty(STDIN_FILENO) == 1;
   bool has_script = cli->script < cli->argc;
-  bool has_work = has_script || cli->has_statement || cli->show_version || cli->has_action;
+  bool has_work = has_script || cli->has_bench || cli->has_statement || cli->show_version ||
+                  cli->has_action;
   bool prompts = cli->interactive || (!has_work && on_terminal);
 
   if (cli->show_version) {
@@ -386,6 +413,9 @@ int rk_cli_run(lua_State *L, const rk_cli *cli)
   int answer = run_options(L, cli);
   if (answer >= 0) {
     return answer;
+  }
+  if (cli->has_bench) {
+    return run_bench(L, cli);
   }
   if (has_script && run_script(L, cli) != LUA_OK) {
     return EXIT_FAILURE;

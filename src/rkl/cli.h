@@ -24,6 +24,7 @@ typedef struct rk_cli {
   bool show_version;   /* -v */
   bool has_statement;  /* -e */
   bool has_action;     /* --env, --devices or --doctor: leaves when its turn has come */
+  bool has_bench;      /* --bench: what follows, from `script` on, is for it */
   bool no_environment; /* -E */
 } rk_cli;
 

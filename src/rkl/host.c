@@ -118,6 +118,7 @@ static int open_host_module(lua_State *L)
                                        {"embedded_names", host_embedded_names},
                                        {"make_dir", host_make_dir},
                                        {"cores", host_cores},
+                                       {"limit", rk_limit},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, RK_VERSION);

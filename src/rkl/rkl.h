@@ -55,6 +55,12 @@ void rk_interrupt_default(void);
 void rk_host_open(lua_State *L, const char *lua_dir);
 
 /*
+ * limit(seconds): from then on Lua code of the calling state gets the error "ran longer than its
+ * limit"; limit(): no limit. Code that does not return to Lua ends the process ten seconds later.
+ */
+int rk_limit(lua_State *L);
+
+/*
  * Runs the read-eval-print loop on stdin until its end. The policy (what is unfinished, how
  * results look) is lua/ringkernel/cli/repl.lua. Returns LUA_OK, or a status after the reason was
  * written to stderr.

@@ -13,6 +13,7 @@
 ---@field abi integer version of the structs that host and grid share
 ---@field limits table<string, integer> payload_bytes, queue, lanes, ...
 ---@field trace ringkernel.trace writes records of rt:trace_read() as Chrome traces
+---@field stats table<string, function> statistics of lists of numbers
 ---@field stock table<string, ringkernel.kernel> echo, vector, reduce: need no compiler
 local ringkernel = {}
 
@@ -176,6 +177,15 @@ function ringkernel.envelope(message) end
 ---@field type integer id of its message type
 ---@field priority "normal" | "high"
 ---@field flags integer
+
+---Makes a benchmark campaign, for `rkl --bench` or campaign:measure(). Raises for misuse.
+---@param options ringkernel.campaign_options
+---@return ringkernel.campaign
+function ringkernel.campaign(options) end
+
+---Makes an empty histogram of whole numbers.
+---@return ringkernel.histogram
+function ringkernel.histogram() end
 
 ---Makes a hybrid logical clock.
 ---@param node? integer 0..65535
