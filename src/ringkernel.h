@@ -247,6 +247,10 @@ RK_API void rk_kernel_close(rk_kernel *kernel);
 /* Compiles for `rt` now instead of at the first launch. On RK_ECOMPILE, *log (if not NULL) is the
  * whole compiler output, to be freed with rk_text_free. */
 RK_API int rk_kernel_compile(rk_kernel *kernel, rk_runtime *rt, char **log, rk_error *err);
+/* The same for several definitions: where all code of a grid is one image (CUDA) it is compiled
+ * once, not once for each. After a failure those before the one that failed are there. */
+RK_API int rk_runtime_load(rk_runtime *rt, rk_kernel *const *kernels, size_t count, char **log,
+                           rk_error *err);
 RK_API void rk_text_free(char *text);
 
 /* ---- actors ---------------------------------------------------------------------------------- */

@@ -325,6 +325,7 @@ function Runtime:supervise(tree, options)
   if not core.is_open(self) then
     return nil, "supervise: the runtime is closed", "closed"
   end
+  self:load(specification.definitions(tree)) -- one that fails is told by the start of its child
   return M.start(self, tree, name)
 end
 

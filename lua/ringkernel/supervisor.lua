@@ -180,6 +180,20 @@ local function check_child(mistakes, at, options, auto_shutdown)
   })
 end
 
+--- The kernel definitions that a tree starts, each once, in start order.
+function M.definitions(spec, list, seen)
+  list, seen = list or {}, seen or {}
+  for _, child in ipairs(spec.children) do
+    if M.is_supervisor(child.start) then
+      M.definitions(child.start, list, seen)
+    elseif is_kernel(child.start) and not seen[child.start] then
+      seen[child.start] = true
+      list[#list + 1] = child.start
+    end
+  end
+  return list
+end
+
 local function check_children(mistakes, list, strategy, auto_shutdown)
   local out, ids = {}, {}
   if list == nil and strategy ~= "simple_one_for_one" then

@@ -153,6 +153,10 @@ struct rk_backend_ops {
   /* RK_OK, or the code and text of what ended the device. May be called at any time and often. */
   int (*health)(const rk_backend *backend, rk_error *err);
 
+  /* These definitions will be loaded soon, none of them is yet: where all that a grid runs is one
+   * image, it is compiled once for all of them. What goes wrong is told when they are loaded. NULL:
+   * does not matter here. */
+  void (*modules_expect)(rk_backend *backend, const rk_backend_source *sources, size_t count);
   /* Compiles and loads a definition, or takes the stock one. *log: see rk_kernel_compile. A loaded
    * module stays loaded until module_unload or close. */
   int (*module_load)(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,

@@ -250,6 +250,7 @@ rk_kernel *lrk_test_kernel(lua_State *L, int index);
 void lrk_push_kernel(lua_State *L, rk_kernel *kernel);
 int lrk_runtime_run(lua_State *L);
 int lrk_runtime_time(lua_State *L);
+int lrk_runtime_load(lua_State *L);
 void lrk_kernel_register(lua_State *L);
 extern const luaL_Reg lrk_kernel_functions[];
 

@@ -220,6 +220,37 @@ static int kernel_compile(lua_State *L)
   return 1;
 }
 
+/* rt:load({ kernel, ... }) -> true | nil, message, code [, log] */
+int lrk_runtime_load(lua_State *L)
+{
+  const lrk_runtime *runtime = lrk_open_runtime(L, 1);
+  if (runtime == NULL) {
+    return 3;
+  }
+  luaL_checktype(L, 2, LUA_TTABLE);
+  size_t count = lua_rawlen(L, 2);
+  rk_kernel **kernels = lua_newuserdatauv(L, (count + 1u) * sizeof *kernels, 0);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 2, (lua_Integer)i + 1);
+    kernels[i] = lrk_test_kernel(L, -1); /* the list keeps it */
+    if (kernels[i] == NULL) {
+      lua_pushfstring(L, "definition %d: a kernel definition expected, got %s", (int)i + 1,
+                      lrk_describe(L, -1));
+      return luaL_argerror(L, 2, lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  char *log = NULL;
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_runtime_load(runtime->rt, kernels, count, &log, &err);
+  if (status != RK_OK) {
+    return lrk_fail_log(L, status, &err, log);
+  }
+  rk_text_free(log);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int kernel_gc(lua_State *L)
 {
   lrk_kernel *self = luaL_checkudata(L, 1, LRK_KERNEL);

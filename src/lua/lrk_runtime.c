@@ -497,6 +497,7 @@ void lrk_runtime_register(lua_State *L)
       {"buffer", lrk_runtime_buffer},
       {"run", lrk_runtime_run},
       {"time", lrk_runtime_time},
+      {"load", lrk_runtime_load},
       {"trace", lrk_runtime_trace},
       {"trace_read", lrk_runtime_trace_read},
       {"trace_clock", lrk_runtime_trace_clock},

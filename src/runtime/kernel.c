@@ -186,6 +186,17 @@ static int describe(rk_runtime *rt, rk_loaded *loaded, rk_error *err)
   return rc;
 }
 
+static rk_backend_source source_of(const rk_kernel *kernel)
+{
+  return (rk_backend_source){
+      .name = kernel->name,
+      .c_source = kernel->source,
+      .stock = kernel->stock,
+      .described = kernel->described,
+      .device_fragment = kernel->device_fragment,
+  };
+}
+
 int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,
                     rk_error *err)
 {
@@ -200,13 +211,7 @@ int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, ch
   if (loaded == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", kernel->name);
   }
-  const rk_backend_source source = {
-      .name = kernel->name,
-      .c_source = kernel->source,
-      .stock = kernel->stock,
-      .described = kernel->described,
-      .device_fragment = kernel->device_fragment,
-  };
+  const rk_backend_source source = source_of(kernel);
   kernel->used = true;
   rc = rt->ops->module_load(rt->backend, &source, &loaded->def, log, err);
   if (rc != RK_OK) {
@@ -242,4 +247,31 @@ int rk_kernel_compile(rk_kernel *kernel, rk_runtime *rt, char **log, rk_error *e
   const rk_loaded *loaded = NULL;
   int rc = rk__runtime_check(rt, err);
   return rc != RK_OK ? rc : rk__kernel_load(rt, kernel, &loaded, log, err);
+}
+
+int rk_runtime_load(rk_runtime *rt, rk_kernel *const *kernels, size_t count, char **log,
+                    rk_error *err)
+{
+  int rc = rk__runtime_check(rt, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  if (rt->ops->modules_expect != NULL && count > 1) {
+    rk_backend_source *sources = rk_calloc(count, sizeof(*sources));
+    size_t missing = 0;
+    for (size_t i = 0; sources != NULL && i < count; ++i) {
+      if (rk_idmap_get(rt->loaded, kernels[i]->serial) == NULL) {
+        sources[missing++] = source_of(kernels[i]);
+      }
+    }
+    if (missing > 1) {
+      rt->ops->modules_expect(rt->backend, sources, missing);
+    }
+    rk_free(sources);
+  }
+  for (size_t i = 0; i < count && rc == RK_OK; ++i) {
+    const rk_loaded *loaded = NULL;
+    rc = rk__kernel_load(rt, kernels[i], &loaded, log, err);
+  }
+  return rc;
 }

@@ -131,6 +131,16 @@ function runtime:buffer(type, count) end
 ---@return string? log
 function runtime:run(global, options, ...) end
 
+---Compiles definitions now instead of at their first launch, all together: on a GPU all code of the
+---grid is one image, which is compiled once then and not once for each. Topologies and supervisors
+---do it by themselves. Those before one that fails are ready.
+---@param definitions ringkernel.kernel[]
+---@return boolean? ok
+---@return string? message names the definition
+---@return ringkernel.code? code compile, no_compiler, unsupported
+---@return string? log of the compiler
+function runtime:load(definitions) end
+
 ---Times launches of an ordinary kernel, after one that is not timed: the baseline for actors.
 ---`mode` says what lies between two launches: "launch" waits for each, "stream" queues them and
 ---waits once, "graph" records up to 100 and replays the record, waits once. The CPU backend has

@@ -32,7 +32,11 @@ end
 
 --- Everything that can be known before the first launch: free names, sources that compile.
 function M.prepare(rt, plan, names, what)
-  local failures, compiled = M.failures(), {}
+  local failures, compiled, definitions = M.failures(), {}, {}
+  for _, name in ipairs(names) do
+    definitions[#definitions + 1] = plan.nodes[name].definition
+  end
+  rt:load(definitions) -- all at once; each is asked below for what it has to say
   for _, name in ipairs(names) do
     local node = plan.nodes[name]
     if node.is_new and rt:find(plan.prefix .. name) then

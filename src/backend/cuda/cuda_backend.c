@@ -278,6 +278,7 @@ const rk_backend_ops rk_cuda_backend_ops = {
     .grid_poke = ring_bell,
     .host_waits = rk__cuda_host_waits,
     .health = rk__cuda_health,
+    .modules_expect = rk__cuda_modules_expect,
     .module_load = rk__cuda_module_load,
     .module_unload = rk__cuda_module_unload,
     .module_bind = rk__cuda_module_bind,

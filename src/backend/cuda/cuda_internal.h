@@ -40,7 +40,8 @@ struct rk_backend_module {
   /* a definition */
   rk_backend_def *def; /* what it offers; owned */
   char *fragment;
-  uint32_t number; /* rk_abi_def.index */
+  uint32_t number;  /* rk_abi_def.index */
+  bool is_expected; /* in the image, but nobody has loaded it yet */
   /* an ordinary kernel */
   char *name;
   CUmodule module;
@@ -126,6 +127,7 @@ void rk__cuda_pool_unmap(rk_backend *backend, uint64_t address, size_t bytes);
 /* ---- cuda_module.c ---- */
 int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
                          char **log, rk_error *err);
+void rk__cuda_modules_expect(rk_backend *backend, const rk_backend_source *sources, size_t count);
 void rk__cuda_module_unload(rk_backend *backend, rk_backend_module *module);
 void rk__cuda_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi_handler *handlers,
                           rk_abi_def *def);

@@ -142,52 +142,93 @@ static void take_out(rk_backend *backend, const rk_backend_module *m)
   }
 }
 
-int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
-                         char **log, rk_error *err)
+/* Puts a definition on the list, without compiling it. */
+static int add_module(rk_backend *backend, const rk_backend_source *source, rk_backend_module **out,
+                      rk_error *err)
 {
-  int rc = RK_OK;
   if (source->described == NULL || source->device_fragment == NULL) {
     return rk_error_set(err, RK_EUNSUPPORTED,
                         "kernel '%s' has no device form: describe it (rk_kernel_describe)",
                         source->name);
   }
+  int rc = RK_OK;
   rk_backend_module *m = rk_calloc(1, sizeof(*m));
-  if (m == NULL) {
-    goto no_memory;
+  if (m != NULL) {
+    m->fragment = rk_strdup(source->device_fragment);
+    rc = rk_backend_def_copy(source->described, &m->def, err);
   }
-  m->fragment = rk_strdup(source->device_fragment);
-  rc = rk_backend_def_copy(source->described, &m->def, err);
-  if (rc != RK_OK) {
-    goto fail;
+  if (rc == RK_OK && (m == NULL || m->fragment == NULL)) {
+    rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", source->name);
   }
-  if (m->fragment == NULL) {
-    goto no_memory;
-  }
-  if (source->stock != NULL) {
+  if (rc == RK_OK && source->stock != NULL) {
     rc = stock_number(source->name, &m->number, err);
-    if (rc != RK_OK) {
-      goto fail;
-    }
-  } else {
-    m->number = rk_cuda_prebuilt_stock()->def_count + backend->next_number;
   }
-  append(backend, m);
-  rc = make_image(backend, log, err);
   if (rc != RK_OK) {
-    take_out(backend, m);
-    goto fail;
+    free_module(m);
+    return rc;
   }
   if (source->stock == NULL) {
+    m->number = rk_cuda_prebuilt_stock()->def_count + backend->next_number;
     backend->next_number += 1;
+  }
+  append(backend, m);
+  *out = m;
+  return RK_OK;
+}
+
+/* The module that was compiled because this definition was expected, or NULL. */
+static rk_backend_module *find_expected(const rk_backend *backend, const rk_backend_source *source)
+{
+  rk_backend_module *m = source->device_fragment != NULL ? backend->modules : NULL;
+  while (m != NULL && !(m->is_expected && strcmp(m->def->name, source->name) == 0 &&
+                        strcmp(m->fragment, source->device_fragment) == 0)) {
+    m = m->next;
+  }
+  return m;
+}
+
+void rk__cuda_modules_expect(rk_backend *backend, const rk_backend_source *sources, size_t count)
+{
+  rk_backend_module **added = rk_calloc(count + 1u, sizeof(*added));
+  size_t n = 0;
+  int rc = added != NULL ? RK_OK : RK_EOUT_OF_MEMORY;
+  for (size_t i = 0; i < count && rc == RK_OK; ++i) {
+    if (find_expected(backend, &sources[i]) == NULL) {
+      rc = add_module(backend, &sources[i], &added[n], NULL);
+      if (rc == RK_OK) {
+        added[n++]->is_expected = true;
+      }
+    }
+  }
+  if (n != 0 && rc == RK_OK) {
+    rc = make_image(backend, NULL, NULL);
+  }
+  for (; rc != RK_OK && n != 0; --n) { /* each is tried by itself when it is loaded */
+    rk__cuda_module_unload(backend, added[n - 1u]);
+  }
+  rk_free(added);
+}
+
+int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, rk_backend_def *out,
+                         char **log, rk_error *err)
+{
+  rk_backend_module *m = find_expected(backend, source);
+  if (m != NULL) {
+    m->is_expected = false;
+  } else {
+    int rc = add_module(backend, source, &m, err);
+    if (rc != RK_OK) {
+      return rc;
+    }
+    rc = make_image(backend, log, err);
+    if (rc != RK_OK) {
+      rk__cuda_module_unload(backend, m);
+      return rc;
+    }
   }
   *out = *m->def;
   out->module = m;
   return RK_OK;
-no_memory:
-  rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", source->name);
-fail:
-  free_module(m);
-  return rc;
 }
 
 void rk__cuda_module_unload(rk_backend *backend, rk_backend_module *module)
