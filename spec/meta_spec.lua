@@ -87,6 +87,7 @@ describe("meta files", function()
     assert.same(keys(require("ringkernel.registry").methods), (names_of("watch")))
     assert.same(keys(require("ringkernel.topology").methods), (names_of("topology")))
     assert.same(keys(require("ringkernel.topology.system").methods), (names_of("system")))
+    assert.same(keys(require("ringkernel.stream").methods), (names_of("stream")))
   end)
 
   it("list fields that are there", function()

@@ -278,7 +278,8 @@ RK_ON(Named) {
     assert.is_true(eventually(function()
       return sys.w:state() == "failed"
     end))
-    assert.matches("w %[failed, 0/1024 waiting, 2 handled, [%d.e+-]+/s, last error 77%]",
+    assert.matches("w %[failed, 0/1024 waiting, 2 handled, [%d.e+-]+/[%d.e+-]+/[%d.e+-]+ a second, "
+      .. "last error 77%]",
       sys:tree())
     assert.equal(rk.topology { actors = { a = Pass, w = Picky, late = Adder },
       links = { "a.next -> {w}" } }:dot(), sys:dot())

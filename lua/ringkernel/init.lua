@@ -25,6 +25,8 @@ require "ringkernel.dead_letters"
 require "ringkernel.events"
 require "ringkernel.runtime"
 require "ringkernel.supervision"
+require "ringkernel.rates"
+require "ringkernel.stream"
 
 local M = {
   _VERSION = "ringkernel " .. core.version,

@@ -141,6 +141,26 @@ function actor:stats() end
 ---@return ringkernel.code? code unsupported (opened without), terminated, timeout, closed
 function actor:latency(options) end
 
+---Averages a second over the last 1, 10 and 60 s: `handled[10]` weighs what was 10 s ago by half.
+---@class ringkernel.rates
+---@field handled table<integer, number> messages handled
+---@field dropped table<integer, number> messages it could not send
+---@field sent table<integer, number> from the host to it
+---@field received table<integer, number> read by the host from it
+---@field seconds number it has been watched for so long; averages are of no more than that
+---@field waiting_in integer
+---@field waiting_out integer
+---@field queue integer
+---@field latency? { delivered: ringkernel.latency, handled: ringkernel.latency } where it is kept
+
+---How fast it works. The first call begins to watch it, with all rates 0; from then on its counters
+---are read with each call and four times a second inside poll, drain and calls that wait.
+---@param options? { latency: boolean } false: without, which saves a question to its block
+---@return ringkernel.rates?
+---@return string? message
+---@return ringkernel.code? code terminated, closed
+function actor:rates(options) end
+
 ---The fields of the telemetry block: messages_processed, messages_dropped,
 ---last_processed_timestamp, queue_depth, total_latency_nanos, max_latency_nanos, min_latency_nanos,
 ---error_code.

@@ -232,6 +232,20 @@ function runtime:trace_clock() end
 ---@return ringkernel.code? code unsupported, closed, io
 function runtime:trace_save(path, options) end
 
+---@class ringkernel.stream_options
+---@field every number seconds from snapshot to snapshot, 0.001 or more
+---@field what? string | ringkernel.actor_query which actors, as for rt:actors; all
+---@field limit? integer snapshots that may wait to be read, 64; then the oldest is dropped
+---@field latency? boolean false: without latencies, where they are kept
+
+---Takes a snapshot of actors (states, queues, rates, latencies) every so many seconds, inside poll,
+---drain and calls that wait.
+---@param options ringkernel.stream_options
+---@return ringkernel.stream?
+---@return string? message
+---@return ringkernel.code? code closed
+function runtime:stream(options) end
+
 ---Waits at most `timeout` seconds (nil: for ever) until something arrives, and runs subscribers'
 ---functions. Returns how much arrived, 0 if nothing did.
 ---@param timeout? number

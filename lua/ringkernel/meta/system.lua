@@ -42,7 +42,9 @@ function system:settle(options) end
 ---@return integer lost messages that went to the dead letters
 function system:stop(options) end
 
----An ASCII tree with the state of every actor, what waits for it, and what it handled.
+---An ASCII tree with the state of every actor, what waits for it, what it handled; from the second
+---call on how much a second, by averages over 1, 10 and 60 s (12/9.5/3 a second); where latencies
+---are kept, those of its handler. Supervisors stand below.
 ---@return string
 function system:tree() end
 

@@ -18,7 +18,7 @@ local M = {}
 
 local DEFAULT_TIMEOUT = 5 -- seconds to drain
 
--- system -> { rt, net, plan, handles, supervisor, retiring, is_stopped, seen }
+-- system -> { rt, net, plan, handles, supervisor, retiring, is_stopped }
 local inner = setmetatable({}, { __mode = "k" })
 
 local System = {}
@@ -93,7 +93,7 @@ function M.deploy(rt, net)
   end
   local sys = setmetatable({}, Meta)
   inner[sys] = { rt = rt, net = net, plan = plan, handles = handles, supervisor = supervisor,
-    retiring = {}, seen = {} }
+    retiring = {} }
   return sys
 end
 
@@ -188,13 +188,14 @@ function System:actors()
   return out
 end
 
---- An ASCII tree with the state of every actor, what waits for it, what it handled, and how much of
--- that a second since the last call.
+--- An ASCII tree with the state of every actor, what waits for it, what it handled, how much of that
+-- a second (from the second call on), and its latencies where they are kept; then the supervisors.
 function System:tree()
   local state = inner[self]
-  return text.tree(state.net, function(name)
+  local out = text.tree(state.net, function(name)
     return text.live(state, name)
   end)
+  return state.supervisor and out .. state.supervisor:tree() or out
 end
 
 --- Graphviz text of the topology as it is deployed.

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Text forms of a topology: Graphviz and an ASCII tree.
 
-local core = require "ringkernel.core"
+local rates = require "ringkernel.rates"
 
 local M = {}
 
@@ -121,24 +121,39 @@ function M.tree(net, describe)
   return table.concat(out, "\n") .. "\n"
 end
 
---- What a running actor is doing: " [active, 3/1024 waiting, 120 handled, 40/s]".
+local function microseconds(seconds)
+  return ("%.3g us"):format(seconds * 1e6)
+end
+
+--- What a running actor is doing: " [active, 3/1024 waiting, 120 handled, 40/38/12 a second, ...]":
+-- the rates with half-lives of 1, 10 and 60 s, from the second look on.
 function M.live(state, name)
   local actor = state.handles[name]
   if not actor then
     return " [ended]"
   end
   local words = { actor:state() or "closed" }
-  local stats = actor:stats()
-  if stats then
+  local meter, stats = rates.observe(actor)
+  if meter then
     words[#words + 1] = ("%d/%d waiting"):format(stats.waiting_in, stats.queue)
     words[#words + 1] = ("%d handled"):format(stats.processed)
-    local now, seen = core.clock(), state.seen[actor]
-    if seen and now > seen.at then
-      words[#words + 1] = ("%.3g/s"):format((stats.processed - seen.processed) / (now - seen.at))
+    if meter.at > meter.began then
+      local list = {}
+      for index, half in ipairs(rates.half_lives) do
+        list[index] = ("%.3g"):format(meter:rate("handled", half))
+      end
+      words[#words + 1] = table.concat(list, "/") .. " a second"
     end
-    state.seen[actor] = { at = now, processed = stats.processed }
+    local latency = stats.processed > 0 and rates.latency(actor)
+    if latency then
+      words[#words + 1] = ("p50 %s, p99 %s"):format(microseconds(latency.handled.p50),
+        microseconds(latency.handled.p99))
+    end
     if stats.waiting_out > 0 then
       words[#words + 1] = ("%d for the host"):format(stats.waiting_out)
+    end
+    if stats.dropped > 0 then
+      words[#words + 1] = ("%d dropped"):format(stats.dropped)
     end
     if stats.last_error then
       words[#words + 1] = "last error " .. tostring(stats.last_error)
