@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- How fast an actor works: `actor:rates()`, averages that forget with half-lives of 1, 10 and 60 s.
+--- How fast an actor works: `actor:rates()`, averages with half-lives of 1, 10 and 60 s.
 --
 -- An actor is watched from the first question on. Its counters (actor:stats) are read by the
 -- runtime's timer every PERIOD, so inside poll, drain and calls that wait, and with each question.
@@ -148,7 +148,7 @@ function M.read(meter, stats)
   return out
 end
 
-local latency_kept = setmetatable({}, { __mode = "k" }) -- runtime -> false once it said it keeps none
+local latency_kept = setmetatable({}, { __mode = "k" }) -- runtime -> false: keeps none
 
 --- Latencies of an actor where the runtime keeps them, else nil.
 function M.latency(actor)

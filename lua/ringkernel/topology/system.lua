@@ -189,7 +189,7 @@ function System:actors()
 end
 
 --- An ASCII tree with the state of every actor, what waits for it, what it handled, how much of that
--- a second (from the second call on), and its latencies where they are kept; then the supervisors.
+-- a second (from the second call on), its latencies where they are kept; then the supervisors.
 function System:tree()
   local state = inner[self]
   local out = text.tree(state.net, function(name)
