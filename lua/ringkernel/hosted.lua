@@ -317,6 +317,15 @@ function M.connect(actor, port, to)
   return true
 end
 
+--- Where its ports lead: port -> actor; nil for other actors.
+function M.routes(actor)
+  local out = {}
+  for port, tie in pairs(records[actor] and records[actor].ports or {}) do
+    out[port] = context.is_tied(tie) and tie.to or nil
+  end
+  return records[actor] and out
+end
+
 --- rt:disconnect for one of ours.
 function M.disconnect(actor, port)
   local record = records[actor]

@@ -49,6 +49,11 @@ function Runtime:disconnect(from, port)
   return nil, text, code
 end
 
+--- Where the ports of an actor lead: port -> actor.
+function M.of(actor)
+  return outgoing[actor] or {}
+end
+
 --- Ties all routes from and to an actor that has just begun anew. One that cannot be tied now
 -- (the other side is gone) is tied when that one begins anew.
 function M.tie_again(rt, actor)

@@ -232,6 +232,17 @@ function runtime:trace_clock() end
 ---@return ringkernel.code? code unsupported, closed, io
 function runtime:trace_save(path, options) end
 
+---@class ringkernel.drain_actors_options: ringkernel.drain_options
+---@field actors? string | ringkernel.actor_query | ringkernel.actor[] all
+
+---Ends actors gracefully, as sys:drain does, along the ports that rt:connect has tied. Supervised
+---ones are unsupported: they are their supervisor's.
+---@param options? ringkernel.drain_actors_options
+---@return ringkernel.drain_info?
+---@return string? message
+---@return ringkernel.code? code unsupported, closed
+function runtime:drain_actors(options) end
+
 ---@class ringkernel.stream_options
 ---@field every number seconds from snapshot to snapshot, 0.001 or more
 ---@field what? string | ringkernel.actor_query which actors, as for rt:actors; all

@@ -42,6 +42,27 @@ function system:settle(options) end
 ---@return integer lost messages that went to the dead letters
 function system:stop(options) end
 
+---@class ringkernel.drain_options
+---@field order? "parent_first" | "leaf_first" | "parallel" "parent_first"
+---@field deadline? number seconds, 5
+
+---@class ringkernel.drain_info
+---@field drained string[] in the order in which they ended: idle, with nothing left
+---@field forced string[] ended while they were at work or with messages left
+---@field left_messages integer that waited for what was ended, now dead letters
+---@field seconds number it took
+
+---Stops sources, lets the queues run empty and ends everything. parent_first: senders before
+---receivers, so that what stop handlers send is handled, too. leaf_first: all fall silent, then
+---receivers end before senders. parallel: each ends once its own queue is empty. A source (nothing
+---leads to it) is given no more than what waited for it at first. At the deadline the rest is ended
+---as it is.
+---@param options? ringkernel.drain_options
+---@return ringkernel.drain_info?
+---@return string? message
+---@return ringkernel.code? code closed
+function system:drain(options) end
+
 ---An ASCII tree with the state of every actor, what waits for it, what it handled; from the second
 ---call on how much a second, by averages over 1, 10 and 60 s (12/9.5/3 a second); where latencies
 ---are kept, those of its handler. Supervisors stand below.

@@ -31,7 +31,8 @@ local function measure(members)
   return depth, handled, is_stuck
 end
 
-local function is_done(members)
+--- Whether a group is idle, or can never be.
+function M.is_done(members)
   local depth, handled, is_stuck = measure(members)
   if is_stuck then
     return true
@@ -43,7 +44,7 @@ local function is_done(members)
 end
 
 --- Groups of entries, senders first, each with the groups it has to wait for.
-local function group(entries, edges)
+function M.group(entries, edges)
   local by_name, names, targets = {}, {}, {}
   for _, entry in ipairs(entries) do
     by_name[entry.name] = entry
@@ -74,7 +75,8 @@ local function group(entries, edges)
   return groups
 end
 
-local function is_ready(members)
+--- Whether all that send to a group are done.
+function M.is_ready(members)
   for other in pairs(members.waits_for) do
     if not other.is_done then
       return false
@@ -86,13 +88,13 @@ end
 --- Drains `entries` ({ name, actor }) that are linked by `edges` among each other, and calls
 -- finish(entry) for each when it may end. Returns the list of those that were not idle in time.
 function M.run(rt, entries, edges, deadline, finish)
-  local groups = group(entries, edges)
+  local groups = M.group(entries, edges)
   local left = #groups
   while left > 0 do
     rt:drain()
     local went_on = false
     for _, members in ipairs(groups) do
-      if not members.is_done and is_ready(members) and is_done(members) then
+      if not members.is_done and M.is_ready(members) and M.is_done(members) then
         for _, entry in ipairs(members) do
           finish(entry)
         end

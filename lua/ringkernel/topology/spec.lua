@@ -25,7 +25,7 @@ local DEFAULT_QUEUE = 1024
 
 -- What a deployed system has itself: an actor of that name could not be reached.
 local RESERVED = { apply = true, stop = true, settle = true, tree = true, dot = true, actors = true,
-  runtime = true, net = true, supervisor = true }
+  drain = true, runtime = true, net = true, supervisor = true }
 
 local ACTOR_OPTIONS = {
   queue = { type = "integer", min = 1, max = core.limits.queue },

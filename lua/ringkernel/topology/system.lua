@@ -9,6 +9,7 @@ local core = require "ringkernel.core"
 local check = require "ringkernel.check"
 local change = require "ringkernel.topology.change"
 local drain = require "ringkernel.topology.drain"
+local ending = require "ringkernel.topology.ending"
 local launching = require "ringkernel.topology.launching"
 local plans = require "ringkernel.topology.plan"
 local supervision = require "ringkernel.topology.supervision"
@@ -141,6 +142,34 @@ function System:settle(options)
   return change.settle(inner[self], deadline)
 end
 
+--- Everything that lives, and what ends one of it for good.
+local function everything(state)
+  local entries = {}
+  for _, entry in ipairs(state.retiring) do
+    entries[#entries + 1] = { name = entry.name .. "~", actor = entry.actor }
+  end
+  for name, actor in pairs(state.handles) do
+    entries[#entries + 1] = { name = name, actor = actor,
+      is_hidden = state.plan.nodes[name].is_hidden }
+  end
+  return entries, state.plan.edges, function(entry)
+    if state.net.supervised[entry.name] then
+      supervision.finish(state.supervisor, state.net, entry.name)
+    end
+    if entry.actor:state() ~= "terminated" then
+      entry.actor:terminate()
+    end
+  end
+end
+
+local function stopped(state)
+  if state.supervisor then
+    state.supervisor:stop()
+  end
+  state.retiring = {}
+  state.is_stopped = true
+end
+
 --- Ends everything, senders before receivers, each once its queue is empty; after `timeout` seconds
 -- the rest as it is. Returns true and how many messages went to the dead letters because of that.
 function System:stop(options)
@@ -151,31 +180,33 @@ function System:stop(options)
     return true, 0
   end
   change.settle(state, core.clock())
-  local entries, lost = {}, 0
-  for _, entry in ipairs(state.retiring) do
-    entries[#entries + 1] = { name = entry.name .. "~", actor = entry.actor }
-  end
-  for name, actor in pairs(state.handles) do
-    entries[#entries + 1] = { name = name, actor = actor }
-  end
+  local lost = 0
+  local entries, edges, terminate = everything(state)
   local function finish(entry)
     lost = lost + (core.actor_depth(entry.actor) or 0)
-    if state.net.supervised[entry.name] then
-      supervision.finish(state.supervisor, state.net, entry.name)
-    end
-    if entry.actor:state() ~= "terminated" then
-      entry.actor:terminate()
-    end
+    terminate(entry)
   end
-  for _, entry in ipairs(drain.run(state.rt, entries, state.plan.edges, deadline, finish)) do
+  for _, entry in ipairs(drain.run(state.rt, entries, edges, deadline, finish)) do
     finish(entry)
   end
-  if state.supervisor then
-    state.supervisor:stop()
-  end
-  state.retiring = {}
-  state.is_stopped = true
+  stopped(state)
   return true, lost
+end
+
+--- Ends everything in an order, and tells how that went: { drained, forced, left_messages, seconds }
+-- | nil, message, code.
+function System:drain(options)
+  local state = inner[self]
+  local ok, message, code = is_usable(state)
+  if not ok then
+    return nil, message, code
+  end
+  local info = ending.system(state.rt, options, function()
+    change.settle(state, core.clock())
+    return everything(state)
+  end)
+  stopped(state)
+  return info
 end
 
 --- The actors by name.
@@ -188,8 +219,8 @@ function System:actors()
   return out
 end
 
---- An ASCII tree with the state of every actor, what waits for it, what it handled, how much of that
--- a second (from the second call on), its latencies where they are kept; then the supervisors.
+--- An ASCII tree with the state of every actor, what waits for it, what it handled, how much of
+-- that a second (from the second call on), latencies where they are kept; then the supervisors.
 function System:tree()
   local state = inner[self]
   local out = text.tree(state.net, function(name)
