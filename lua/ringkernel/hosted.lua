@@ -247,6 +247,24 @@ function M.stopped(actor)
   return true
 end
 
+--- Where the ports of one of ours lead: port -> name of the receiver; nil for other actors.
+function M.ports(actor)
+  local record = records[actor]
+  if not record then
+    return nil
+  end
+  local out = {}
+  for port, tie in pairs(record.ports) do
+    out[port] = context.is_tied(tie) and tie.to.name or nil
+  end
+  return out
+end
+
+--- To be called for one of ours that was launched to be restored as an active one.
+function M.restored(actor)
+  records[actor].is_active = true
+end
+
 --- Why the actor's function failed last, as text with a traceback; nil for other actors.
 function M.reason(actor)
   return records[actor] and records[actor].reason

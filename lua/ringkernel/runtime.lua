@@ -4,6 +4,7 @@
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
+local checkpoint = require "ringkernel.checkpoint"
 local hosted = require "ringkernel.hosted"
 local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
@@ -111,6 +112,16 @@ function Runtime:deploy(net)
     return nil, "the runtime is closed", "closed"
   end
   return topology.deploy(self, net)
+end
+
+--- Saves actors, with all that waits for them, in a file. See checkpoint.lua.
+function Runtime:checkpoint(path, options)
+  return checkpoint.save(self, path, options)
+end
+
+--- Makes the actors of a checkpoint what they were then.
+function Runtime:restore(path, options)
+  return checkpoint.restore(self, path, options)
 end
 
 --- Waits at most `timeout` seconds until something arrives, brings it where it belongs and runs the

@@ -5,7 +5,7 @@
  * One file for each class: lrk_runtime.c (with lrk_registry.c for what a runtime launches, finds
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
- * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c,
+ * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_checkpoint.c, lrk_buffer.c,
  * lrk_hosted.c (actors with a handler in Lua); lrk_module.c opens them, lrk_aux.c has the common
  * checks, lrk_device.c says what devices there are, lrk_histogram.c and lrk_process.c serve
  * measurements.
@@ -49,6 +49,7 @@
 #define LRK_SCHEMA "ringkernel.schema"
 #define LRK_RAW "ringkernel.raw_message"
 #define LRK_HISTOGRAM "ringkernel.histogram"
+#define LRK_RESTORE "ringkernel.restore"
 
 typedef struct lrk_runtime {
   rk_runtime *rt;           /* NULL once closed */
@@ -295,7 +296,7 @@ extern const luaL_Reg lrk_message_functions[];
 
 extern const luaL_Reg lrk_device_functions[];
 
-/* ---- lrk_hlc.c, lrk_dead.c, lrk_pubsub.c, lrk_trace.c, lrk_buffer.c -------------------------------------- */
+/* ---- lrk_hlc.c, lrk_dead.c, lrk_pubsub.c, lrk_trace.c, lrk_checkpoint.c, lrk_buffer.c ------- */
 
 void lrk_push_stamp(lua_State *L, uint64_t word, uint16_t node);
 lrk_stamp *lrk_test_stamp(lua_State *L, int index);
@@ -316,6 +317,9 @@ int lrk_core_open(lua_State *L); /* lrk_open.c */
 int lrk_runtime_dead_letters(lua_State *L);
 void lrk_dead_push_stats(lua_State *L, const rk_runtime_stats *stats);
 extern const luaL_Reg lrk_dead_functions[];
+
+void lrk_checkpoint_register(lua_State *L);
+extern const luaL_Reg lrk_checkpoint_functions[];
 
 int lrk_runtime_buffer(lua_State *L);
 lrk_buffer *lrk_test_buffer(lua_State *L, int index);

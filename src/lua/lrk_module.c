@@ -178,6 +178,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   lrk_runtime_register(L);
   lrk_actor_register(L);
   lrk_pubsub_register(L);
+  lrk_checkpoint_register(L);
   lrk_buffer_register(L);
   lrk_histogram_register(L);
   luaL_newlib(L, functions);
@@ -195,6 +196,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_setfuncs(L, lrk_dead_functions, 0);
   luaL_setfuncs(L, lrk_histogram_functions, 0);
   luaL_setfuncs(L, lrk_process_functions, 0);
+  luaL_setfuncs(L, lrk_checkpoint_functions, 0);
   lua_pushliteral(L, RK_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushinteger(L, RK_ABI_VERSION);

@@ -14,6 +14,7 @@
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it;  watch.c  whether the grid gets on
  *   hosted.c      actors whose handler is a function of the host
+ *   checkpoint*.c  actors into files;  restore*.c  and back (checkpoint.h)
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
@@ -456,6 +457,10 @@ void rk__reservation_drop(rk_runtime *rt);
 /* ---- route.c ---- */
 /* The actor ended: its routes hold nothing any more. */
 void rk__routes_forget(rk_actor *actor);
+/* Number of a port, and whether it may lead to that actor (NULL: not asked). Errors: not_found,
+ * invalid. */
+int rk__route_check(const rk_actor *from, const char *port, const rk_actor *to, uint32_t *index,
+                    rk_error *err);
 
 /* ---- receive.c ---- */
 void rk__actor_took(rk_actor *actor, uint64_t messages);

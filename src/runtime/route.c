@@ -100,6 +100,31 @@ static int end_hoards(rk_runtime *rt, rk_actor *to, rk_error *err)
   return rc;
 }
 
+/* Whether a port may lead to that receiver at all. */
+static int check_fit(const rk_actor *from, const char *port, const rk_actor *to, rk_error *err)
+{
+  if (!have_a_type_in_common(from->loaded, to->loaded)) {
+    return rk_error_set(err, RK_EINVAL,
+                        "connect '%s.%s' to '%s': it accepts no message type that '%s' emits",
+                        from->name, port, to->name, from->kernel->name);
+  }
+  uint32_t burst = from->loaded->def.burst;
+  if (burst > to->queue) {
+    return rk_error_set(
+        err, RK_EINVAL,
+        "connect '%s.%s' to '%s': its queue of %u messages is smaller than the burst of %u",
+        from->name, port, to->name, to->queue, burst);
+  }
+  return RK_OK;
+}
+
+int rk__route_check(const rk_actor *from, const char *port, const rk_actor *to, uint32_t *index,
+                    rk_error *err)
+{
+  int rc = find_port(from, port, index, err);
+  return rc == RK_OK && to != NULL ? check_fit(from, port, to, err) : rc;
+}
+
 int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
                        rk_error *err)
 {
@@ -129,18 +154,11 @@ int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_acto
     return rk_error_set(err, RK_EEXISTS, "port '%s.%s' leads to '%s' already; disconnect it first",
                         from->name, port, tied->name);
   }
-  if (!have_a_type_in_common(from->loaded, to->loaded)) {
-    return rk_error_set(err, RK_EINVAL,
-                        "connect '%s.%s' to '%s': it accepts no message type that '%s' emits",
-                        from->name, port, to->name, from->kernel->name);
+  rc = check_fit(from, port, to, err);
+  if (rc != RK_OK) {
+    return rc;
   }
   uint32_t burst = from->loaded->def.burst;
-  if (burst > to->queue) {
-    return rk_error_set(
-        err, RK_EINVAL,
-        "connect '%s.%s' to '%s': its queue of %u messages is smaller than the burst of %u",
-        from->name, port, to->name, to->queue, burst);
-  }
   if (to->burst_in < burst) {
     to->burst_in = burst;
   }

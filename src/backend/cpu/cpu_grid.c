@@ -128,14 +128,20 @@ bool rk__cpu_grid_join(rk_backend *backend)
 }
 
 /* Partner of the fence: rkd_idle. Either the block sees what was published before this call, or
- * this call sees it asleep. */
+ * this call sees it asleep. Between two generations there is nobody to wake: a block looks at
+ * everything when it begins. */
 void rk__cpu_grid_bell(rk_backend *backend, uint32_t block)
 {
+  if (backend->grid == NULL) {
+    return;
+  }
   rk_fence_seq_cst();
   rkd_wake_block((rk_u64)(rk_uptr)backend->grid, block);
 }
 
 void rk__cpu_grid_poke(rk_backend *backend, uint32_t block)
 {
-  rkd_ring_bell((rk_u64)(rk_uptr)backend->grid, block);
+  if (backend->grid != NULL) {
+    rkd_ring_bell((rk_u64)(rk_uptr)backend->grid, block);
+  }
 }
