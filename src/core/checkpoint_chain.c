@@ -92,7 +92,8 @@ static int add_parent(rk_ckpt_chain *chain, const char *path, rk_error *err)
   (void)snprintf(parent, sizeof(parent), "%s%s", folder, child->index.parent);
   int rc = add_file(chain, parent, err);
   if (rc != RK_OK) {
-    return rk_error_prefix(err, "checkpoint '%.200s' builds on another", path);
+    (void)rk_error_prefix(err, "checkpoint '%.200s' builds on another", path);
+    return rc;
   }
   const rk_ckpt_file *file = &chain->files[chain->file_count - 1u];
   if (!rk_sha256_same(file->digest, wanted) || file->header.number + 1u != number) {

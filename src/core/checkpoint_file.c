@@ -84,7 +84,10 @@ static int read_index(const rk_ckpt_section *section, rk_ckpt_index *out, rk_err
     return rk_ckpt_bad(section, &c, err);
   }
   out->deleted = rk_calloc(count + 1u, sizeof(*out->deleted));
-  for (uint32_t i = 0; out->deleted != NULL && i < count; ++i) {
+  if (out->deleted == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "out of memory");
+  }
+  for (uint32_t i = 0; i < count; ++i) {
     out->deleted[i] = rk_cursor_text(&c);
   }
   out->deleted_count = count;
@@ -93,7 +96,7 @@ static int read_index(const rk_ckpt_section *section, rk_ckpt_index *out, rk_err
     return rk_ckpt_bad(section, &c, err);
   }
   out->entries = rk_calloc(count + 1u, sizeof(*out->entries));
-  if (out->deleted == NULL || out->entries == NULL) {
+  if (out->entries == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "out of memory");
   }
   for (uint32_t i = 0; i < count; ++i) {

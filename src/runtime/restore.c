@@ -210,7 +210,8 @@ static int compare_ports(const rk_restore_target *t, rk_error *err)
     if (port->dest[0] != '\0') {
       int rc = rk__route_check(t->actor, port->name, to, &index, err);
       if (rc != RK_OK) {
-        return rk_error_prefix(err, "restore '%s'", t->actor->name);
+        (void)rk_error_prefix(err, "restore '%s'", t->actor->name);
+        return rc;
       }
     }
   }

@@ -76,7 +76,7 @@ function runtime:watch(pattern, fn) end
 function runtime:deploy(net) end
 
 ---@class ringkernel.checkpoint_options
----@field parent? ringkernel.checkpoint_info | string an earlier one in the same folder: only what changed
+---@field parent? ringkernel.checkpoint_info | string an earlier one in the same folder
 ---@field keep? integer n: files path.1, path.2, ...; the newest n stay, and what they build on
 ---@field actors? string | (string | ringkernel.actor)[] names, patterns, handles; default: all
 
