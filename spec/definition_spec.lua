@@ -148,11 +148,13 @@ describe("generated source", function()
     accepts = { Reading, Reset },
     emits = { support.Number, Reading },
     state = { { "a", "u8" }, { "b", "f64[4]" }, { "c", "char[7]" }, { "d", "buffer" } },
+    old_state = { { "a", "u32" }, { "b", "f32" } },
     ports = { "next", "log", burst = 3 },
     block = 4,
     source = [[
 RK_ON_START() { (void)ctx; state->a = 1; }
 RK_ON_STOP() { (void)ctx; (void)state; }
+RK_MIGRATE(First) { (void)ctx; state->a = (rk_u8)old->a; }
 RK_ON(Reading) { (void)ctx; (void)msg; state->b[0] += msg->value; }
 RK_ON(Reset) { (void)msg; state->d.count = 0; rk_send(ctx, RK_PORT_log, Number, 0); }]],
   }
@@ -175,7 +177,8 @@ RK_ON(Reset) { (void)msg; state->d.count = 0; rk_send(ctx, RK_PORT_log, Number, 
     -- burst, state bytes, largest emitted payload, accepted, ports, emitted
     local state = layout.new("rk_state", full.state)
     assert.is_truthy(text:find(("3u, %du, 16u, 2u, 2u, 2u,"):format(state.size), 1, true))
-    assert.is_truthy(text:find("rk_call_start, rk_call_stop", 1, true))
+    assert.is_truthy(text:find("rk_call_start, rk_call_stop, &rk_port, rk_call_migrate, 8u}", 1,
+      true))
   end)
 
   it("goes with a description that says the same", function()
@@ -194,6 +197,8 @@ RK_ON(Reset) { (void)msg; state->d.count = 0; rk_send(ctx, RK_PORT_log, Number, 
       emit_bytes = 16,
       has_start = true,
       has_stop = true,
+      has_migrate = true,
+      migrate_bytes = 8,
     }, codegen_types.description(def))
   end)
 

@@ -44,6 +44,7 @@ extern "C" {
 typedef struct rk_runtime rk_runtime;           /* one opened backend with everything in it */
 typedef struct rk_kernel rk_kernel;             /* a kernel definition: a named handler set */
 typedef struct rk_actor rk_actor;               /* a handle to a running instance of a definition */
+typedef struct rk_reload rk_reload;             /* a change of definitions under way */
 typedef struct rk_call rk_call;                 /* a request waiting for its reply */
 typedef struct rk_subscription rk_subscription; /* a topic pattern and who gets what matches */
 typedef struct rk_device_buffer rk_device_buffer; /* memory that handlers can reach */
@@ -231,6 +232,8 @@ typedef struct rk_kernel_description {
   uint32_t state_bytes; /* 0 = no state */
   uint32_t emit_bytes;  /* payload of its largest outgoing message */
   bool has_start, has_stop;
+  bool has_migrate;       /* its source has RK_MIGRATE */
+  uint32_t migrate_bytes; /* of the state that it takes */
 } rk_kernel_description;
 
 /* Says what a definition made by rk_kernel_open offers, so that a backend need not compile its C
@@ -296,6 +299,54 @@ RK_API int rk_actor_activate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_deactivate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_terminate(rk_actor *actor, rk_error *err);
 RK_API int rk_actor_restart(rk_actor *actor, bool keep_state, rk_error *err);
+
+/* ---- reloads ---- */
+
+/* Where the state under a new definition comes from. */
+typedef enum rk_reload_state {
+  RK_RELOAD_STATE_KEEP,    /* the present one, byte by byte; both have the same layout */
+  RK_RELOAD_STATE_MIGRATE, /* RK_MIGRATE of the new source makes it of the present one */
+  RK_RELOAD_STATE_GIVEN,   /* rk_reload_give; zero if nothing is given */
+  RK_RELOAD_STATE_FORMER   /* as it was when the present definition came: for going back */
+} rk_reload_state;
+
+typedef struct rk_reload_info {
+  uint32_t version;  /* of the actor: 1 at launch; each reload makes a new one */
+  uint64_t pause_ns; /* in which it could not be given messages because of the swap */
+  uint64_t load_ns;  /* in which the grid stood still before, to load new code or map memory */
+} rk_reload_info;
+
+/* Begins a change of definitions of living actors. Their id, name, queue, links, subscriptions and
+ * counters stay; nothing that waits is lost or handled twice. Threads: owner. */
+RK_API int rk_reload_open(rk_runtime *rt, rk_reload **out, rk_error *err);
+/* Adds an actor and compiles its new definition while the present one goes on; NULL: the one before
+ * its last reload. The definition must accept every message type that links and subscriptions may
+ * bring, and have every port that is connected. Errors: compile (*log as for rk_kernel_compile),
+ * unsupported (with what does not fit), invalid_state (another reload of it is under way),
+ * not_found (no version before this one), terminated, out_of_memory. After an error the actor is
+ * not part of it. Threads: owner. */
+RK_API int rk_reload_add(rk_reload *reload, rk_actor *actor, rk_kernel *kernel,
+                         rk_reload_state state, char **log, rk_error *err);
+/* Makes all its actors rest at a message boundary until the swap or the close, so that their states
+ * can be read (rk_actor_peek_state). Errors: timeout, terminated: none rests. Threads: owner. */
+RK_API int rk_reload_hold(rk_reload *reload, uint64_t timeout_ns, rk_error *err);
+/* The new state of its actor number `index`, in the order of rk_reload_add. Threads: owner. */
+RK_API int rk_reload_give(rk_reload *reload, size_t index, const void *state, size_t bytes,
+                          rk_error *err);
+/* Swaps all of them, or none: when a migration or the start handler of a new definition fails, all
+ * go on with what they had. A new start handler runs if the actor has started. Errors: timeout,
+ * terminated, invalid_state (a migration or a start handler failed), unsupported (as for
+ * rk_reload_add; also types of messages that wait). Threads: owner. */
+RK_API int rk_reload_swap(rk_reload *reload, uint64_t timeout_ns, rk_error *err);
+/* Of actor number `index`. Threads: owner. */
+RK_API void rk_reload_info_get(const rk_reload *reload, size_t index, rk_reload_info *out);
+/* NULL is allowed. What was not swapped stays as it was. Threads: owner. */
+RK_API void rk_reload_close(rk_reload *reload);
+/* Number of the actor's present version, and of the one that it can go back to (0: none). Threads:
+ * owner. */
+RK_API uint32_t rk_actor_version(const rk_actor *actor, uint32_t *former);
+/* The definition before its last reload, or NULL. *has_state: its state was kept. Threads: owner. */
+RK_API rk_kernel *rk_actor_former(const rk_actor *actor, bool *has_state);
 
 /* Ends of a life for supervisors. REST ends this life of the actor with its stop handler and keeps
  * the actor: queue, name, routes; rk_actor_restart begins the next life. TERMINATE ends the actor.

@@ -284,7 +284,8 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(TEST_RINGS, 71, "echo param1 records between the two rings at address; answer Progress")    \
   X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")       \
   X(TRACE, 81, "param1 = 1: record what happens in the block's trace; 0: stop that")            \
-  X(CLOCK, 82, "answer with its clock, nanoseconds, and the step it goes in")
+  X(CLOCK, 82, "answer with its clock, nanoseconds, and the step it goes in")                   \
+  X(RELOAD_ACTOR, 90, "serve it by the definition that the rk_abi_reload behind it names")
 
 #define RK_RESPONSE_LIST(X)                       \
   X(ACK, 0, "ack")                                \
@@ -316,6 +317,16 @@ enum {
 
 #define RK_CREATE_ACTIVATE 1u    /* flag of CREATE_ACTOR */
 #define RK_RESTART_KEEP_STATE 1u /* flag of RESTART_ACTOR */
+/* Flags of RELOAD_ACTOR. Without KEEP and MIGRATE the new state is there already. */
+#define RK_RELOAD_KEEP 1u    /* the bytes of the old state are those of the new one */
+#define RK_RELOAD_MIGRATE 2u /* the new definition's RK_MIGRATE makes the new state of the old one */
+#define RK_RELOAD_BACK 4u    /* undoes a reload: no start handler, and what waits is not looked at */
+/* What kept RELOAD_ACTOR from being done: rk_abi_response.steps_remaining beside its error. */
+#define RK_RELOAD_NO_ACTOR 0u  /* the actor is gone, or the command was wrong */
+#define RK_RELOAD_CANCELLED 1u /* rk_abi_link.reload_cancelled says so */
+#define RK_RELOAD_TYPES 2u     /* messages wait that only the old one accepts: bit i of `step` */
+#define RK_RELOAD_MIGRATION 3u /* RK_MIGRATE failed with error_code */
+#define RK_RELOAD_START 4u     /* the start handler did */
 #define RK_DESTROY_KILL 1u       /* flag of DESTROY_ACTOR: without its stop handler */
 /* Flags of DEACTIVATE_ACTOR. END, in any living state: this life ends with its stop handler, the
  * queue and the routes stay, RESTART_ACTOR begins the next life. KILL: without the handler. */
@@ -353,11 +364,13 @@ typedef struct RK_ALIGN(64) rk_abi_def { /* H writes all of it before the first 
   rk_u32 emits;
   rk_u32 index;         /* number of the definition, for compiled dispatch */
   rk_u32 reserve_units; /* free units to the host without which it is handed no message */
+  rk_u64 on_migrate;    /* address or 0 */
 } rk_abi_def;
 RK_CHECK_SIZE(rk_abi_def, 64);
 RK_CHECK_OFFSET(rk_abi_def, handler_count, 24);
 RK_CHECK_OFFSET(rk_abi_def, burst, 40);
 RK_CHECK_OFFSET(rk_abi_def, index, 48);
+RK_CHECK_OFFSET(rk_abi_def, on_migrate, 56);
 
 /* ---- an actor -------------------------------------------------------------------------------- */
 
@@ -374,7 +387,9 @@ RK_CHECK_SIZE(rk_abi_route, 32);
 RK_CHECK_OFFSET(rk_abi_route, serial, 16);
 
 typedef struct RK_ALIGN(128) rk_abi_actor {
-  /* line 0: comes with CREATE_ACTOR, nobody changes it while the actor lives but its end, `id` */
+  /* line 0: comes with CREATE_ACTOR. While the actor lives, its end changes `id`, RELOAD_ACTOR
+   * changes what only its block reads (def, state, routes, out_limit_msgs), and the host, while no
+   * grid runs, the place of its rings (kernel_slots to urgent_slots, slot_bytes) */
   rk_u64 def;          /* address of its rk_abi_def */
   rk_u64 state;        /* address of its state bytes */
   rk_u64 kernel_slots; /* address of the ring for messages from actors */
@@ -436,13 +451,26 @@ typedef struct RK_ALIGN(128) rk_abi_link { /* what host and grid tell each other
   rk_u64 urgent_taken;                     /* B: the same for high priority */
   rk_u32 out_wanted; /* B: 1 while it waits for the host's user to take messages */
   rk_u32 pad1;
-  rk_u64 pad0[5];
-  rk_u64 out_taken; /* H: messages to the host that the host's user took */
-  rk_u64 pad2[7];
+  rk_u64 reload_decided; /* B: RELOAD_ACTOR with this cmd_id will not be cancelled any more */
+  rk_u64 pad0[4];
+  rk_u64 out_taken;        /* H: messages to the host that the host's user took */
+  rk_u64 reload_cancelled; /* H: RELOAD_ACTOR with this cmd_id is not to be done */
+  rk_u64 pad2[6];
 } rk_abi_link;
 RK_CHECK_SIZE(rk_abi_link, 128);
 RK_CHECK_OFFSET(rk_abi_link, out_wanted, 16);
+RK_CHECK_OFFSET(rk_abi_link, reload_decided, 24);
 RK_CHECK_OFFSET(rk_abi_link, out_taken, 64);
+RK_CHECK_OFFSET(rk_abi_link, reload_cancelled, 72);
+
+typedef struct rk_abi_reload { /* behind RELOAD_ACTOR: those words of line 0 */
+  rk_u64 def;
+  rk_u64 state;
+  rk_u64 routes; /* with what the ports lead to, and no credits */
+  rk_u32 out_limit_msgs;
+  rk_u32 pad;
+} rk_abi_reload;
+RK_CHECK_SIZE(rk_abi_reload, 32);
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 

@@ -39,9 +39,10 @@ RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const 
                         void *state)
 {
   const rk_abi_handler *handlers = RK_PTR(const rk_abi_handler, def->handlers);
-  rk_u64 address = index == RK_HANDLER_START  ? def->on_start
-                   : index == RK_HANDLER_STOP ? def->on_stop
-                                              : handlers[index].function;
+  rk_u64 address = index == RK_HANDLER_START     ? def->on_start
+                   : index == RK_HANDLER_STOP    ? def->on_stop
+                   : index == RK_HANDLER_MIGRATE ? def->on_migrate
+                                                 : handlers[index].function;
   rk_handler_fn function = (rk_handler_fn)(rk_uptr)address;
   rk_port_scope(address, ctx->actor);
   rk_port_members(ctx->member, ctx->members);
@@ -203,9 +204,11 @@ RK_SLOW_FN void rkd_record_error(rk_block *b, rk_abi_actor *a, int code)
   rk_st_relaxed_sys_u32((rk_u32 *)&rkd_telemetry(b, slot)->error_code, (rk_u32)code);
 }
 
-/* Runs a start or stop handler. It runs even when there is no room for what it may send: its sends
- * are refused then; and on the leader alone when not all blocks of the actor are there. */
-RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_u32 which)
+/* Runs a handler at an edge of a life, RK_HANDLER_*, which is given `msg`. It runs even when there
+ * is no room for what it may send: its sends are refused then; and on the leader alone when not all
+ * blocks of the actor are there. */
+RK_SLOW_FN void rkd_edge_handler_on(rk_block *b, rk_abi_actor *a, const rk_abi_def *def,
+                                    rk_u32 which, const void *msg)
 {
   int held = rkd_gang_is_held(b, a); /* a handler that stopped its actor has just run */
   int together = rkd_is_gang(a) && (held || rkd_gang_wait(b, a));
@@ -220,18 +223,23 @@ RK_SLOW_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def 
   }
   rk_st_relaxed_gpu_u32(&b->shared->busy, a->id); /* for the host's watchdog */
   if (together) {
-    rkd_gang_run(b, a, which, (const void *)0);
+    rkd_gang_run(b, a, which, msg);
   } else {
-    rkd_dispatch(&b->ctx, def, which, (const void *)0, RK_PTR(void, a->state));
+    rkd_dispatch(&b->ctx, def, which, msg, RK_PTR(void, a->state));
   }
   if (b->trace.on != 0u) {
-    rkd_trace_end(&b->trace, which == RK_HANDLER_START ? RK_TRACE_START : RK_TRACE_STOP,
+    rkd_trace_end(&b->trace, which == RK_HANDLER_STOP ? RK_TRACE_STOP : RK_TRACE_START,
                   rkd_clock_ns(), 0u, a->id, 0u);
   }
   rk_st_relaxed_gpu_u32(&b->shared->busy, 0u);
   if (together && !held) {
     rkd_gang_drop(b);
   }
+}
+/* Runs a start or stop handler. */
+RK_FN void rkd_edge_handler(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_u32 which)
+{
+  rkd_edge_handler_on(b, a, def, which, (const void *)0);
 }
 
 /* Begins the end: stop handler, no new messages, then rkd_drain until the queue is empty. */

@@ -9,7 +9,7 @@
 #ifndef RK_COMMAND_DEV_H
 #define RK_COMMAND_DEV_H
 
-#include "rk_actor_dev.h"
+#include "rk_reload_dev.h"
 
 #include "rk_transport_dev.h"
 
@@ -454,6 +454,9 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
     case RK_CMD_LATENCY_ACTOR:
       rkd_command_latency(b, a, cmd);
       break;
+    case RK_CMD_RELOAD_ACTOR:
+      rkd_command_reload(b, a, cmd);
+      break;
     default:
       rkd_command_simulation(b, a, cmd);
       break;
@@ -481,7 +484,8 @@ RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 refer
     case RK_CMD_DEACTIVATE_ACTOR:
     case RK_CMD_CONNECT_PORT:
     case RK_CMD_DISCONNECT_PORT:
-    case RK_CMD_LATENCY_ACTOR: {
+    case RK_CMD_LATENCY_ACTOR:
+    case RK_CMD_RELOAD_ACTOR: {
       int simulation = cmd->code == RK_CMD_INJECT_IMPULSE || cmd->code == RK_CMD_SET_SOURCE;
       rk_u64 slot = simulation ? cmd->param3 : cmd->param1;
       if (slot >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {

@@ -54,6 +54,7 @@
 
 #define RK_HANDLER_START 0xffffffffu
 #define RK_HANDLER_STOP 0xfffffffeu
+#define RK_HANDLER_MIGRATE 0xfffffffdu /* its message is the old state */
 
 #define RK_GANG_WATCH 256u    /* tries of a wait between two looks at whether to give up */
 #define RK_GANG_PATIENCE 256u /* times in a row that a block lets another one go first */

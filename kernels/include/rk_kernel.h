@@ -88,6 +88,9 @@ typedef void (*rk_handler_fn)(rk_ctx *ctx, const void *msg, void *state);
 #define RK_ON(type) static void rk_on_##type(rk_ctx *ctx, const type *msg, rk_state *state)
 #define RK_ON_START() static void rk_on_start(rk_ctx *ctx, rk_state *state)
 #define RK_ON_STOP() static void rk_on_stop(rk_ctx *ctx, rk_state *state)
+/* Makes the state of this definition, which is zero, of that of the one it takes the place of:
+ * `old` and `state` are in scope. The name is that of a struct with the fields of `old_state`. */
+#define RK_MIGRATE(type) static void rk_migrate(rk_ctx *ctx, const type *old, rk_state *state)
 
 /* The host, as a receiver: rk_send_to(ctx, RK_HOST, Type, &m) reaches a:receive() of the sending
  * actor. */

@@ -44,6 +44,8 @@ typedef struct rk_module {
   rk_handler_fn on_start;      /* NULL = none */
   rk_handler_fn on_stop;       /* NULL = none */
   const rk_port_api **port;    /* where the runtime stores its table */
+  rk_handler_fn on_migrate;    /* NULL = none; its message is the old state */
+  rk_u32 migrate_bytes;        /* of which it has this size */
 } rk_module;
 
 /* An ordinary kernel: `run` is called once per lane of each block. */

@@ -43,6 +43,13 @@ local function append_calls(out, def)
   end
 end
 
+local function append_migration(out, def)
+  if def.old_state then
+    append(out, "static void rk_call_migrate(rk_ctx *ctx, const void *old, void *state) {")
+    append(out, "  rk_migrate(ctx, (const %s *)old, (rk_state *)state);\n}", def.handlers.migrate)
+  end
+end
+
 local function append_tables(out, def)
   append(out, "static const rk_module_type rk_types[] = {")
   for _, shape in ipairs(def.accepts) do
@@ -65,9 +72,10 @@ local function append_tables(out, def)
   append(out, "const rk_module RK_MODULE_SYMBOL = {")
   append(out, "  RK_ABI_VERSION, RK_LANES, %du, %du, %du, %du, %du, %du,", is.burst,
     is.state_bytes, is.emit_bytes, #is.types, #is.ports, #is.emits)
-  append(out, "  %s, rk_types, %s, %s, %s, %s, &rk_port};", quote(def.name),
+  append(out, "  %s, rk_types, %s, %s, %s, %s, &rk_port, %s, %du};", quote(def.name),
     #def.ports > 0 and "rk_ports" or "0", #def.emits > 0 and "rk_emits" or "0",
-    def.handlers.start and "rk_call_start" or "0", def.handlers.stop and "rk_call_stop" or "0")
+    def.handlers.start and "rk_call_start" or "0", def.handlers.stop and "rk_call_stop" or "0",
+    def.old_state and "rk_call_migrate" or "0", is.migrate_bytes)
 end
 
 --- The source of a definition. `symbol`: what its module is called; nil = the default.
@@ -77,6 +85,7 @@ function M.kernel(def, symbol)
   types.append_types(out, def, name_number)
   types.append_source(out, def)
   append_calls(out, def)
+  append_migration(out, def)
   append_tables(out, def)
   append(out, "")
   return table.concat(out, "\n")

@@ -61,6 +61,10 @@ local function append_calls(out, def)
   if def.handlers.stop then
     append(out, "    case RK_HANDLER_STOP: rk_on_stop(ctx, s); break;")
   end
+  if def.old_state then
+    append(out, "    case RK_HANDLER_MIGRATE: rk_migrate(ctx, (const %s *)msg, s); break;",
+      def.handlers.migrate)
+  end
   append(out, "    default: rkd_ctx_fail(ctx, RK_EINVAL); break;")
   append(out, "  }\n}")
 end

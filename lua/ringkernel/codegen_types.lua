@@ -57,6 +57,10 @@ function M.append_types(out, def, name_number)
   if def.handlers.stop then
     append(out, "RK_ON_STOP();")
   end
+  if def.old_state then
+    out[#out + 1] = def.old_state:to_c(def.handlers.migrate)
+    append(out, "RK_MIGRATE(%s);", def.handlers.migrate)
+  end
 end
 
 --- The user's text between two #line directives. A line break is added where it lacks one.
@@ -103,6 +107,8 @@ function M.description(def)
     emit_bytes = 0,
     has_start = def.handlers.start,
     has_stop = def.handlers.stop,
+    has_migrate = def.old_state ~= nil,
+    migrate_bytes = def.old_state and def.old_state.size or 0,
   }
   for index, shape in ipairs(def.accepts) do
     out.types[index] = { name = shape.name, id = shape.id, size_bytes = shape.size }

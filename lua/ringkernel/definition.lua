@@ -17,7 +17,8 @@ M.MAX_LANES = 1024
 M.MAX_BURST = 65536
 
 -- What a handler's parameters and the start and stop handlers are called.
-local HANDLER_WORDS = { ctx = true, msg = true, state = true, start = true, stop = true }
+local HANDLER_WORDS = { ctx = true, msg = true, state = true, start = true, stop = true,
+  migrate = true }
 
 local function read_file(where, path)
   local file, message = io.open(path, "rb")
@@ -98,6 +99,7 @@ local function scan_handlers(where, source)
     names = found,
     start = text:find("%f[%w_]RK_ON_START%s*%(") ~= nil,
     stop = text:find("%f[%w_]RK_ON_STOP%s*%(") ~= nil,
+    migrate = text:match("%f[%w_]RK_MIGRATE%s*%(%s*([%w_]*)%s*%)"),
     by_macro = defines:find("%f[%w_]RK_ON%f[^%w_]") ~= nil,
   }
 end
@@ -196,11 +198,28 @@ local function match_handlers(where, accepts, handlers)
   end
 end
 
+--- The state that RK_MIGRATE takes, as a layout; its name in the source is the struct's.
+local function old_state(where, spec, handlers, types)
+  local name = handlers.migrate
+  if (spec.old_state == nil) ~= (name == nil) then
+    check.fail(name and "%s: the source has RK_MIGRATE(%s) but option 'old_state' does not say what "
+      .. "fields that has" or "%s: option 'old_state' is there but the source has no RK_MIGRATE(...)",
+      where, name)
+  elseif not name then
+    return nil
+  elseif types[name] or name == "rk_state" or not name:find("^[%a_]") then
+    check.fail("%s: RK_MIGRATE(%s): a name of its own for the struct of the old state expected",
+      where, name)
+  end
+  return layout.new("rk_state", spec.old_state, where .. ": option 'old_state'", 1 << 30)
+end
+
 local KERNEL_OPTIONS = {
   name = { type = "name", required = true },
   accepts = { type = "any", required = true },
   emits = { type = "any" },
   state = { type = "any" },
+  old_state = { type = "any" },
   ports = { type = "any" },
   block = { type = "integer", min = 1, max = M.MAX_LANES },
   source = { type = "string" },
@@ -236,6 +255,7 @@ function M.kernel(spec, maker)
   self.source, self.file = source_of(where, spec, spec.name)
   self.handlers = scan_handlers(where, self.source)
   match_handlers(where, self.accepts, self.handlers)
+  self.old_state = old_state(where, spec, self.handlers, types)
   return self
 end
 

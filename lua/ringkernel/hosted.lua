@@ -310,6 +310,22 @@ local function need(record, to)
   return out
 end
 
+--- Ports of ours that lead to `to`: a list of { from, port }.
+function M.ties_to(to)
+  local out = {}
+  for actor in pairs((kept[to.runtime] or {}).handles or {}) do
+    for port, tie in pairs(records[actor] and records[actor].ports or {}) do
+      if context.is_tied(tie) and tie.to == to then
+        out[#out + 1] = { from = actor, port = port }
+      end
+    end
+  end
+  table.sort(out, function(a, b)
+    return a.from.name .. "." .. a.port < b.from.name .. "." .. b.port
+  end)
+  return out
+end
+
 --- rt:connect for one of ours. The errors are those of the C class.
 function M.connect(actor, port, to)
   local record = records[actor]

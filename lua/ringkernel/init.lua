@@ -8,8 +8,8 @@
 --   print(a:call(Echo { seq = 1, text = "hello" }).text)
 --
 -- Expected failures return nil, message, code; misuse raises. Everything below comes from the
--- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, loop.lua, supervisor.lua,
--- topology.lua, trace.lua and the C module ringkernel.core.
+-- modules message.lua, kernel.lua, lua_actor.lua, actor.lua, runtime.lua, reload.lua, rules.lua,
+-- loop.lua, supervisor.lua, topology.lua, trace.lua and the C module ringkernel.core.
 
 local campaign = require "ringkernel.bench.campaign"
 local core = require "ringkernel.core"
@@ -17,6 +17,7 @@ local kernel = require "ringkernel.kernel"
 local loop = require "ringkernel.loop"
 local lua_actor = require "ringkernel.lua_actor"
 local message = require "ringkernel.message"
+local rules = require "ringkernel.rules"
 local supervisor = require "ringkernel.supervisor"
 local topology = require "ringkernel.topology"
 local trace = require "ringkernel.trace"
@@ -45,6 +46,9 @@ M.kernel = kernel.new
 
 --- Makes a definition whose handlers are Lua functions on the script's thread.
 M.actor = lua_actor.new
+
+--- Makes a set of definitions with a version, for rt:apply_rules.
+M.rules = rules.new
 
 --- Makes an ordinary kernel for rt:run.
 M.global = kernel.global

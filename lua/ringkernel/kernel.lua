@@ -27,6 +27,7 @@ local function describe(def, accepts, emits)
     burst = def.burst,
     block = def.block,
     state_layout = def.state,
+    old_state_layout = def.old_state,
     messages = {},
   }
   for _, list in ipairs { accepts, emits } do

@@ -187,6 +187,52 @@ function Layout:unpack(bytes)
   return out
 end
 
+--- One field as bytes; a missing value is zero. Raises for what does not fit.
+local function pack_field(field, value)
+  local code = "=" .. (M.KINDS[field.kind].code or "")
+  if value == nil then
+    return ("\0"):rep(field.size)
+  elseif field.kind == "char" then
+    assert(#value <= field.size)
+    return value .. ("\0"):rep(field.size - #value)
+  elseif field.kind == "bool" then
+    return assert(type(value) == "boolean") and (value and "\1" or "\0")
+  elseif field.kind == "buffer" then
+    return ("=i8i8"):pack(value.address, value.count)
+  elseif field.count == 0 then
+    return code:pack(value)
+  end
+  assert(#value <= field.count)
+  local out = {}
+  for index = 1, field.count do
+    out[index] = code:pack(value[index] or 0)
+  end
+  return table.concat(out)
+end
+
+--- The bytes of a table such as unpack returns: missing fields are zero. nil, message for what is
+-- none.
+function Layout:pack(values)
+  local out, at, known = {}, 0, {}
+  for _, field in ipairs(self.fields) do
+    known[field.name] = true
+    local ok, bytes = pcall(pack_field, field, values[field.name])
+    if not ok then
+      return nil, ("field '%s': %s does not take %s"):format(field.name, field.type,
+        check.describe(values[field.name]))
+    end
+    out[#out + 1] = ("\0"):rep(field.offset - at) .. bytes
+    at = field.offset + field.size
+  end
+  for name in pairs(values) do
+    if not known[name] then
+      return nil, ("there is no field %s%s"):format(check.describe(name), check.hint(name, known))
+    end
+  end
+  out[#out + 1] = ("\0"):rep(self.size - at)
+  return table.concat(out)
+end
+
 --- The C declaration of one field.
 local function declare(field)
   local array = field.count > 0 and ("[%d]"):format(field.count) or ""

@@ -44,6 +44,8 @@ typedef struct rk_backend_def {
   uint32_t type_count, port_count, emit_count;
   uint32_t lanes, burst, state_bytes, emit_bytes;
   bool has_start, has_stop; /* handlers */
+  bool has_migrate;
+  uint32_t migrate_bytes; /* of the old state that its RK_MIGRATE takes */
 } rk_backend_def;
 
 /* What a definition is made from, in every form that some backend needs. Valid during the call. */

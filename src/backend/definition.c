@@ -34,6 +34,8 @@ rk_backend_def rk_backend_def_of_module(const rk_module *module, rk_backend_type
       .emit_bytes = module->emit_bytes,
       .has_start = module->on_start != NULL,
       .has_stop = module->on_stop != NULL,
+      .has_migrate = module->on_migrate != NULL,
+      .migrate_bytes = module->migrate_bytes,
   };
 }
 
@@ -140,6 +142,8 @@ static int numbers_match(const rk_backend_def *described, const rk_backend_def *
       {"bytes in the largest emitted message", described->emit_bytes, loaded->emit_bytes},
       {"start handlers", described->has_start, loaded->has_start},
       {"stop handlers", described->has_stop, loaded->has_stop},
+      {"migrations", described->has_migrate, loaded->has_migrate},
+      {"bytes of migrated state", described->migrate_bytes, loaded->migrate_bytes},
   };
   int rc = RK_OK;
   for (size_t i = 0; rc == RK_OK && i < sizeof(numbers) / sizeof(numbers[0]); ++i) {

@@ -6,7 +6,8 @@
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
  * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_checkpoint.c, lrk_buffer.c,
- * lrk_hosted.c (actors with a handler in Lua); lrk_module.c opens them, lrk_aux.c has the common
+ * lrk_hosted.c (actors with a handler in Lua), lrk_reload.c (changes of definitions);
+ * lrk_module.c opens them, lrk_aux.c has the common
  * checks, lrk_device.c says what devices there are, lrk_histogram.c and lrk_process.c serve
  * measurements.
  *
@@ -218,6 +219,11 @@ void lrk_push_timeout(lua_State *L, const lrk_runtime *self);
 /* Runs the timer's function if it is due; the runtime is at `index`. Returns whether it counts. */
 size_t lrk_run_timer(lua_State *L, int index, lrk_runtime *self);
 extern const luaL_Reg lrk_life_functions[];
+
+/* ---- lrk_reload.c ---------------------------------------------------------------------------- */
+
+void lrk_reload_register(lua_State *L);
+extern const luaL_Reg lrk_reload_functions[];
 
 /* ---- lrk_registry.c -------------------------------------------------------------------------- */
 

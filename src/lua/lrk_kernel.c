@@ -122,6 +122,8 @@ static rk_kernel_description get_description(lua_State *L, int index)
       .emit_bytes = get_number(L, index, "emit_bytes"),
       .has_start = get_flag(L, index, "has_start"),
       .has_stop = get_flag(L, index, "has_stop"),
+      .has_migrate = get_flag(L, index, "has_migrate"),
+      .migrate_bytes = get_number(L, index, "migrate_bytes"),
   };
   rk_kernel_type *types = push_list(L, index, "types", sizeof *types, &out.type_count);
   for (uint32_t i = 0; i < out.type_count; i++) {

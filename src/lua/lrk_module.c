@@ -177,6 +177,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   lrk_kernel_register(L);
   lrk_runtime_register(L);
   lrk_actor_register(L);
+  lrk_reload_register(L);
   lrk_pubsub_register(L);
   lrk_checkpoint_register(L);
   lrk_buffer_register(L);
@@ -192,6 +193,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_setfuncs(L, lrk_actor_functions, 0);
   luaL_setfuncs(L, lrk_hosted_functions, 0);
   luaL_setfuncs(L, lrk_registry_functions, 0);
+  luaL_setfuncs(L, lrk_reload_functions, 0);
   luaL_setfuncs(L, lrk_trace_functions, 0);
   luaL_setfuncs(L, lrk_dead_functions, 0);
   luaL_setfuncs(L, lrk_histogram_functions, 0);

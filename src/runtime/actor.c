@@ -50,6 +50,7 @@ void rk__actor_unref(rk_actor *actor)
   }
   rk_mailbox_close(&actor->mailbox);
   rk_mailbox_close(&actor->passed_on);
+  rk__former_drop(actor);
   rk_kernel_close(actor->kernel);
   rk_free(actor->ports);
   rk_free(actor->name);

@@ -66,13 +66,10 @@ int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_comman
   return rk__command_with(rt, block, to, command, NULL, 0, answer, err);
 }
 
-/* Writes the command, calls `work` unless that is NULL, and waits for the answer. */
-static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
-                       const void *data, uint32_t bytes, void (*work)(void *arg), void *arg,
-                       rk_abi_response *answer, rk_error *err)
+int rk__command_send(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                     const void *data, uint32_t bytes, uint64_t *id, rk_error *err)
 {
   uint32_t units = rkd_units((uint32_t)sizeof(*command) + bytes);
-  rk_pending pending = {0};
   char why[160];
   int started = rk__grid_run(rt, err);
   if (started != RK_OK) {
@@ -87,12 +84,21 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
     return rk_error_set(err, RK_EFULL, "block %u takes no command: %s", block,
                         rk__watch_say(rt, block, why, sizeof(why)));
   }
-  pending.cmd_id = write_record(rt, block, to, command, data, bytes);
+  *id = write_record(rt, block, to, command, data, bytes);
+  return RK_OK;
+}
+
+/* Calls `work` unless that is NULL, and waits. */
+static int wait_for(rk_runtime *rt, uint32_t block, uint64_t id, uint64_t deadline,
+                    void (*work)(void *arg), void *arg, rk_abi_response *answer, rk_error *err)
+{
+  rk_pending pending = {.cmd_id = id};
+  double seconds = (double)rk_clock_remaining(deadline) / 1e9;
+  char why[160];
   rt->pending = &pending;
   if (work != NULL) {
     work(arg);
   }
-  uint64_t deadline = rk_clock_deadline(ANSWER_WAIT_NS);
   while (!pending.done) {
     int rc = rk__wait(rt, deadline);
     if (rc == RK_EDEVICE_LOST) {
@@ -101,8 +107,8 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
     }
     if (rc == RK_ETIMEOUT && !pending.done) {
       rt->pending = NULL;
-      return rk_error_set(err, RK_ETIMEOUT, "block %u did not answer within 5 s: %s", block,
-                          rk__watch_say(rt, block, why, sizeof(why)));
+      return rk_error_set(err, RK_ETIMEOUT, "block %u did not answer within %.3g s: %s", block,
+                          seconds, rk__watch_say(rt, block, why, sizeof(why)));
     }
   }
   rt->pending = NULL;
@@ -110,6 +116,23 @@ static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi
     *answer = pending.answer;
   }
   return pending.answer.error_code;
+}
+
+int rk__command_answer(rk_runtime *rt, uint32_t block, uint64_t id, uint64_t deadline_ns,
+                       rk_abi_response *answer, rk_error *err)
+{
+  return wait_for(rt, block, id, deadline_ns, NULL, NULL, answer, err);
+}
+
+static int run_command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                       const void *data, uint32_t bytes, void (*work)(void *arg), void *arg,
+                       rk_abi_response *answer, rk_error *err)
+{
+  uint64_t id = 0;
+  int rc = rk__command_send(rt, block, to, command, data, bytes, &id, err);
+  return rc != RK_OK
+             ? rc
+             : wait_for(rt, block, id, rk_clock_deadline(ANSWER_WAIT_NS), work, arg, answer, err);
 }
 
 int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
@@ -152,7 +175,8 @@ int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t p
     return rk_error_set(err, RK_EDENIED, "this command is the runtime's own");
   }
   if (code == RK_CMD_CREATE_ACTOR || code == RK_CMD_CONNECT_PORT ||
-      code == RK_CMD_DISCONNECT_PORT || code == RK_CMD_RESTORE_STATE) {
+      code == RK_CMD_DISCONNECT_PORT || code == RK_CMD_RESTORE_STATE ||
+      code == RK_CMD_RELOAD_ACTOR) {
     return rk_error_set(err, RK_EDENIED,
                         "this command needs memory that the runtime lays out: use launch, "
                         "connect, disconnect");

@@ -122,6 +122,8 @@ int rk_kernel_describe(rk_kernel *kernel, const rk_kernel_description *descripti
       .emit_bytes = description->emit_bytes,
       .has_start = description->has_start,
       .has_stop = description->has_stop,
+      .has_migrate = description->has_migrate,
+      .migrate_bytes = description->migrate_bytes,
   };
   int rc = keep(kernel, &def, device_fragment, err);
   rk_free(types);

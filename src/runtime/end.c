@@ -119,7 +119,7 @@ bool rk__actor_answered(rk_actor *actor, const rk_abi_response *response)
   } else if (response->cmd_id == actor->end_cmd) {
     rk__event(actor->rt, RK_EVENT_STOPPED, actor, response->error_code, NULL, response->cmd_id);
   } else {
-    return false;
+    return rk__reload_answered(actor, response);
   }
   return true;
 }

@@ -8,6 +8,7 @@
  *   arena.c       memory for actors and buffers
  *   kernel.c      definitions and their loading;  description.c  what is said of them before
  *   launch.c      the beginning of actors;  actor.c  their life and end
+ *   reload.c      another definition for a living actor;  ring_growth.c  larger rings for it
  *   registry.c    names, ids, patterns;  events.c  what happens to actors, for whoever asked
  *   command.c     a command and its answer;  transport.c  the form of the rings, its self-test
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
@@ -73,6 +74,23 @@ typedef struct rk_port { /* where a port leads, as the host knows it */
   uint32_t chunk;
 } rk_port;
 
+typedef struct rk_piece { /* of the arena of device memory */
+  uint64_t address;       /* 0 = none */
+  size_t bytes;
+} rk_piece;
+
+/* What a reload exchanges of an actor. */
+typedef struct rk_version {
+  rk_kernel *kernel; /* retained */
+  const rk_loaded *loaded;
+  rk_port *ports;  /* [port_count] */
+  rk_piece body;   /* state and routes, unless they lie in the actor's first memory */
+  uint64_t state;  /* where it lies; 0 = it was not kept */
+  uint64_t routes; /* where they lie */
+  uint32_t mailbox_limit;
+  uint32_t number; /* 1 at launch */
+} rk_version;
+
 struct rk_actor {
   rk_runtime *rt; /* retained; its `closing` says that only the memory is left */
   uint32_t refs;  /* handles, and one of the registry while it lives */
@@ -85,8 +103,19 @@ struct rk_actor {
   uint32_t block;  /* that serves it */
   uint32_t blocks; /* that run its handlers: `block` and those after it */
   rk_abi_link *link;
-  uint64_t memory; /* rings, routes and state: one piece of the arena */
-  size_t memory_bytes;
+  rk_piece memory; /* rings, routes and state as they were at first */
+  rk_piece body;   /* see rk_version; these five change with a reload, and kernel to mailbox_limit */
+  uint64_t state, routes;
+  uint32_t version;
+  rk_version *former;   /* what it was before its last reload; NULL = nothing to go back to */
+  uint32_t version_max; /* highest number it ever had */
+  rk_piece rings;       /* where they lie since they had to grow */
+  uint64_t ring_slots;  /* address of all of them: urgent, of the host, of actors */
+  uint32_t slot_count;
+  uint32_t slot_bytes;
+  rk_reload *reload;   /* under way */
+  rk_piece coming;     /* memory of a reload that was given up, until its block has heard of that */
+  uint64_t coming_cmd; /* its command; 0 = none */
   uint32_t queue;
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
@@ -133,11 +162,11 @@ struct rk_call {
 };
 
 /* A slot whose actor has ended waits here until no block can still hold its address. */
+#define RK_ACTOR_PIECES 5u
 typedef struct rk_retired {
   struct rk_retired *next;
   uint32_t slot, block;
-  uint64_t memory;
-  size_t memory_bytes;
+  rk_piece pieces[RK_ACTOR_PIECES];
   uint64_t ended; /* rk_abi_grid.ended with it */
 } rk_retired;
 
@@ -217,6 +246,8 @@ struct rk_runtime {
   /* grid */
   bool running;              /* a generation runs */
   uint64_t generation_count; /* generations begun */
+  uint64_t stood_ns;         /* time in which its grid stood still because of it, all in all */
+  uint64_t stands_since_ns;
   void *shared_memory;
   uint64_t device_memory;
   size_t shared_bytes, device_bytes;
@@ -371,10 +402,10 @@ int rk__slot_take(rk_runtime *rt, uint32_t *slot, rk_error *err);
 void rk__slot_give(rk_runtime *rt, uint32_t slot);
 /* Gives the slot and memory of an ended actor back once no block can hold its address. `ended`: see
  * rk_abi_response. */
-void rk__slot_retire(rk_runtime *rt, const rk_actor *actor, uint64_t ended);
+void rk__slot_retire(rk_runtime *rt, rk_actor *actor, uint64_t ended);
 void rk__slots_reap(rk_runtime *rt);
 /* The slot stays taken until its block says that the actor of this reference has ended. */
-int rk__slot_abandon(rk_runtime *rt, const rk_actor *actor, rk_error *err);
+int rk__slot_abandon(rk_runtime *rt, rk_actor *actor, rk_error *err);
 void rk__slot_came_back(rk_runtime *rt, uint32_t reference, uint64_t ended);
 /* A block's answer about a slot. Called by drain. */
 void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error);
@@ -403,6 +434,19 @@ bool rk__actor_answered(rk_actor *actor, const rk_abi_response *response);
 
 const char *rk__life_name(uint32_t life);
 
+/* ---- reload.c ---- */
+/* Takes all memory of an actor that has ended out of it. */
+void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES]);
+/* The answer to a reload that was given up; false if it is another one. Called by drain. */
+bool rk__reload_answered(rk_actor *actor, const rk_abi_response *response);
+/* Gives back what is kept of the version before the last reload. */
+void rk__former_drop(rk_actor *actor);
+
+/* ---- ring_growth.c ---- */
+/* Makes the rings of an actor of slots of `slot_bytes`, with all that waits in them. The grid does
+ * not run. Errors: those of the backend's copies; out_of_memory. */
+int rk__rings_grow(rk_actor *actor, rk_piece rings, uint32_t slot_bytes, rk_error *err);
+
 /* ---- registry.c ---- */
 int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err);
 void rk__registry_remove(rk_runtime *rt, rk_actor *actor);
@@ -416,6 +460,12 @@ int rk__command(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_comman
 /* The same with bytes behind the command: line 0 of an actor for CREATE_ACTOR. */
 int rk__command_with(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
                      const void *data, uint32_t bytes, rk_abi_response *answer, rk_error *err);
+/* The two halves of it: sends and tells the command's id; waits until `deadline_ns` and returns the
+ * answer's code. answer->cmd_id stays 0 where none came; then it may be waited for again. */
+int rk__command_send(rk_runtime *rt, uint32_t block, uint32_t to, const rk_abi_command *command,
+                     const void *data, uint32_t bytes, uint64_t *id, rk_error *err);
+int rk__command_answer(rk_runtime *rt, uint32_t block, uint64_t id, uint64_t deadline_ns,
+                       rk_abi_response *answer, rk_error *err);
 /* Sends and does not wait; returns the command's id, 0 when there is no room now. */
 uint64_t rk__command_post(rk_runtime *rt, uint32_t block, uint32_t to,
                           const rk_abi_command *command);
@@ -461,6 +511,13 @@ void rk__routes_forget(rk_actor *actor);
  * invalid. */
 int rk__route_check(const rk_actor *from, const char *port, const rk_actor *to, uint32_t *index,
                     rk_error *err);
+/* Whether one definition emits anything that the other accepts. */
+bool rk__have_a_type_in_common(const rk_loaded *from, const rk_loaded *to);
+/* Where the ports of `next` lead when it serves the actor: where those of the same name do now.
+ * Makes the room that larger bursts need. ports[next's port_count] is zeroed. */
+int rk__routes_carry(rk_actor *actor, const rk_loaded *next, rk_port *ports, rk_error *err);
+/* What its routes hold while they are idle counts at their receivers, or does so no more. */
+void rk__routes_count(rk_actor *actor, bool counts);
 
 /* ---- receive.c ---- */
 void rk__actor_took(rk_actor *actor, uint64_t messages);
@@ -485,6 +542,8 @@ void rk__pubsub_close(rk_runtime *rt);
 /* ---- deadletter.c ---- */
 void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason);
 /* Forgets those that have grown too old. */
+/* Puts a letter of a checkpoint on the list. Nobody is told. */
+void rk__letter_keep(rk_runtime *rt, const rk_abi_msg *header, const void *data);
 void rk__letters_expire(rk_runtime *rt);
 void rk__letters_close(rk_runtime *rt);
 

@@ -35,7 +35,7 @@ static pieces measure(const rk_loaded *loaded, uint32_t queue)
 /* What CREATE_ACTOR tells the block: line 0 of the actor. */
 static void describe(const rk_actor *actor, const pieces *p, rk_abi_actor *line)
 {
-  uint64_t base = actor->memory;
+  uint64_t base = actor->memory.address;
   *line = (rk_abi_actor){
       .def = actor->loaded->abi,
       .state = base + p->state,
@@ -123,13 +123,17 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   actor->slot = slot;
   actor->id = (uint32_t)rt->generation[slot] << RK_ID_SLOT_BITS | slot;
   actor->link = &rt->links[slot];
-  actor->memory_bytes = p.bytes;
-  actor->memory = rk_arena_take(&rt->arena, p.bytes);
-  if (actor->memory == 0) {
+  actor->memory = (rk_piece){rk_arena_take(&rt->arena, p.bytes), p.bytes};
+  if (actor->memory.address == 0) {
     rc = rk__no_memory(rt, err, "launch '%s': out of device memory", actor->name);
     goto fail;
   }
   actor->block = block >= 0 ? (uint32_t)block : rt->next_block;
+  actor->state = actor->memory.address + p.state;
+  actor->routes = actor->memory.address + p.routes;
+  actor->ring_slots = actor->memory.address + p.urgent_slots;
+  actor->slot_count = p.urgent + 2u * p.slots;
+  actor->slot_bytes = actor->loaded->slot_bytes;
   rk_abi_actor line;
   describe(actor, &p, &line);
   actor->life = RK_STATE_LAUNCHED;
@@ -175,8 +179,8 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   undo_create(actor);
   return rc;
 fail:
-  rk_arena_give(&rt->arena, actor->memory, actor->memory_bytes);
-  actor->memory = 0;
+  rk_arena_give(&rt->arena, actor->memory.address, actor->memory.bytes);
+  actor->memory = (rk_piece){0};
   rk__slot_give(rt, slot);
   actor->life = RK_STATE_TERMINATED;
   return rc;
@@ -209,6 +213,8 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   rt->refs += 1;
   actor->kernel = rk__kernel_retain(kernel);
   actor->loaded = loaded;
+  actor->version = 1;
+  actor->version_max = 1;
   actor->inactive = use->inactive;
   actor->blocks = use->grid != 0 ? use->grid : 1;
   actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;

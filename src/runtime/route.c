@@ -24,7 +24,7 @@ static int find_port(const rk_actor *from, const char *port, uint32_t *index, rk
                       from->kernel->name, port);
 }
 
-static bool have_a_type_in_common(const rk_loaded *from, const rk_loaded *to)
+bool rk__have_a_type_in_common(const rk_loaded *from, const rk_loaded *to)
 {
   uint32_t size = 0;
   for (uint32_t i = 0; i < from->def.emit_count; ++i) {
@@ -103,7 +103,7 @@ static int end_hoards(rk_runtime *rt, rk_actor *to, rk_error *err)
 /* Whether a port may lead to that receiver at all. */
 static int check_fit(const rk_actor *from, const char *port, const rk_actor *to, rk_error *err)
 {
-  if (!have_a_type_in_common(from->loaded, to->loaded)) {
+  if (!rk__have_a_type_in_common(from->loaded, to->loaded)) {
     return rk_error_set(err, RK_EINVAL,
                         "connect '%s.%s' to '%s': it accepts no message type that '%s' emits",
                         from->name, port, to->name, from->kernel->name);
@@ -123,6 +123,40 @@ int rk__route_check(const rk_actor *from, const char *port, const rk_actor *to, 
 {
   int rc = find_port(from, port, index, err);
   return rc == RK_OK && to != NULL ? check_fit(from, port, to, err) : rc;
+}
+
+void rk__routes_count(rk_actor *actor, bool counts)
+{
+  for (uint32_t i = 0; i < actor->loaded->def.port_count; ++i) {
+    rk_actor *to = rk__registry_by_reference(actor->rt, actor->ports[i].dest);
+    uint32_t held = hoarded(actor, &actor->ports[i]);
+    if (to != NULL) {
+      to->hoard = counts ? to->hoard + held : to->hoard - held;
+    }
+  }
+}
+
+int rk__routes_carry(rk_actor *actor, const rk_loaded *next, rk_port *ports, rk_error *err)
+{
+  uint32_t burst = next->def.burst;
+  int rc = RK_OK;
+  for (uint32_t i = 0; i < next->def.port_count && rc == RK_OK; ++i) {
+    uint32_t old = 0;
+    rk_actor *to = NULL;
+    if (find_port(actor, next->def.ports[i], &old, NULL) == RK_OK) {
+      to = rk__registry_by_reference(actor->rt, actor->ports[old].dest);
+    }
+    if (to == NULL) {
+      continue;
+    }
+    bool is_same = burst == actor->loaded->def.burst;
+    to->burst_in = to->burst_in < burst ? burst : to->burst_in;
+    if (!is_same && to->hoard > to->queue - to->burst_in) {
+      rc = end_hoards(actor->rt, to, err);
+    }
+    ports[i] = (rk_port){to->id, is_same ? actor->ports[old].chunk : burst};
+  }
+  return rc;
 }
 
 int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,

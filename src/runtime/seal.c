@@ -12,6 +12,7 @@
  */
 #include "runtime/internal.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 
 static rk_mutex pause_lock = RK_MUTEX_INIT;
@@ -104,6 +105,7 @@ int rk__pause_begin(rk_runtime *rt, rk_error *err)
     return RK_OK;
   }
   rk_mutex_lock(&pause_lock);
+  rt->stands_since_ns = rk_clock_mono_ns();
   while ((running = find_running(&why)) != NULL && why.status == RK_OK) {
     int rc = rk__grid_park(running, err);
     running->comes_back = rc == RK_OK;
@@ -126,6 +128,8 @@ void rk__pause_end(rk_runtime *rt)
   }
   if (depth == 1) {
     run_again();
+    rt->stood_ns += rt->stands_since_ns != 0 ? rk_clock_mono_ns() - rt->stands_since_ns : 0;
+    rt->stands_since_ns = 0;
     rk_mutex_unlock(&pause_lock);
   }
   depth -= 1;

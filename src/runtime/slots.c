@@ -96,7 +96,7 @@ void rk__slot_give(rk_runtime *rt, uint32_t slot)
   rt->free_count += 1;
 }
 
-void rk__slot_retire(rk_runtime *rt, const rk_actor *actor, uint64_t ended)
+void rk__slot_retire(rk_runtime *rt, rk_actor *actor, uint64_t ended)
 {
   /* Partner: rkd_idle. A block that we see asleep from now on looks nothing up before it has read
    * the count that `ended` came from. */
@@ -109,15 +109,14 @@ void rk__slot_retire(rk_runtime *rt, const rk_actor *actor, uint64_t ended)
   *retired = (rk_retired){
       .slot = actor->slot,
       .block = actor->block,
-      .memory = actor->memory,
-      .memory_bytes = actor->memory_bytes,
       .ended = ended,
   };
+  rk__actor_pieces(actor, retired->pieces);
   *rt->retired_tail = retired;
   rt->retired_tail = &retired->next;
 }
 
-int rk__slot_abandon(rk_runtime *rt, const rk_actor *actor, rk_error *err)
+int rk__slot_abandon(rk_runtime *rt, rk_actor *actor, rk_error *err)
 {
   rk_retired *retired = rk_alloc(sizeof(*retired));
   if (retired == NULL) {
@@ -126,9 +125,8 @@ int rk__slot_abandon(rk_runtime *rt, const rk_actor *actor, rk_error *err)
   *retired = (rk_retired){
       .slot = actor->slot,
       .block = actor->block,
-      .memory = actor->memory,
-      .memory_bytes = actor->memory_bytes,
   };
+  rk__actor_pieces(actor, retired->pieces);
   rt->retired_slot[actor->slot] = retired;
   return RK_OK;
 }
@@ -203,7 +201,9 @@ void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error)
     rt->retired_tail = &retired->next;
     return;
   }
-  rk_arena_give(&rt->arena, retired->memory, retired->memory_bytes);
+  for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
+    rk_arena_give(&rt->arena, retired->pieces[i].address, retired->pieces[i].bytes);
+  }
   rt->links[slot] = (rk_abi_link){0};
   rk__slot_give(rt, (uint32_t)slot);
   rk_free(retired);

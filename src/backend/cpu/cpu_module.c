@@ -152,9 +152,10 @@ static int check_abi(const char *name, uint32_t version, rk_error *err)
 
 uint64_t rk__cpu_handler_address(const rk_module *module, uint32_t index)
 {
-  rk_handler_fn function = index < module->type_count    ? module->types[index].on
-                           : index == module->type_count ? module->on_start
-                                                         : module->on_stop;
+  rk_handler_fn function = index < module->type_count         ? module->types[index].on
+                           : index == module->type_count      ? module->on_start
+                           : index == module->type_count + 1u ? module->on_stop
+                                                              : module->on_migrate;
   return (uint64_t)(uintptr_t)function;
 }
 
@@ -263,6 +264,7 @@ void rk__cpu_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi_
   }
   def->on_start = rk__cpu_handler_address(m, m->type_count);
   def->on_stop = rk__cpu_handler_address(m, m->type_count + 1u);
+  def->on_migrate = rk__cpu_handler_address(m, m->type_count + 2u);
 }
 
 /* ---- ordinary kernels ------------------------------------------------------------------------ */

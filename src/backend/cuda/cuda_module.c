@@ -257,6 +257,7 @@ void rk__cuda_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi
   def->index = module->number;
   def->on_start = module->def->has_start ? 1u : 0u; /* called by number: anything but 0 will do */
   def->on_stop = module->def->has_stop ? 1u : 0u;
+  def->on_migrate = module->def->has_migrate ? 1u : 0u;
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */

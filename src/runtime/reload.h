@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of reloads share: reload.c makes them, reload_check.c says whether a new
+ * definition can take an old one's place.
+ */
+#ifndef RK_RUNTIME_RELOAD_H
+#define RK_RUNTIME_RELOAD_H
+
+#include "runtime/internal.h"
+
+typedef struct rk_reload_part {
+  rk_actor *actor;  /* retained */
+  rk_version next;  /* what it is to be served by; empty once that holds */
+  rk_version was;   /* what it was, between the swap and its end */
+  rk_piece rings;   /* larger ones, if it needs them */
+  void *given;      /* its new state, when the host has made it */
+  uint64_t swap_ns; /* that the swap took its block */
+  uint64_t load_ns; /* that the grid stood still for the new code */
+  rk_reload_state how;
+  bool is_back;    /* to the version before */
+  bool is_held;    /* it was active, and rests */
+  bool is_swapped; /* and may have to be swapped back */
+} rk_reload_part;
+
+struct rk_reload {
+  rk_runtime *rt; /* retained */
+  rk_reload_part *parts;
+  size_t count, capacity;
+  uint64_t held_ns; /* when its actors began to rest; 0 = they do not */
+  uint64_t rest_ns; /* that they rested, or that the grid stood still for larger rings */
+  bool is_done;
+};
+
+/* ---- reload_check.c ---- */
+/* Whether the next definition can serve what the actor is tied to, and take its state over. Errors:
+ * unsupported, with all that stands against it. */
+int rk__reload_check(const rk_reload_part *part, rk_error *err);
+/* Messages wait that the next definition does not accept: bit i is type i of the present one. */
+int rk__reload_explain_types(const rk_reload_part *part, uint64_t types, rk_error *err);
+
+#endif
