@@ -296,8 +296,12 @@ static void save_letters(capture *c)
 {
   begin_part(c, RK_CKPT_LETTERS);
   size_t at = c->sheet.size;
-  size_t own = c->rt->letters.count - (c->rt->letters.lent != 0 ? 1u : 0u);
-  rk__save_mailbox(c->rt, &c->sheet, &c->rt->letters, RK_ID_HOST);
+  size_t own = c->rt->letters.count;
+  rk_bytes_u32(&c->sheet, 0u);
+  for (size_t i = 0; i < own; ++i) {
+    const rk_letter *letter = c->rt->letters.list[c->rt->letters.first + i];
+    rk__save_message(c->rt, &c->sheet, &letter->header, letter->data, RK_ID_HOST);
+  }
   rk_bytes_put(&c->sheet, c->dead.data, c->dead.size);
   c->letters = (uint32_t)own + c->dead_count;
   rk_bytes_u32_at(&c->sheet, at, c->letters);

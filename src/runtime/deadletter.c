@@ -116,6 +116,12 @@ static void keep(rk_runtime *rt, const rk_abi_msg *header, const void *data, rk_
   rt->letters.bytes += letter_bytes(letter);
 }
 
+void rk__letter_keep(rk_runtime *rt, const rk_abi_msg *header, const void *data)
+{
+  rt->stats.dead_letters += 1; /* serials are counted by it */
+  keep(rt, header, data, rk__registry_by_reference(rt, header->dest));
+}
+
 void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data, uint8_t reason)
 {
   rk_nvtx_mark(RK_NVTX_DEAD_LETTER, header->id, rk_dead_reason_name(reason));

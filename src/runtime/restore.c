@@ -303,7 +303,7 @@ static int prepare_letters(rk_restore *r, rk_error *err)
     rk_abi_msg header = header_of(r, &r->letters.messages[i], NULL);
     header.flags = (uint16_t)(header.flags | RK_MSG_DEAD);
     header.reason = header.reason == 0 ? RK_DEAD_TERMINATED : header.reason;
-    if (r->new_letters.count >= r->rt->letters_limit) {
+    if (r->new_letters.count >= r->rt->letters.limit) {
       rk_mailbox_drop_oldest(&r->new_letters);
     }
     if (!rk_mailbox_push(&r->new_letters, &header, r->letters.messages[i].data)) {

@@ -229,11 +229,12 @@ static void put_runtime(rk_restore *r)
   rt->next_id = rt->next_id < s->next_id ? s->next_id : rt->next_id;
   rt->next_call = rt->next_call < s->next_call ? s->next_call : rt->next_call;
   if (r->chain.letters != NULL) {
-    rk_mailbox old = rt->letters;
-    rt->letters = r->new_letters;
-    r->new_letters = old;
-    if (rt->stats.dead_letters < rt->letters.count) {
-      rt->stats.dead_letters = rt->letters.count;
+    rk_received letter;
+    rk_runtime_dead_letters_clear(rt);
+    while (r->new_letters.count != 0 && rk_mailbox_peek(&r->new_letters, 0, &letter, NULL)) {
+      const void *header = (const unsigned char *)letter.data - sizeof(rk_abi_msg);
+      rk__letter_keep(rt, header, letter.data);
+      rk_mailbox_drop_oldest(&r->new_letters);
     }
   }
   if (r->chain.topics != NULL) {
