@@ -660,6 +660,9 @@ typedef struct rk_restore_actor {
 } rk_restore_actor;
 /* The i-th actor of the checkpoint; false: there are no more. */
 RK_API bool rk_restore_actor_get(rk_restore *restore, size_t i, rk_restore_actor *out);
+/* Where port `k` of the i-th actor led: *dest is "" for nowhere. false: it has no such port. */
+RK_API bool rk_restore_port_get(const rk_restore *restore, size_t i, size_t k, const char **port,
+                                const char **dest);
 /* The i-th is not activated by the restore, which leaves it "deactivated": the caller does that. */
 RK_API void rk_restore_rest(rk_restore *restore, size_t i);
 

@@ -249,6 +249,20 @@ local function launch(rt, missing, found)
   return launched
 end
 
+--- Tells those who remember routes where they lead now.
+local function tell_routes(rt, entries)
+  local routes = require "ringkernel.supervision_routes" -- which wraps what runtime.lua makes
+  for _, entry in ipairs(entries) do
+    local actor, ports = rt:find(entry.name), {}
+    for port, name in pairs(entry.ports) do
+      ports[port] = rt:find(name)
+    end
+    if not hosted.is_hosted(actor) then
+      routes.changed(actor, ports)
+    end
+  end
+end
+
 --- What the core leaves to us of Lua actors: ports and functions.
 local function wake_hosted(rt, entries)
   for _, entry in ipairs(entries) do
@@ -257,13 +271,13 @@ local function wake_hosted(rt, entries)
     local now = hosted.ports(actor)
     for port, name in pairs(now) do
       if ports[port] ~= name then
-        hosted.disconnect(actor, port)
+        rt:disconnect(actor, port)
       end
     end
     for port, name in pairs(ports) do
       local to = now[port] ~= name and rt:find(name)
       if to then
-        local ok, text, code = hosted.connect(actor, port, to)
+        local ok, text, code = rt:connect(actor, port, to)
         if not ok then
           return nil, text, code
         end
@@ -321,6 +335,7 @@ function M.restore(rt, path, options)
     return nil, text, code
   end
   info.path, info.skipped, info.launched = file, skipped, #launched
+  tell_routes(rt, entries)
   local ok
   ok, text, code = wake_hosted(rt, of_lua)
   if not ok then

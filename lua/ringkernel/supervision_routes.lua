@@ -24,16 +24,20 @@ local function forget(from, port)
   end
 end
 
+local function remember(from, port, to)
+  outgoing[from] = outgoing[from] or {}
+  outgoing[from][port] = to
+  incoming[to] = incoming[to] or setmetatable({}, { __mode = "k" })
+  incoming[to][from] = incoming[to][from] or {}
+  incoming[to][from][port] = true
+end
+
 --- Ties a port of `from` to `to`.
 function Runtime:connect(from, port, to)
   local ok, text, code = connect(self, from, port, to)
   if ok then
     forget(from, port)
-    outgoing[from] = outgoing[from] or {}
-    outgoing[from][port] = to
-    incoming[to] = incoming[to] or setmetatable({}, { __mode = "k" })
-    incoming[to][from] = incoming[to][from] or {}
-    incoming[to][from][port] = true
+    remember(from, port, to)
     return true
   end
   return nil, text, code
@@ -52,6 +56,16 @@ end
 --- Where the ports of an actor lead: port -> actor.
 function M.of(actor)
   return outgoing[actor] or {}
+end
+
+--- To be called when the ports of an actor lead elsewhere without our doing: port -> actor.
+function M.changed(actor, ports)
+  for port in pairs(outgoing[actor] or {}) do
+    forget(actor, port)
+  end
+  for port, to in pairs(ports) do
+    remember(actor, port, to)
+  end
 end
 
 --- Ties all routes from and to an actor that has just begun anew. One that cannot be tied now

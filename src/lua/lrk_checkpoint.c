@@ -165,14 +165,22 @@ static int restore_close(lua_State *L)
   return 0;
 }
 
-/* restore:actors() -> list of { name, definition, state, queue, grid, is_there, note } */
+/* restore:actors() -> list of { name, definition, state, queue, grid, is_there, note, ports } */
 static int restore_actors(lua_State *L)
 {
   rk_restore *restore = check_restore(L);
   rk_restore_actor actor;
   lua_newtable(L);
   for (size_t i = 0; rk_restore_actor_get(restore, i, &actor); ++i) {
-    lua_createtable(L, 0, 7);
+    const char *port = NULL, *dest = NULL;
+    lua_createtable(L, 0, 8);
+    lua_newtable(L);
+    for (size_t k = 0; rk_restore_port_get(restore, i, k, &port, &dest); ++k) {
+      if (dest[0] != '\0') {
+        set_text(L, port, dest);
+      }
+    }
+    lua_setfield(L, -2, "ports");
     set_text(L, "name", actor.name);
     set_text(L, "definition", actor.definition);
     set_text(L, "state", actor.state);

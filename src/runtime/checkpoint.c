@@ -233,7 +233,6 @@ static int save_actor(capture *c, const rk_actor *actor, rk_error *err)
   rk_bytes_u64(out, a->handled);
   rk_bytes_u64(out, a->dropped);
   rk_bytes_u64(out, actor->received);
-  rk_bytes_u64(out, (uint64_t)t->last_processed_timestamp);
   rk_bytes_u64(out, t->total_latency_nanos);
   rk_bytes_u64(out, t->max_latency_nanos);
   rk_bytes_u64(out, t->min_latency_nanos);

@@ -98,7 +98,7 @@ typedef struct rk_saved_actor { /* texts and data lie in the file */
   uint32_t queue, blocks, life, started, state_bytes;
   int32_t last_error, errors;
   uint64_t host_head, urgent_head, handled, dropped, received;
-  uint64_t last_at, latency_total, latency_max, latency_min;
+  uint64_t latency_total, latency_max, latency_min;
   rk_backend_type *types;
   uint32_t type_count;
   rk_saved_port *ports;

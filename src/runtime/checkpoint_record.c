@@ -192,7 +192,6 @@ int rk__load_actor(const rk_ckpt_section *section, rk_saved_actor *out, rk_error
   a.handled = rk_cursor_u64(&c);
   a.dropped = rk_cursor_u64(&c);
   a.received = rk_cursor_u64(&c);
-  a.last_at = rk_cursor_u64(&c);
   a.latency_total = rk_cursor_u64(&c);
   a.latency_max = rk_cursor_u64(&c);
   a.latency_min = rk_cursor_u64(&c);

@@ -109,6 +109,17 @@ bool rk_restore_actor_get(rk_restore *r, size_t i, rk_restore_actor *out)
   return true;
 }
 
+bool rk_restore_port_get(const rk_restore *r, size_t i, size_t k, const char **port,
+                         const char **dest)
+{
+  if (i >= r->chain.actor_count || k >= r->actors[i].port_count) {
+    return false;
+  }
+  *port = r->actors[i].ports[k].name;
+  *dest = r->actors[i].ports[k].dest;
+  return true;
+}
+
 void rk_restore_rest(rk_restore *r, size_t i)
 {
   if (i < r->chain.actor_count) {

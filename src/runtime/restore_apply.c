@@ -106,7 +106,7 @@ static int put_counts(rk_still *still, const rk_restore_target *t, rk_error *err
   *telemetry = (rk_abi_telemetry){
       .messages_processed = s->handled,
       .messages_dropped = s->dropped,
-      .last_processed_timestamp = (rk_i64)s->last_at,
+      .last_processed_timestamp = telemetry->last_processed_timestamp,
       .queue_depth = (rk_i32)(s->queues[RK_SAVED_KERNEL].count + s->queues[RK_SAVED_HOST].count +
                               s->queues[RK_SAVED_URGENT].count),
       .total_latency_nanos = s->latency_total,
@@ -117,7 +117,6 @@ static int put_counts(rk_still *still, const rk_restore_target *t, rk_error *err
   ctrl->is_active = 0;
   ctrl->errors_encountered = s->errors;
   ctrl->messages_processed = (rk_i64)s->handled;
-  ctrl->last_activity_ticks = (rk_i64)s->last_at;
   int rc = rt->ops->device_write(rt->backend, still->grid.telemetry + slot * sizeof(*telemetry),
                                  telemetry, sizeof(*telemetry), err);
   return rc != RK_OK ? rc
