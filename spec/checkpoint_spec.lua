@@ -65,12 +65,6 @@ local function read(file)
   return text
 end
 
-local function write(file, text)
-  local handle = assert(io.open(file, "wb"))
-  assert(handle:write(text))
-  handle:close()
-end
-
 local function open(options)
   options = options or {}
   options.blocks = options.blocks or 2
