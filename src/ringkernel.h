@@ -265,6 +265,7 @@ typedef struct rk_launch_options {
    * after the last. More than the runtime has: RK_EUNSUPPORTED */
   uint32_t grid;
   int32_t block; /* block that serves it; < 0 = chosen in turn */
+  uint32_t as;   /* tenant it belongs to, as rk_runtime_tenant numbers it; 0 = "default" */
   bool inactive; /* leave it "launched": queue messages, handle none until activated */
   bool unwaited; /* do not wait for its block where nothing can fail there: without start handler */
 } rk_launch_options;
@@ -378,7 +379,8 @@ typedef enum rk_event_kind {
   RK_EVENT_DEAD_LETTER, /* `message` is its id, `actor` the receiver if it lives */
   RK_EVENT_REGISTER,    /* `actor` has its name now */
   RK_EVENT_UNREGISTER,  /* it gives its name back */
-  RK_EVENT_STOPPED      /* rk_actor_end was answered: `message` is what it gave, `code` its error */
+  RK_EVENT_STOPPED,     /* rk_actor_end was answered: `message` is what it gave, `code` its error */
+  RK_EVENT_DENIED /* refused because of a tenant: `message` is the number of its audit entry */
 } rk_event_kind;
 
 typedef struct rk_event {
@@ -397,7 +399,7 @@ typedef struct rk_event {
 RK_API void rk_runtime_events_want(rk_runtime *rt, uint32_t kinds);
 /* Takes the oldest event; false when there is none. */
 RK_API bool rk_runtime_event_next(rk_runtime *rt, rk_event *out);
-/* "failure", "ended", "dead_letter", "register", "unregister", "stopped". Threads: any. */
+/* "failure", "ended", "dead_letter", "register", "unregister", "stopped", "denied". Threads: any. */
 RK_API const char *rk_event_name(rk_event_kind kind);
 
 /* Finds a living actor by exact name, by id, or the first by name that fits a pattern (`*` within a
@@ -455,13 +457,16 @@ typedef struct rk_send_options {
   uint64_t correlation; /* 0 = none */
   uint64_t deadline;    /* packed HLC or 0: dead-lettered if not handled before it */
   uint32_t source;      /* id of the actor in whose name it is sent; 0 = the host */
-  uint8_t priority;     /* 0 normal, 1 high (overtakes normal ones from the host) */
-  bool is_reply;        /* it answers the message that `correlation` names */
+  /* tenant in whose name it is sent, as rk_runtime_tenant numbers it; 0 = that of `source`, or the
+   * receiver's own */
+  uint32_t as;
+  uint8_t priority; /* 0 normal, 1 high (overtakes normal ones from the host) */
+  bool is_reply;    /* it answers the message that `correlation` names */
 } rk_send_options;
 
 /* Sends `size` payload bytes of message type `type`. Returns at once. `options` may be NULL; *id
  * (may be NULL) becomes the message id. Errors: full, terminated, too_large, invalid (type not
- * accepted). */
+ * accepted), tenant_mismatch, denied. */
 RK_API int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
                          const rk_send_options *options, uint64_t *id, rk_error *err);
 
@@ -470,6 +475,9 @@ RK_API int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_
  */
 RK_API int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority,
                             void **payload, rk_error *err);
+/* For a message with options other than its priority: the commit gets the same. */
+RK_API int rk_actor_reserve_with(rk_actor *actor, uint32_t type, size_t size,
+                                 const rk_send_options *options, void **payload, rk_error *err);
 RK_API uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options);
 /* Like rk_actor_commit, but wakes nobody: end a batch with rk_runtime_flush. */
 RK_API uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options);
@@ -481,7 +489,7 @@ typedef struct rk_received {
   uint32_t size;
   uint16_t flags; /* RK_MSG_* of rk_abi.h */
   uint8_t priority;
-  uint8_t reason; /* dead letters: RK_DEAD_* */
+  uint8_t reason; /* dead letters: RK_DEAD_*; else the number of its sender's tenant */
   const void *data;
 } rk_received;
 
@@ -585,7 +593,7 @@ RK_API int rk_runtime_dead_letter_drop(rk_runtime *rt, uint64_t serial);
  * terminated, denied (it was tried as often as may be), corrupt, full, invalid (wrong type). */
 RK_API int rk_runtime_dead_letter_replay(rk_runtime *rt, uint64_t serial, rk_actor *to,
                                          rk_error *err);
-/* "terminated" "deadline" "type" "corrupt" "failed" "full" "late". Threads: any. */
+/* "terminated" "deadline" "type" "corrupt" "failed" "full" "late" "tenant". Threads: any. */
 RK_API const char *rk_dead_reason_name(uint8_t reason);
 
 /* ---- checkpoints: actors with everything that waits for them, in a file ----------------------- */
@@ -683,6 +691,82 @@ typedef struct rk_restore_info {
  * timeout, out_of_memory, device_lost. */
 RK_API int rk_restore_apply(rk_restore *restore, rk_restore_info *info, rk_error *err);
 
+/* ---- tenants ---------------------------------------------------------------------------------
+ *
+ * Every actor belongs to one tenant; those launched without say belong to "default", which is there
+ * from the start. Between tenants nothing is sent but what a grant allows: not through ports, by id,
+ * as an answer, nor by publishing. The host itself may send to anybody, in the receiver's own name;
+ * with `as` it does so in a tenant's, and is held to what that one may.
+ *
+ * A tenant is named by a number that is never 0 ("as"), and lives as long as its runtime. */
+
+typedef struct rk_tenant_limits { /* 0 = none */
+  uint64_t actors;                /* living */
+  uint64_t memory_bytes;          /* of their queues, state and routes, and of buffers */
+  double rate;                    /* messages a second that its actors send to actors or publish, */
+                                  /* and as many that the host sends in its name */
+  double burst;                   /* messages at once; 0 = a second's, at least 1 */
+} rk_tenant_limits;
+
+/* Makes the tenant `name` (1..63 bytes), or changes the limits of the one that is there; `limits`
+ * NULL: none, or as they are. At most 256. Errors: invalid, out_of_memory, timeout (a handler keeps
+ * a block busy), device_lost. Threads: the runtime's. */
+RK_API int rk_runtime_tenant(rk_runtime *rt, const char *name, const rk_tenant_limits *limits,
+                             uint32_t *as, rk_error *err);
+/* 0: there is none of that name; NULL: of that number. Threads: the runtime's. */
+RK_API uint32_t rk_runtime_tenant_find(const rk_runtime *rt, const char *name);
+RK_API const char *rk_runtime_tenant_name(const rk_runtime *rt, uint32_t as);
+RK_API uint32_t rk_actor_tenant(const rk_actor *actor);
+
+typedef struct rk_tenant_stats {
+  uint64_t actors, memory_bytes;
+  uint64_t refused; /* what it tried and was refused, as far as blocks could tell */
+  rk_tenant_limits limits;
+} rk_tenant_stats;
+/* Errors: not_found. Threads: the runtime's. */
+RK_API int rk_runtime_tenant_stats(rk_runtime *rt, uint32_t as, rk_tenant_stats *out);
+
+/* From now on what belongs to `guest` may send to what belongs to `owner`; not the other way.
+ * Errors: not_found, invalid (the same tenant twice), timeout (a handler keeps a block busy; nothing
+ * is granted then), device_lost. Threads: the runtime's. */
+RK_API int rk_runtime_grant(rk_runtime *rt, uint32_t owner, uint32_t guest, rk_error *err);
+/* Takes it back. Once this has returned RK_OK nothing that the guest sent is handled any more; what
+ * was still queued, *swept messages (may be NULL), is in the dead letters. Errors: as above; after
+ * timeout the blocks that answer do without the grant, and it can be called again; full. Threads:
+ * the runtime's. */
+RK_API int rk_runtime_revoke(rk_runtime *rt, uint32_t owner, uint32_t guest, uint64_t *swept,
+                             rk_error *err);
+RK_API bool rk_runtime_granted(const rk_runtime *rt, uint32_t owner, uint32_t guest);
+/* What rk_runtime_connect would say of the tenants, for ports that are the caller's own. */
+RK_API int rk_actor_may_tie(rk_actor *from, rk_actor *to, const char *port, rk_error *err);
+
+/* rk_runtime_publish and rk_runtime_subscribe in a tenant's name. Subscribers hear of what their own
+ * tenant publishes, of its guests and of the host; functions of the host (as = 0) of everything.
+ * Errors: tenant_mismatch (a retained message of somebody else; another tenant's actor), denied,
+ * not_found too. Threads: the runtime's. */
+RK_API int rk_runtime_publish_as(rk_runtime *rt, uint32_t as, const char *topic, uint32_t type,
+                                 const void *data, size_t size, bool retain, size_t *count,
+                                 rk_error *err);
+RK_API int rk_runtime_subscribe_as(rk_runtime *rt, uint32_t as, const char *pattern,
+                                   rk_actor *actor, uint32_t limit, rk_subscription **out,
+                                   rk_error *err);
+
+typedef struct rk_audit_entry { /* one thing that was refused */
+  uint64_t number;              /* from 1 */
+  uint64_t hlc;                 /* when the host learned of it */
+  const char *action;           /* send publish deliver connect subscribe launch buffer */
+  const char *quota;            /* actors memory rate; NULL: for want of a grant */
+  const char *tenant, *other;   /* who tried it, whose the receiver is; NULL: not known */
+  int code;                     /* RK_EDENIED or RK_ETENANT_MISMATCH */
+  uint32_t actor, dest;         /* ids; 0: the host, none */
+  char name[64];                /* of `actor`, or "" */
+} rk_audit_entry;
+/* Walks the newest 1024, oldest first: index 0.. until false. Threads: the runtime's. */
+RK_API bool rk_runtime_audit(rk_runtime *rt, size_t index, rk_audit_entry *out);
+RK_API bool rk_runtime_audit_find(rk_runtime *rt, uint64_t number, rk_audit_entry *out);
+/* Refusals that are not kept, or that a block had no room to tell of. */
+RK_API uint64_t rk_runtime_audit_dropped(rk_runtime *rt);
+
 /* ---- commands (the numbers of rk_abi.h), for tools ------------------------------------------- */
 
 typedef struct rk_command_result {
@@ -701,6 +785,9 @@ RK_API int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uin
 
 RK_API int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
                                  rk_device_buffer **out, rk_error *err);
+/* The same out of a tenant's memory. Errors: denied, not_found too. */
+RK_API int rk_device_buffer_open_as(rk_runtime *rt, uint32_t as, size_t element_bytes, size_t count,
+                                    rk_device_buffer **out, rk_error *err);
 RK_API void rk_device_buffer_close(rk_device_buffer *buffer);
 RK_API int rk_device_buffer_write(rk_device_buffer *buffer, size_t offset, const void *data,
                                   size_t count, rk_error *err);

@@ -99,7 +99,7 @@ typedef struct rk_abi_msg {
   rk_u32 size_bytes;  /* payload bytes that follow */
   rk_u16 flags;       /* RK_MSG_* */
   rk_u8 priority;     /* RK_PRIORITY_* */
-  rk_u8 reason;       /* RK_DEAD_* when RK_MSG_DEAD is set */
+  rk_u8 reason;       /* RK_DEAD_* when RK_MSG_DEAD is set, else number of the sender's tenant */
 } rk_abi_msg;
 RK_CHECK_SIZE(rk_abi_msg, 64);
 RK_CHECK_OFFSET(rk_abi_msg, seq, 0);
@@ -130,6 +130,7 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 /* what its sender did to other memory before is seen by the receiver; commands, responses and all
  * records of the plain form are so without it */
 #define RK_MSG_ORDERED 512u
+#define RK_MSG_SWEPT 1024u     /* it lies in its queue still, but became a dead letter: skip it */
 #define RK_MSG_TRIES_SHIFT 12u /* how often it was replayed as a dead letter, 0..15 */
 #define RK_MSG_TRIES_MASK 0xf000u
 
@@ -143,7 +144,8 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 #define RK_DEAD_FAILED 5u     /* the handler failed while handling it */
 #define RK_DEAD_FULL 6u       /* a subscriber had no room */
 #define RK_DEAD_LATE 7u       /* a reply whose call was given up */
-#define RK_DEAD_REASONS 8u    /* numbers of reasons, 0 = none included */
+#define RK_DEAD_TENANT 8u     /* its sender's tenant may not send to the receiver's */
+#define RK_DEAD_REASONS 9u    /* numbers of reasons, 0 = none included */
 
 /* ---- control block and telemetry: the seeds' layouts ----------------------------------------- */
 
@@ -257,34 +259,35 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
 
 /* X(NAME, number, meaning). Numbers up to 34 are those of the field's peer; 64 and up are ours.
  * `slot` commands name an actor by param1 = its slot. */
-#define RK_COMMAND_LIST(X)                                                                      \
-  X(NOP, 0, "answer Ack")                                                                       \
-  X(RUN_STEPS, 1, "handle param1 messages more, then pause; answer Progress")                   \
-  X(PAUSE, 2, "hand out no message until Resume or RunSteps")                                   \
-  X(RESUME, 3, "hand out messages again")                                                       \
-  X(TERMINATE, 4, "stop every actor of the block and leave the loop")                           \
-  X(INJECT_IMPULSE, 5, "message Impulse{x,y,z,amplitude} to the actor in slot param3")          \
-  X(SET_SOURCE, 6, "message Source{x,y,z,frequency,amplitude} to slot param3")                  \
-  X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                           \
-  X(CREATE_ACTOR, 16, "serve the actor that line 0 behind it describes; flags 1: activate too") \
-  X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot")            \
-  X(RESTART_ACTOR, 18, "zero its state (flags 1: keep it), keep its queue, activate it")        \
-  X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")                   \
-  X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                           \
-  X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")                 \
-  X(FINALIZE_MIGRATION, 33, "it lives elsewhere now: free the slot")                            \
-  X(RESTORE_STATE, 34, "copy its state back; param2 = checksum it must have")                   \
-  X(ACTIVATE_ACTOR, 64, "hand it messages")                                                     \
-  X(DEACTIVATE_ACTOR, 65, "hand it none, keep its queue")                                       \
-  X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                            \
-  X(DISCONNECT_PORT, 67, "port param2 leads nowhere")                                           \
-  X(FREE_SLOT, 68, "the actor has ended everywhere: make its slot zero; answer SlotFreed")      \
-  X(PARK, 69, "leave the loop at a message boundary and keep everything")                       \
-  X(TRANSPORT, 70, "both rings are of form param1 after this record and its answer")            \
-  X(TEST_RINGS, 71, "echo param1 records between the two rings at address; answer Progress")    \
-  X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")       \
-  X(TRACE, 81, "param1 = 1: record what happens in the block's trace; 0: stop that")            \
-  X(CLOCK, 82, "answer with its clock, nanoseconds, and the step it goes in")                   \
+#define RK_COMMAND_LIST(X)                                                                       \
+  X(NOP, 0, "answer Ack")                                                                        \
+  X(RUN_STEPS, 1, "handle param1 messages more, then pause; answer Progress")                    \
+  X(PAUSE, 2, "hand out no message until Resume or RunSteps")                                    \
+  X(RESUME, 3, "hand out messages again")                                                        \
+  X(TERMINATE, 4, "stop every actor of the block and leave the loop")                            \
+  X(INJECT_IMPULSE, 5, "message Impulse{x,y,z,amplitude} to the actor in slot param3")           \
+  X(SET_SOURCE, 6, "message Source{x,y,z,frequency,amplitude} to slot param3")                   \
+  X(GET_PROGRESS, 7, "answer Progress: messages handled, steps left")                            \
+  X(CREATE_ACTOR, 16, "serve the actor that line 0 behind it describes; flags 1: activate too")  \
+  X(DESTROY_ACTOR, 17, "run its stop handler, dead-letter its queue, free the slot")             \
+  X(RESTART_ACTOR, 18, "zero its state (flags 1: keep it), keep its queue, activate it")         \
+  X(HEARTBEAT_REQUEST, 19, "answer Heartbeat: messages handled, queue depth")                    \
+  X(SNAPSHOT_ACTOR, 20, "copy its state from byte param2 to address")                            \
+  X(BEGIN_QUIESCE, 32, "stop handing it messages; answer with its queue depth")                  \
+  X(FINALIZE_MIGRATION, 33, "it lives elsewhere now: free the slot")                             \
+  X(RESTORE_STATE, 34, "copy its state back; param2 = checksum it must have")                    \
+  X(ACTIVATE_ACTOR, 64, "hand it messages")                                                      \
+  X(DEACTIVATE_ACTOR, 65, "hand it none, keep its queue")                                        \
+  X(CONNECT_PORT, 66, "port param2 leads to actor reference param3")                             \
+  X(DISCONNECT_PORT, 67, "port param2 leads nowhere")                                            \
+  X(FREE_SLOT, 68, "the actor has ended everywhere: make its slot zero; answer SlotFreed")       \
+  X(PARK, 69, "leave the loop at a message boundary and keep everything")                        \
+  X(TRANSPORT, 70, "both rings are of form param1 after this record and its answer")             \
+  X(TEST_RINGS, 71, "echo param1 records between the two rings at address; answer Progress")     \
+  X(LATENCY_ACTOR, 80, "copy its rk_abi_latencies to address (flags 1: empty them then)")        \
+  X(TRACE, 81, "param1 = 1: record what happens in the block's trace; 0: stop that")             \
+  X(CLOCK, 82, "answer with its clock, nanoseconds, and the step it goes in")                    \
+  X(TENANT, 83, "what param1, a tenant, may do or lets tenant param2 do: flags are RK_TENANT_*") \
   X(RELOAD_ACTOR, 90, "serve it by the definition that the rk_abi_reload behind it names")
 
 #define RK_RESPONSE_LIST(X)                       \
@@ -303,7 +306,8 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(READY_TO_ACTIVATE, 33, "ready_to_activate")   \
   X(MIGRATION_COMPLETE, 34, "migration_complete") \
   X(SLOT_FREED, 64, "slot_freed")                 \
-  X(PARKED, 65, "parked")
+  X(PARKED, 65, "parked")                         \
+  X(REFUSED, 66, "refused")
 
 enum {
 #define RK_COMMAND_ENUM(name, number, meaning) RK_CMD_##name = (number),
@@ -318,20 +322,30 @@ enum {
 #define RK_CREATE_ACTIVATE 1u    /* flag of CREATE_ACTOR */
 #define RK_RESTART_KEEP_STATE 1u /* flag of RESTART_ACTOR */
 /* Flags of RELOAD_ACTOR. Without KEEP and MIGRATE the new state is there already. */
-#define RK_RELOAD_KEEP 1u    /* the bytes of the old state are those of the new one */
-#define RK_RELOAD_MIGRATE 2u /* the new definition's RK_MIGRATE makes the new state of the old one */
-#define RK_RELOAD_BACK 4u    /* undoes a reload: no start handler, and what waits is not looked at */
+#define RK_RELOAD_KEEP 1u /* the bytes of the old state are those of the new one */
+#define RK_RELOAD_MIGRATE \
+  2u                      /* the new definition's RK_MIGRATE makes the new state of the old one */
+#define RK_RELOAD_BACK 4u /* undoes a reload: no start handler, and what waits is not looked at */
 /* What kept RELOAD_ACTOR from being done: rk_abi_response.steps_remaining beside its error. */
 #define RK_RELOAD_NO_ACTOR 0u  /* the actor is gone, or the command was wrong */
 #define RK_RELOAD_CANCELLED 1u /* rk_abi_link.reload_cancelled says so */
 #define RK_RELOAD_TYPES 2u     /* messages wait that only the old one accepts: bit i of `step` */
 #define RK_RELOAD_MIGRATION 3u /* RK_MIGRATE failed with error_code */
 #define RK_RELOAD_START 4u     /* the start handler did */
-#define RK_DESTROY_KILL 1u       /* flag of DESTROY_ACTOR: without its stop handler */
+#define RK_DESTROY_KILL 1u     /* flag of DESTROY_ACTOR: without its stop handler */
 /* Flags of DEACTIVATE_ACTOR. END, in any living state: this life ends with its stop handler, the
  * queue and the routes stay, RESTART_ACTOR begins the next life. KILL: without the handler. */
 #define RK_DEACTIVATE_END 1u
 #define RK_DEACTIVATE_KILL 2u
+/* Flag of TENANT, one of them. LIMIT: tenant param1 is known from now on, its bucket has a period of
+ * `address` and a depth of `bytes` nanoseconds. The others: actors of param1 accept what those of
+ * param2 send; those of param2 may send; neither any more; what of it is queued becomes dead
+ * letters, steps_remaining of the answer being how many found no room to the host. */
+#define RK_TENANT_LIMIT 1u
+#define RK_TENANT_ACCEPT 2u
+#define RK_TENANT_SEND 3u
+#define RK_TENANT_BAR 4u
+#define RK_TENANT_SWEEP 5u
 
 /* States of an actor as the grid sees them. */
 #define RK_STATE_NONE 0u
@@ -406,7 +420,7 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 id;
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
   rk_u32 blocks;         /* that run its handlers: `block` and those after it; 0 counts as 1 */
-  rk_u32 pad0;
+  rk_u32 tenant;         /* its number, below RK_TENANTS_MAX */
   rk_u64 pad4[5];
   /* line 1: P */
   rk_u64 tail;   /* tickets taken; bit 63 = closed */
@@ -438,6 +452,7 @@ RK_CHECK_SIZE(rk_abi_actor, 384);
 RK_CHECK_OFFSET(rk_abi_actor, slot_bytes, 48);
 RK_CHECK_OFFSET(rk_abi_actor, id, 72);
 RK_CHECK_OFFSET(rk_abi_actor, blocks, 80);
+RK_CHECK_OFFSET(rk_abi_actor, tenant, 84);
 RK_CHECK_OFFSET(rk_abi_actor, tail, 128);
 RK_CHECK_OFFSET(rk_abi_actor, room, 136);
 RK_CHECK_OFFSET(rk_abi_actor, signal, 144);
@@ -515,13 +530,15 @@ typedef struct RK_ALIGN(128) rk_abi_door {
   rk_u32 done;    /* B: RK_DONE_* once it has left the loop */
   rk_u64 beats;   /* B: rounds of its loop, told now and then: it is alive while this moves */
   rk_u64 laned;   /* B: messages that came to it through the cluster's lanes */
-  rk_u64 pad1[11];
+  rk_u64 untold;  /* B: sends refused for their tenant that found no room in the ring to the host */
+  rk_u64 pad1[10];
 } rk_abi_door;
 RK_CHECK_SIZE(rk_abi_door, 256);
 RK_CHECK_OFFSET(rk_abi_door, seen, 128);
 RK_CHECK_OFFSET(rk_abi_door, hello, 144);
 RK_CHECK_OFFSET(rk_abi_door, beats, 152);
 RK_CHECK_OFFSET(rk_abi_door, laned, 160);
+RK_CHECK_OFFSET(rk_abi_door, untold, 168);
 
 #define RK_DONE_TOLD 1u  /* the host asked it to */
 #define RK_DONE_ALONE 2u /* the host gave no sign of life for grace_s */
@@ -535,8 +552,9 @@ typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid s
   rk_u64 scratch;                           /* address of the block's private rk_block */
   rk_u32 ready_mask;
   rk_u32 index;
-  rk_u64 trace; /* address of its rk_abi_trace_ring in shared memory; 0 = none */
-  rk_u64 pad0[8];
+  rk_u64 trace;   /* address of its rk_abi_trace_ring in shared memory; 0 = none */
+  rk_u64 tenants; /* address of its rk_abi_tenants */
+  rk_u64 pad0[7];
   rk_u64 ready_tail; /* P */
   rk_u64 pad1[15];
   rk_u32 bell; /* P and H, where blocks sleep: bumped to wake the block */
@@ -547,6 +565,7 @@ typedef struct RK_ALIGN(128) rk_abi_block { /* H writes line 0 before the grid s
 RK_CHECK_SIZE(rk_abi_block, 512);
 RK_CHECK_OFFSET(rk_abi_block, ready_mask, 48);
 RK_CHECK_OFFSET(rk_abi_block, trace, 56);
+RK_CHECK_OFFSET(rk_abi_block, tenants, 64);
 RK_CHECK_OFFSET(rk_abi_block, ready_tail, 128);
 RK_CHECK_OFFSET(rk_abi_block, bell, 256);
 RK_CHECK_OFFSET(rk_abi_block, busy, 384);
@@ -643,7 +662,8 @@ typedef struct RK_ALIGN(128) rk_abi_grid {
   rk_u32 grace_s;   /* blocks leave when `alive` does not move for so long; 0 = they never do */
   rk_u64 latencies; /* address of rk_abi_latencies[actor_capacity]; 0 = none are kept */
   rk_u64 gangs;     /* address of rk_abi_gang[block_count] */
-  rk_u64 pad0[2];
+  rk_u64 buckets;   /* address of rk_abi_bucket[RK_TENANTS_MAX] */
+  rk_u64 pad0;
   rk_u64 ended; /* P: actors that have ended; see rkd_quiesce */
   rk_u64 pad1[15];
 } rk_abi_grid;
@@ -653,7 +673,30 @@ RK_CHECK_OFFSET(rk_abi_grid, block_count, 72);
 RK_CHECK_OFFSET(rk_abi_grid, policy, 88);
 RK_CHECK_OFFSET(rk_abi_grid, latencies, 96);
 RK_CHECK_OFFSET(rk_abi_grid, gangs, 104);
+RK_CHECK_OFFSET(rk_abi_grid, buckets, 112);
 RK_CHECK_OFFSET(rk_abi_grid, ended, 128);
+
+/* ---- tenants: rk_tenant_dev.h ---------------------------------------------------------------- */
+
+#define RK_TENANTS_MAX 256u /* numbers of tenants, which a message carries in a byte */
+
+/* Who may send to whom, besides itself; each block has a copy. Bit g of row o: tenant g to o. */
+typedef struct RK_ALIGN(128) rk_abi_tenants {           /* B */
+  rk_u64 accepts[RK_TENANTS_MAX][RK_TENANTS_MAX / 64u]; /* looked at where messages are handled */
+  rk_u64 sends[RK_TENANTS_MAX][RK_TENANTS_MAX / 64u];   /* looked at where they are sent */
+} rk_abi_tenants;
+RK_CHECK_SIZE(rk_abi_tenants, 16384);
+RK_CHECK_OFFSET(rk_abi_tenants, sends, 8192);
+
+typedef struct RK_ALIGN(128) rk_abi_bucket { /* of the messages that a tenant's actors send */
+  rk_u64 full_ns;                            /* P: when it is full again */
+  rk_u64 pad0[7];
+  rk_u64 period_ns; /* block 0: what a message takes; 0 = there is no limit */
+  rk_u64 depth_ns;  /* block 0: what a full bucket holds */
+  rk_u64 pad1[6];
+} rk_abi_bucket;
+RK_CHECK_SIZE(rk_abi_bucket, 128);
+RK_CHECK_OFFSET(rk_abi_bucket, period_ns, 64);
 
 /* ---- traces and latencies: rk_trace_dev.h, rk_histogram_dev.h -------------------------------- */
 

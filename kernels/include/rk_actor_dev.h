@@ -271,6 +271,10 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
     if (msg == 0) {
       break;
     }
+    if ((msg->flags & RK_MSG_SWEPT) != 0u) {
+      rkd_pass_message(b, a, ring);
+      continue;
+    }
     rk_u32 units = rkd_units(msg->size_bytes);
     if (rkd_ring_free(&b->tx, units + 2u) < units + 2u) {
       return 0;
@@ -313,6 +317,8 @@ RK_SLOW_FN void rkd_timed(rk_block *b, const rk_abi_actor *a, const rk_abi_msg *
   }
 }
 
+#define RK_DEAD_SWEPT 255u /* it has become a dead letter before */
+
 /* Checks one message and runs its handler. Returns the reason it is dead, 0 when it was handled. */
 RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
 {
@@ -321,6 +327,14 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
     b->ctx.failed = msg->checksum;
     b->ctx.stopping = msg->checksum == 0u;
     return msg->checksum != 0u ? RK_DEAD_FAILED : 0u;
+  }
+  if (msg->reason != a->tenant) {
+    if ((msg->flags & RK_MSG_SWEPT) != 0u) {
+      return RK_DEAD_SWEPT;
+    }
+    if (!rkd_accepts(b, a->tenant, msg->reason)) {
+      return RK_DEAD_TENANT;
+    }
   }
   if (msg->deadline != 0u && b->hlc >= msg->deadline) {
     return RK_DEAD_DEADLINE;
@@ -403,7 +417,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     if (b->stepping != 0u) {
       b->steps_left -= 1u;
     }
-    if (dead != 0u) {
+    if (dead != 0u && dead != RK_DEAD_SWEPT) {
       (void)rkd_dead_letter(b, msg, rkd_slot_payload(msg), dead, 0u);
     }
     rkd_pass_message(b, a, ring);

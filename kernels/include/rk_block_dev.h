@@ -79,6 +79,8 @@ struct rk_block {
   rk_u64 alive; /* copy of rk_abi_host.alive, and when it last moved */
   rk_u64 alive_us;
   rk_abi_latencies *latencies; /* of all actors; 0 = none are kept */
+  rk_abi_tenants *tenants;     /* its copy; 0 while nobody has named a tenant */
+  rk_u64 untold;               /* copy of its door's */
   rk_trace_tx trace;
   rk_u32 timed;        /* 1: handlings are timed, for `latencies` or `trace` */
   rk_ctx lent;         /* of a handler that another block leads */
@@ -290,7 +292,8 @@ RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least)
 
 RK_SLOW_FN void rkd_trace_moment(rk_block *b, rk_u32 kind, const rk_abi_msg *h, rk_u32 actor)
 {
-  rkd_trace_mark(&b->trace, kind, h->reason, rkd_clock_ns(), h->id, actor, h->type);
+  rkd_trace_mark(&b->trace, kind, kind == RK_TRACE_DEAD ? h->reason : 0u, rkd_clock_ns(), h->id,
+                 actor, h->type);
 }
 /* In a handler. What it passes on as it came was sent by somebody else. */
 RK_FN void rkd_trace_sent(rk_block *b, const rk_abi_msg *h)

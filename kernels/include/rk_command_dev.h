@@ -13,6 +13,8 @@
 
 #include "rk_transport_dev.h"
 
+#include "rk_tenant_command_dev.h"
+
 /* Messages that the simulation commands 5 and 6 become, for actors that accept them. The ids are
  * those that
  *   rk.message("Impulse", { {"x","u32"}, {"y","u32"}, {"z","u32"}, {"amplitude","f32"} })
@@ -87,6 +89,7 @@ RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_
   h.id = ++b->next_id;
   h.hlc = rkd_stamp(b);
   h.dest = a->id;
+  h.reason = (rk_u8)a->tenant;
   h.type = type;
   h.size_bytes = size;
   h.flags = RK_MSG_UNCOUNTED;
@@ -240,6 +243,9 @@ RK_SLOW_FN void rkd_command_block(rk_block *b, const rk_abi_command *cmd)
     case RK_CMD_TRACE:
       rkd_command_trace(b, cmd);
       break;
+    case RK_CMD_TENANT:
+      rkd_command_tenant(b, cmd);
+      break;
     default:
       rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_EUNSUPPORTED);
       break;
@@ -286,6 +292,8 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
   rkd_ring_get(&b->rx, line + tail, &a->out_limit_msgs, (rk_u32)sizeof(a->out_limit_msgs));
   rkd_ring_get(&b->rx, line + (rk_u32)RK_OFFSET(rk_abi_actor, blocks), &a->blocks,
                (rk_u32)sizeof(a->blocks));
+  rkd_ring_get(&b->rx, line + (rk_u32)RK_OFFSET(rk_abi_actor, tenant), &a->tenant,
+               (rk_u32)sizeof(a->tenant));
   a->room = (rk_i64)a->limit_msgs;
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   rkd_zero(t, (rk_u32)sizeof(*t));

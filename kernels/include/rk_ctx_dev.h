@@ -13,11 +13,15 @@
  *   RK_ETOO_LARGE  the receiver's slots are smaller than the message, or it is larger than all that
  *   the
  *                  definition emits
+ *   RK_ETENANT_MISMATCH  the receiver belongs to another tenant, which has granted nothing
+ *   RK_EDENIED     the tenant has sent all the messages it may for now
  */
 #ifndef RK_CTX_DEV_H
 #define RK_CTX_DEV_H
 
 #include "rk_lane_dev.h"
+
+#include "rk_tenant_dev.h"
 
 RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, rk_u32 size)
 {
@@ -33,7 +37,7 @@ RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, 
   h->size_bytes = size;
   h->flags = (rk_u16)b->ordered;
   h->priority = RK_PRIORITY_NORMAL;
-  h->reason = 0u;
+  h->reason = (rk_u8)ctx->actor->tenant;
 }
 
 /* Gives a header what the message being handled came with. */
@@ -107,11 +111,18 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
   if (to == 0) {
     return rkd_send_dead(ctx, h, data, spare);
   }
+  if (!rkd_may_send(b, ctx->actor, to)) {
+    return rkd_refused(ctx, RK_ETENANT_MISMATCH, h, spare);
+  }
   if (h->size_bytes + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) {
     return rkd_dropped(ctx, RK_ETOO_LARGE);
   }
   if (rkd_room_take(to, 1u, 1u) == 0u) {
     return rkd_dropped(ctx, RK_EFULL);
+  }
+  if (!rkd_has_allowance(b, ctx->actor)) {
+    rkd_room_give(b, to, 1u);
+    return rkd_refused(ctx, RK_EDENIED, h, spare);
   }
   int rc = rkd_deliver(ctx, to, h, data, spare);
   if (rc != 0) {
@@ -152,6 +163,7 @@ RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *
       return RK_ENOT_FOUND;
     }
     rkd_ctx_pass_header(ctx, &h);
+    h.reason = ctx->msg->reason;
     h.dest = ctx->actor->id;
     h.flags = (rk_u16)(h.flags | RK_MSG_AS_SENT);
     return rkd_send_host(ctx, &h, data);
@@ -196,12 +208,18 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
   if (to == 0) {
     return rkd_send_dead(ctx, &h, data, spare);
   }
+  if (!rkd_may_send(b, ctx->actor, to)) {
+    return rkd_refused(ctx, RK_ETENANT_MISMATCH, &h, spare);
+  }
   if (size + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) {
     return rkd_dropped(ctx, RK_ETOO_LARGE);
   }
   /* connected by this very handling */
   if (route->credits == 0u) {
     return rkd_dropped(ctx, RK_EFULL);
+  }
+  if (!rkd_has_allowance(b, ctx->actor)) {
+    return rkd_refused(ctx, RK_EDENIED, &h, spare);
   }
   route->credits -= 1u;
   int rc = rkd_deliver(ctx, to, &h, data, spare);
@@ -249,6 +267,9 @@ RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, cons
   }
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, RK_ID_HOST, type, size + RK_TOPIC_BYTES);
+  if (!rkd_has_allowance(b, ctx->actor)) {
+    return rkd_refused(ctx, RK_EDENIED, &h, ctx->def->reserve_units);
+  }
   h.flags = (rk_u16)(h.flags | RK_MSG_PUBLISH);
   ctx->host_left -= 1u;
   ctx->actor->out_sent += 1u;

@@ -67,9 +67,9 @@ RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_de
       continue;
     }
     rk_abi_actor *to = rkd_actor(b, route->dest);
-    if (to == 0) {
+    if (to == 0 || !rkd_may_send(b, a, to)) {
       continue;
-    } /* ended: a send will say so */
+    } /* ended, or another tenant's: a send will say so */
     rk_u32 least = def->burst - route->credits;
     rk_u32 most = route->chunk > least ? route->chunk : least;
     rk_u32 got = rkd_room_take(to, least, most);

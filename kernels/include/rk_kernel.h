@@ -44,6 +44,8 @@
 #define RK_ENOT_FOUND (-8)
 #define RK_ETOO_LARGE (-15)
 #define RK_ECORRUPT (-16)
+#define RK_EDENIED (-19)
+#define RK_ETENANT_MISMATCH (-20)
 #define RK_EUNSUPPORTED (-21)
 #define RK_EINVAL (-23)
 #endif

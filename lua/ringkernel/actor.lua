@@ -55,9 +55,10 @@ function Actor:each(options)
 end
 
 --- Sends a request and waits for its reply at most `timeout` seconds. Other messages stay queued.
-function Actor:call(message, timeout)
+-- Options are those of send.
+function Actor:call(message, timeout, options)
   check.timeout("call", timeout)
-  local call <close>, text, code = core.call_open(self, message)
+  local call <close>, text, code = core.call_open(self, message, options)
   if not call then
     return nil, text, code
   end

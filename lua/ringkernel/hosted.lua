@@ -39,7 +39,8 @@ local function has_room(record)
     end
   end
   for to, need in pairs(needs or {}) do
-    if core.actor_room(to) < need and to:state() ~= "terminated" then
+    if core.actor_room(to) < need and to:state() ~= "terminated"
+      and core.tenant_accepts(to, record.actor) then
       return false
     end
   end
@@ -345,6 +346,10 @@ function M.connect(actor, port, to)
   elseif need(record, to) + record.burst > stats.queue then
     check.fail("connect '%s.%s' to '%s': its queue of %d messages is smaller than the burst of %d",
       actor.name, port, to.name, stats.queue, need(record, to) + record.burst)
+  end
+  local ok, text, code = core.tenant_may_tie(actor, to, port)
+  if not ok then
+    return nil, text, code
   end
   record.ports[port] = { to = to, id = to.id }
   core.hosted_due(actor.runtime) -- it may have waited for the room of another receiver

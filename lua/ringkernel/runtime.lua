@@ -12,6 +12,8 @@ local registry = require "ringkernel.registry"
 local topology = require "ringkernel.topology"
 local trace = require "ringkernel.trace"
 
+require "ringkernel.tenant" -- rt:tenant, rt:grant, rt:revoke, rt:audit
+
 local Runtime = core.methods "runtime"
 
 local launch, connect, disconnect = Runtime.launch, Runtime.connect, Runtime.disconnect

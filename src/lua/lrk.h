@@ -6,8 +6,8 @@
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
  * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
  * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_checkpoint.c, lrk_buffer.c,
- * lrk_hosted.c (actors with a handler in Lua), lrk_reload.c (changes of definitions);
- * lrk_module.c opens them, lrk_aux.c has the common
+ * lrk_hosted.c (actors with a handler in Lua), lrk_reload.c (changes of definitions),
+ * lrk_tenant.c; lrk_module.c opens them, lrk_aux.c has the common
  * checks, lrk_device.c says what devices there are, lrk_histogram.c and lrk_process.c serve
  * measurements.
  *
@@ -301,6 +301,16 @@ extern const luaL_Reg lrk_message_functions[];
 /* ---- lrk_device.c ---------------------------------------------------------------------------- */
 
 extern const luaL_Reg lrk_device_functions[];
+
+/* ---- lrk_tenant.c ---------------------------------------------------------------------------- */
+
+/* In whose name: the option 'tenant' (a name, or an object with one) of the table at `index`, 0
+ * without. One that nobody has made: pushes nil, message, "not_found" and returns false. */
+bool lrk_option_tenant(lua_State *L, const lrk_runtime *self, int index, const char *where,
+                       uint32_t *as);
+/* Adds what the audit says of a refusal to the event on top of the stack. */
+void lrk_add_refusal(lua_State *L, const lrk_runtime *self, uint64_t number);
+extern const luaL_Reg lrk_tenant_functions[];
 
 /* ---- lrk_hlc.c, lrk_dead.c, lrk_pubsub.c, lrk_trace.c, lrk_checkpoint.c, lrk_buffer.c ------- */
 

@@ -140,6 +140,10 @@ static int actor_get(lua_State *L)
     lua_pushstring(L, rk_actor_name(self->actor));
   } else if (self->actor != NULL && strcmp(key, "id") == 0) {
     lua_pushinteger(L, (lua_Integer)rk_actor_id(self->actor));
+  } else if (self->actor != NULL && strcmp(key, "tenant") == 0) {
+    lua_pushstring(L, self->home->rt == NULL
+                          ? NULL
+                          : rk_runtime_tenant_name(self->home->rt, rk_actor_tenant(self->actor)));
   } else if (strcmp(key, "runtime") == 0) {
     lua_getiuservalue(L, 1, LRK_ACTOR_HOME);
   } else if (strcmp(key, "definition") == 0) {
@@ -193,11 +197,13 @@ static uint64_t check_deadline(lua_State *L, int index)
 }
 
 /* Fills `out` from the option table at `index`; returns NULL where there is none. */
-static const rk_send_options *check_options(lua_State *L, int index, rk_send_options *out)
+static const rk_send_options *check_options(lua_State *L, const lrk_actor *self, int index,
+                                            rk_send_options *out)
 {
   static const lrk_option options[] = {{"deadline", LRK_ANY, 0, 0},
                                        {"priority", LRK_TEXT, 0, 0},
                                        {"correlation", LRK_INT, INT64_MIN, INT64_MAX},
+                                       {"tenant", LRK_ANY, 0, 0},
                                        {NULL, LRK_ANY, 0, 0}};
   if (!lrk_options(L, index, "send", options)) {
     return NULL;
@@ -214,6 +220,10 @@ static const rk_send_options *check_options(lua_State *L, int index, rk_send_opt
   } else if (strcmp(priority, "normal") != 0) {
     luaL_error(L, "send: option 'priority': 'normal' or 'high' expected, got '%s'", priority);
   }
+  if (!lrk_option_tenant(L, self->home, index, "send", &out->as)) {
+    lua_pop(L, 3);
+    out->as = UINT32_MAX; /* which the send refuses */
+  }
   return out;
 }
 
@@ -225,7 +235,7 @@ static int actor_send(lua_State *L)
   const rk_send_options *options = NULL;
   if (RK_UNLIKELY(lua_gettop(L) != 2)) {
     lua_settop(L, 3);
-    options = check_options(L, 3, &storage);
+    options = check_options(L, self, 3, &storage);
   }
   const lrk_schema *schema = lrk_check_message(L, 2);
   if (RK_UNLIKELY(self->actor == NULL)) {
@@ -234,9 +244,8 @@ static int actor_send(lua_State *L)
   void *payload = NULL;
   rk_error err;
   err.text[0] = '\0';
-  int status = rk_actor_reserve(self->actor, schema->id, schema->size,
-                                options != NULL ? options->priority : RK_PRIORITY_NORMAL, &payload,
-                                &err);
+  int status = rk_actor_reserve_with(self->actor, schema->id, schema->size, options, &payload,
+                                     &err);
   if (RK_UNLIKELY(status != RK_OK)) {
     return status == RK_EINVAL ? refuse_type(L, self, schema, &err) : lrk_fail(L, status, &err);
   }
@@ -307,7 +316,7 @@ static int actor_send_many(lua_State *L)
   rk_send_options storage;
   lua_settop(L, 3);
   luaL_checktype(L, 2, LUA_TTABLE);
-  const rk_send_options *options = check_options(L, 3, &storage);
+  const rk_send_options *options = check_options(L, self, 3, &storage);
   lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
   batch b;
   pack_all(L, count, &b);
@@ -326,9 +335,7 @@ static int actor_send_many(lua_State *L)
   for (; sent < count; sent++) {
     void *payload = NULL;
     schema = b.schemas[sent];
-    status = rk_actor_reserve(self->actor, schema->id, schema->size,
-                              options != NULL ? options->priority : RK_PRIORITY_NORMAL, &payload,
-                              &err);
+    status = rk_actor_reserve_with(self->actor, schema->id, schema->size, options, &payload, &err);
     if (status != RK_OK) {
       break;
     }
@@ -411,7 +418,7 @@ static int core_call_open(lua_State *L)
   uint64_t small[SMALL_BYTES / 8];
   lua_settop(L, 3);
   const lrk_schema *schema = lrk_check_message(L, 2);
-  const rk_send_options *options = check_options(L, 3, &storage);
+  const rk_send_options *options = check_options(L, self, 3, &storage);
   void *bytes = schema->size <= SMALL_BYTES ? (void *)small : lua_newuserdatauv(L, schema->size, 0);
   memset(bytes, 0, schema->size);
   lrk_pack(L, schema, 2, 3 + LRK_MESSAGE_VALUES, bytes);

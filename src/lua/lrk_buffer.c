@@ -29,11 +29,13 @@ static lrk_buffer *open_buffer(lua_State *L)
   return self;
 }
 
-/* rt:buffer(type, count) -> buffer | nil, message, code */
+/* rt:buffer(type, count, { tenant = }) -> buffer | nil, message, code */
 int lrk_runtime_buffer(lua_State *L)
 {
   static const char *const kinds[] = {"i8",  "u8",  "i16", "u16", "i32",
                                       "u32", "i64", "u64", "f32", "f64"};
+  static const lrk_option options[] = {{"tenant", LRK_ANY, 0, 0}, {NULL, LRK_ANY, 0, 0}};
+  lua_settop(L, 4);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   const char *kind = luaL_checkstring(L, 2);
   lua_Integer count = luaL_checkinteger(L, 3);
@@ -46,8 +48,10 @@ int lrk_runtime_buffer(lua_State *L)
   }
   luaL_argcheck(L, count >= 1 && count <= (lua_Integer)1 << 48, 3,
                 "count: a number of elements, 1 or more, expected");
+  lrk_options(L, 4, "buffer", options);
   self = lrk_open_runtime(L, 1);
-  if (self == NULL) {
+  uint32_t as = 0;
+  if (self == NULL || !lrk_option_tenant(L, self, 4, "buffer", &as)) {
     return 3;
   }
   lrk_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 1);
@@ -61,8 +65,8 @@ int lrk_runtime_buffer(lua_State *L)
   if (status == RK_OK) {
     buffer->element_bytes = (uint32_t)rk_schema_size(buffer->element);
     buffer->kind = rk_schema_field_at(buffer->element, 0)->type;
-    status = rk_device_buffer_open(self->rt, buffer->element_bytes, (size_t)count, &buffer->buffer,
-                                   &err);
+    status = rk_device_buffer_open_as(self->rt, as, buffer->element_bytes, (size_t)count,
+                                      &buffer->buffer, &err);
   }
   if (status != RK_OK) {
     return lrk_fail(L, status, &err);

@@ -199,6 +199,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_setfuncs(L, lrk_histogram_functions, 0);
   luaL_setfuncs(L, lrk_process_functions, 0);
   luaL_setfuncs(L, lrk_checkpoint_functions, 0);
+  luaL_setfuncs(L, lrk_tenant_functions, 0);
   lua_pushliteral(L, RK_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushinteger(L, RK_ABI_VERSION);

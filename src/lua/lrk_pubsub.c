@@ -23,7 +23,8 @@ enum { SUB_HOME = 1, SUB_RECEIVER, SUB_PATTERN, SUB_VALUES = SUB_PATTERN };
 int lrk_runtime_publish(lua_State *L)
 {
   enum { SMALL_BYTES = 512 };
-  static const lrk_option options[] = {{"retain", LRK_BOOL, 0, 0}, {NULL, LRK_ANY, 0, 0}};
+  static const lrk_option options[] = {
+      {"retain", LRK_BOOL, 0, 0}, {"tenant", LRK_ANY, 0, 0}, {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 4);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   size_t length = 0;
@@ -49,8 +50,12 @@ int lrk_runtime_publish(lua_State *L)
     return 3;
   }
   size_t count = 0;
+  uint32_t as = 0;
+  if (!lrk_option_tenant(L, self, 4, "publish", &as)) {
+    return 3;
+  }
   rk_error err = RK_ERROR_INIT;
-  int status = rk_runtime_publish(self->rt, topic, type, bytes, size, retain, &count, &err);
+  int status = rk_runtime_publish_as(self->rt, as, topic, type, bytes, size, retain, &count, &err);
   if (status != RK_OK) {
     return lrk_fail(L, status, &err);
   }
@@ -63,7 +68,8 @@ int lrk_runtime_publish(lua_State *L)
 /* rt:subscribe(pattern, function | actor, { limit = }) -> subscription | nil, message, code */
 int lrk_runtime_subscribe(lua_State *L)
 {
-  static const lrk_option options[] = {{"limit", LRK_INT, 1, INT32_MAX}, {NULL, LRK_ANY, 0, 0}};
+  static const lrk_option options[] = {
+      {"limit", LRK_INT, 1, INT32_MAX}, {"tenant", LRK_ANY, 0, 0}, {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 4);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   const char *pattern = luaL_checkstring(L, 2);
@@ -82,6 +88,10 @@ int lrk_runtime_subscribe(lua_State *L)
   if (actor != NULL && actor->actor == NULL) {
     return lrk_fail_text(L, RK_ECLOSED, "the actor's handle is closed");
   }
+  uint32_t as = 0;
+  if (!lrk_option_tenant(L, self, 4, "subscribe", &as)) {
+    return 3;
+  }
   lrk_subscription *sub = lua_newuserdatauv(L, sizeof *sub, SUB_VALUES);
   *sub = (lrk_subscription){NULL, self, 0};
   luaL_setmetatable(L, LRK_SUBSCRIPTION);
@@ -94,9 +104,9 @@ int lrk_runtime_subscribe(lua_State *L)
   lua_pushvalue(L, 5);
   lua_rawseti(L, -2, self->next_sub);
   rk_error err = RK_ERROR_INIT;
-  int status = rk_runtime_subscribe(self->rt, pattern, actor != NULL ? actor->actor : NULL,
-                                    (uint32_t)lrk_option_integer(L, 4, "limit", 0), &sub->sub,
-                                    &err);
+  int status = rk_runtime_subscribe_as(self->rt, as, pattern, actor != NULL ? actor->actor : NULL,
+                                       (uint32_t)lrk_option_integer(L, 4, "limit", 0), &sub->sub,
+                                       &err);
   if (status != RK_OK) {
     sub->sub = NULL;
     lua_pushnil(L);

@@ -18,7 +18,7 @@ static int runtime_launch(lua_State *L)
       {"name", LRK_NAME, 0, 0},     {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
       {"activate", LRK_BOOL, 0, 0}, {"grid", LRK_INT, 1, INT32_MAX},
       {"block", LRK_INT, 0, 65535}, {"wait", LRK_BOOL, 0, 0},
-      {NULL, LRK_ANY, 0, 0}};
+      {"tenant", LRK_ANY, 0, 0},    {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 3);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_kernel *kernel = lrk_test_kernel(L, 2);
@@ -38,6 +38,9 @@ static int runtime_launch(lua_State *L)
       .inactive = !lrk_option_bool(L, 3, "activate", true),
       .unwaited = !lrk_option_bool(L, 3, "wait", true),
   };
+  if (!lrk_option_tenant(L, self, 3, "launch", &launch.as)) {
+    return 3;
+  }
   rk_actor *actor = NULL;
   char *log = NULL;
   rk_error err = RK_ERROR_INIT;

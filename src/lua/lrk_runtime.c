@@ -240,6 +240,9 @@ static void tell(lua_State *L, int index, lrk_runtime *self, const rk_event *eve
   }
   lrk_push_stamp(L, event->hlc, self->node);
   lua_setfield(L, -2, "hlc");
+  if (event->kind == RK_EVENT_DENIED) {
+    lrk_add_refusal(L, self, event->message);
+  }
   if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
     self->callback_errors++;
     const char *text = lua_tostring(L, -1);
@@ -381,7 +384,7 @@ static int core_events_want(lua_State *L)
   luaL_checktype(L, 3, LUA_TFUNCTION);
   uint32_t kinds = 0;
   for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; ++i) {
-    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_STOPPED; ++kind) {
+    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_DENIED; ++kind) {
       if (strcmp(rk_event_name((rk_event_kind)kind), lua_tostring(L, -1)) == 0) {
         kinds |= 1u << kind;
       }

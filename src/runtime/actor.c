@@ -72,6 +72,10 @@ uint64_t rk_actor_id(const rk_actor *actor)
 {
   return actor->id;
 }
+uint32_t rk_actor_tenant(const rk_actor *actor)
+{
+  return actor->tenant + 1u;
+}
 rk_kernel *rk_actor_kernel(const rk_actor *actor)
 {
   return actor->kernel;

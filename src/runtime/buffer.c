@@ -3,7 +3,7 @@
  * Buffers in device memory. Where the backend has a pool they lie there: then making one asks no
  * grid to pause. Else they are pieces of the runtime's arena.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -17,6 +17,7 @@ struct rk_device_buffer {
   rk_runtime *rt; /* NULL once closed */
   uint64_t memory;
   size_t element_bytes, count;
+  uint32_t tenant;
 };
 
 static uint64_t take_memory(rk_runtime *rt, size_t bytes)
@@ -42,8 +43,18 @@ static void give_memory(rk_runtime *rt, uint64_t memory, size_t bytes)
 int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
                           rk_device_buffer **out, rk_error *err)
 {
+  return rk_device_buffer_open_as(rt, 0, element_bytes, count, out, err);
+}
+
+int rk_device_buffer_open_as(rk_runtime *rt, uint32_t as, size_t element_bytes, size_t count,
+                             rk_device_buffer **out, rk_error *err)
+{
   size_t bytes = 0;
+  uint32_t tenant = as != 0 ? as - 1u : 0u;
   int rc = rk__runtime_check(rt, err);
+  if (rc == RK_OK) {
+    rc = rk__tenant_check(rt, as, err);
+  }
   if (rc != RK_OK) {
     return rc;
   }
@@ -53,6 +64,10 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
   if (rk_size_mul(element_bytes, count, &bytes) || bytes > (SIZE_MAX >> 8)) {
     return rk_error_set(err, RK_ETOO_LARGE, "buffer: %zu elements of %zu bytes are too many", count,
                         element_bytes);
+  }
+  rc = rk__tenant_room(rt, tenant, NULL, bytes, err);
+  if (rc != RK_OK) {
+    return rc;
   }
   rk_device_buffer *buffer = rk_calloc(1, sizeof(*buffer));
   if (buffer != NULL) {
@@ -65,6 +80,8 @@ int rk_device_buffer_open(rk_runtime *rt, size_t element_bytes, size_t count,
   buffer->rt = rt;
   buffer->element_bytes = element_bytes;
   buffer->count = count;
+  buffer->tenant = tenant;
+  rk__tenant_uses(rt, tenant, 0, (int64_t)bytes);
   buffer->next = rt->buffers;
   if (rt->buffers != NULL) {
     rt->buffers->previous = buffer;
@@ -91,6 +108,7 @@ static void detach(rk_device_buffer *buffer)
     buffer->next->previous = buffer->previous;
   }
   give_memory(rt, buffer->memory, buffer->element_bytes * buffer->count);
+  rk__tenant_uses(rt, buffer->tenant, 0, -(int64_t)(buffer->element_bytes * buffer->count));
   buffer->rt = NULL;
   buffer->memory = 0;
 }

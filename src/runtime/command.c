@@ -171,7 +171,7 @@ int rk_runtime_command(rk_runtime *rt, uint32_t block, uint32_t code, uint64_t p
     return rk_error_set(err, RK_EDENIED, "a block ends with its runtime: close that");
   }
   if (code == RK_CMD_PARK || code == RK_CMD_FREE_SLOT || code == RK_CMD_TRANSPORT ||
-      code == RK_CMD_TEST_RINGS || code == RK_CMD_TRACE) {
+      code == RK_CMD_TEST_RINGS || code == RK_CMD_TRACE || code == RK_CMD_TENANT) {
     return rk_error_set(err, RK_EDENIED, "this command is the runtime's own");
   }
   if (code == RK_CMD_CREATE_ACTOR || code == RK_CMD_CONNECT_PORT ||

@@ -8,7 +8,7 @@
  * in the moment the message is in its receiver's queue again. How often that was done travels in the
  * message itself (RK_MSG_TRIES_MASK), so that one that dies again is known for what it is.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -135,6 +135,9 @@ void rk__dead_letter(rk_runtime *rt, const rk_abi_msg *header, const void *data,
   rt->stats.dead_letters += 1;
   rt->stats.dead_by_reason[reason < RK_DEAD_REASONS ? reason : 0u] += 1;
   rk__event(rt, RK_EVENT_DEAD_LETTER, actor, 0, rk_dead_reason_name(reason), header->id);
+  if (reason == RK_DEAD_TENANT) {
+    rk__audit_dead(rt, header);
+  }
   if (!rt->closing) { /* nobody can look at it any more */
     keep(rt, &letter, data, actor);
   }
@@ -234,6 +237,12 @@ static int check_replay(rk_runtime *rt, const rk_letter *letter, rk_actor *to, r
   if (letter->header.reason == RK_DEAD_CORRUPT) {
     return rk_error_set(err, RK_ECORRUPT, "replay: what is in the letter is not what was sent");
   }
+  const rk_actor *source = rk__registry_by_reference(rt, letter->header.source);
+  if (letter->header.reason == RK_DEAD_TENANT ||
+      (source != NULL && !rk__tenant_accepts(rt, to->tenant, source->tenant))) {
+    return rk_error_set(err, RK_ETENANT_MISMATCH, "replay: its sender may not send to '%s'",
+                        to->name);
+  }
   if (tries >= rt->letters.tries) {
     return rk_error_set(err, RK_EDENIED, "replay: the letter was tried again %u times already",
                         tries);
@@ -276,8 +285,8 @@ int rk_runtime_dead_letter_replay(rk_runtime *rt, uint64_t serial, rk_actor *to,
   }
   rk_abi_msg header = letter->header;
   header.seq = 0;
-  header.deadline = 0; /* it may have died of it */
-  header.reason = 0;
+  header.deadline = 0;                  /* it may have died of it */
+  header.reason = (rk_u8)actor->tenant; /* it was accepted before, and is looked at above */
   header.flags = (uint16_t)((header.flags & (RK_MSG_REPLY | RK_MSG_TRIES_MASK)) +
                             (1u << RK_MSG_TRIES_SHIFT));
   if ((header.correlation & RK_CALL_BIT) != 0 && (header.flags & RK_MSG_REPLY) == 0) {
@@ -295,7 +304,7 @@ int rk_runtime_dead_letter_replay(rk_runtime *rt, uint64_t serial, rk_actor *to,
 
 const char *rk_dead_reason_name(uint8_t reason)
 {
-  static const char *const names[RK_DEAD_REASONS] = {"none",    "terminated", "deadline", "type",
-                                                     "corrupt", "failed",     "full",     "late"};
+  static const char *const names[RK_DEAD_REASONS] = {
+      "none", "terminated", "deadline", "type", "corrupt", "failed", "full", "late", "tenant"};
   return reason < RK_DEAD_REASONS ? names[reason] : "unknown";
 }

@@ -6,7 +6,7 @@
  * ring, and the grid holds back. Records of one block keep their order, so what an actor sent is in
  * its mailbox before the host learns that it ended.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -25,7 +25,9 @@ static const unsigned char *payload_of(rk_runtime *rt, const rk_ring_rx *rx,
 static void take_response(rk_runtime *rt, const rk_abi_response *response)
 {
   rk_actor *actor = rk__registry_by_reference(rt, response->actor);
-  if (response->code == RK_RSP_SLOT_FREED) {
+  if (response->code == RK_RSP_REFUSED) {
+    rk__audit_told(rt, response);
+  } else if (response->code == RK_RSP_SLOT_FREED) {
     rk__slot_freed(rt, response->step, response->error_code);
   } else if (actor != NULL) {
     if (response->code == RK_RSP_ACTOR_DESTROYED || response->code == RK_RSP_MIGRATION_COMPLETE) {

@@ -86,7 +86,7 @@ void rk__events_close(rk_runtime *rt)
 
 const char *rk_event_name(rk_event_kind kind)
 {
-  static const char *const names[] = {"failure",  "ended",      "dead_letter",
-                                      "register", "unregister", "stopped"};
+  static const char *const names[] = {"failure",    "ended",   "dead_letter", "register",
+                                      "unregister", "stopped", "denied"};
   return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }

@@ -81,6 +81,7 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
   p->grid_address = place(at, sizeof(rk_abi_grid));
   p->grid.blocks = place(at, sizeof(rk_abi_block) * rt->block_count);
   p->grid.gangs = place(at, sizeof(rk_abi_gang) * rt->block_count);
+  p->grid.buckets = place(at, sizeof(rk_abi_bucket) * RK_TENANTS_MAX);
   p->grid.actors = place(at, sizeof(rk_abi_actor) * rt->actor_capacity);
   p->grid.ctrls = place(at, sizeof(rk_abi_ctrl) * rt->actor_capacity);
   p->grid.telemetry = place(at, sizeof(rk_abi_telemetry) * rt->actor_capacity);
@@ -102,6 +103,7 @@ static void place_device(const rk_runtime *rt, layout *at, plan *p)
         .ready_mask = entries - 1,
         .index = i,
         .trace = p->traces != 0 ? p->traces + sizeof(rk_abi_trace_ring) * i : 0,
+        .tenants = place(at, sizeof(rk_abi_tenants)),
     };
   }
 }

@@ -82,6 +82,9 @@ void rk__hosted_ended(rk_actor *actor)
   rk_received message;
   actor->is_refusing = false;
   while (rk_mailbox_take(&actor->passed_on, &message, NULL)) {
+    if ((message.flags & RK_MSG_SWEPT) != 0) {
+      continue;
+    }
     rk_abi_msg header = header_of(actor, &message);
     rk__dead_letter(actor->rt, &header, message.data, RK_DEAD_TERMINATED);
     rk__call_dead(actor->rt, &header, RK_DEAD_TERMINATED);
@@ -133,9 +136,11 @@ int rk_actor_take(rk_actor *actor, rk_received *out)
   if (actor->life != RK_STATE_ACTIVE || actor->is_refusing) {
     return RK_ENOT_ACTIVE;
   }
-  if (!rk_mailbox_take(&actor->passed_on, out, NULL)) {
-    return RK_EEMPTY;
-  }
+  do {
+    if (!rk_mailbox_take(&actor->passed_on, out, NULL)) {
+      return RK_EEMPTY;
+    }
+  } while ((out->flags & RK_MSG_SWEPT) != 0);
   actor->taken = *out;
   if ((out->flags & RK_MSG_UNCOUNTED) == 0) {
     rk__actor_took(actor, 1);
@@ -155,6 +160,7 @@ int rk_actor_refuse(rk_actor *actor, int code, rk_error *err)
   rk_abi_msg header = header_of(actor, &actor->taken);
   header.flags = (uint16_t)(header.flags | RK_MSG_REFUSED);
   header.checksum = (uint32_t)code;
+  header.reason = (uint8_t)actor->tenant; /* it comes from the actor's own function */
   rc = rk__send(actor, &header, actor->taken.data);
   if (rc != RK_OK) {
     return rk_error_set(err, rc, "refuse '%s': no room for urgent messages now", actor->name);

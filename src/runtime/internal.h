@@ -16,6 +16,7 @@
  *   wait.c        waiting for it;  watch.c  whether the grid gets on
  *   hosted.c      actors whose handler is a function of the host
  *   checkpoint*.c  actors into files;  restore*.c  and back (checkpoint.h)
+ *   tenant.c      tenants and quotas;  grants.c  who may send to whom;  audit.c  what was refused
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
@@ -145,6 +146,7 @@ struct rk_actor {
   bool unwaited;
   uint64_t beats; /* of the latter that were answered */
   bool abandoned; /* its block may still run a handler of its last life */
+  uint32_t tenant;
 };
 
 /* Correlations of calls carry this bit, so that a reply that comes after its call was given up is
@@ -171,6 +173,7 @@ typedef struct rk_retired {
 } rk_retired;
 
 typedef struct rk_queued_event rk_queued_event;
+typedef struct rk_tenants rk_tenants; /* tenant.h */
 
 /* ---- one block, seen from the host ----------------------------------------------------------- */
 
@@ -191,6 +194,7 @@ struct rk_subscription {
   rk_actor *actor; /* retained; NULL: messages wait in `box` */
   rk_mailbox box;
   uint32_t limit;
+  uint32_t as;   /* tenant whose publications and guests' it gets, + 1; 0 = everybody's */
   bool is_ready; /* stands in the ready list */
   bool closed;
   uint64_t delivered, dropped, user;
@@ -208,6 +212,7 @@ typedef struct rk_letter {
 
 typedef struct rk_retained {
   uint32_t type, size;
+  uint32_t as; /* in whose name it was published */
   uint64_t hlc, id, sender;
   unsigned char data[];
 } rk_retained;
@@ -314,6 +319,7 @@ struct rk_runtime {
     rk_ring_tx *tx; /* NULL: nothing is reserved */
     uint32_t size, type;
     uint8_t priority;
+    uint8_t tenant;         /* in whose name it is sent */
     unsigned char *payload; /* in the ring, or `scratch` when it does not lie in one piece */
   } reserved;
   unsigned char *scratch; /* RK_PAYLOAD_MAX_BYTES */
@@ -345,6 +351,8 @@ struct rk_runtime {
   uint32_t event_count;
   uint64_t unanswered;    /* launches that nobody waited for */
   uint32_t events_wanted; /* bit k: events of kind k are kept */
+
+  rk_tenants *tenants; /* NULL: nobody has named one */
 
   rk_device_buffer *buffers;
   rk_runtime_stats stats;

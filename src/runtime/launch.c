@@ -3,7 +3,7 @@
  * The beginning of an actor's life: its slot, its memory, its name, and the command that creates
  * it. An actor that has ended may begin again under its old handle, in another slot.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +52,7 @@ static void describe(const rk_actor *actor, const pieces *p, rk_abi_actor *line)
       .id = actor->id,
       .out_limit_msgs = actor->mailbox_limit,
       .blocks = actor->blocks,
+      .tenant = actor->tenant,
   };
 }
 
@@ -64,6 +65,10 @@ static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
                         "open it with more",
                         kernel->name, options->grid, rt->block_count,
                         rt->block_count == 1 ? "" : "s");
+  }
+  int rc = rk__tenant_check(rt, options->as, err);
+  if (rc != RK_OK) {
+    return rc;
   }
   if (options->queue > RK_QUEUE_MAX_MSGS) {
     return rk_error_set(err, RK_EINVAL, "launch '%s': queue: 1..%u, got %u", kernel->name,
@@ -115,11 +120,14 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   rk_runtime *rt = actor->rt;
   uint32_t slot = 0;
   *made = false;
-  int rc = rk__slot_take(rt, &slot, err);
+  pieces p = measure(actor->loaded, actor->queue);
+  int rc = rk__tenant_room(rt, actor->tenant, actor, p.bytes, err);
+  if (rc == RK_OK) {
+    rc = rk__slot_take(rt, &slot, err);
+  }
   if (rc != RK_OK) {
     return rc;
   }
-  pieces p = measure(actor->loaded, actor->queue);
   actor->slot = slot;
   actor->id = (uint32_t)rt->generation[slot] << RK_ID_SLOT_BITS | slot;
   actor->link = &rt->links[slot];
@@ -216,6 +224,7 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   actor->version = 1;
   actor->version_max = 1;
   actor->inactive = use->inactive;
+  actor->tenant = use->as != 0 ? use->as - 1u : 0u;
   actor->blocks = use->grid != 0 ? use->grid : 1;
   actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;
   actor->mailbox_limit = actor->queue > loaded->def.burst ? actor->queue : loaded->def.burst;

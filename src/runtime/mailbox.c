@@ -195,3 +195,18 @@ void rk_mailbox_drop_oldest(rk_mailbox *box)
     box->head = box->tail = 0;
   }
 }
+
+void rk_mailbox_each(rk_mailbox *box,
+                     void (*visit)(void *arg, rk_abi_msg *record, const unsigned char *payload),
+                     void *arg)
+{
+  uint64_t position = box->head;
+  for (size_t i = 0; i < box->count; ++i) {
+    position = skip_gap(box, position);
+    rk_abi_msg *record = (void *)(box->bytes + (position & (box->capacity - 1)));
+    if (i != 0 || box->lent == 0) {
+      visit(arg, record, (const unsigned char *)record + sizeof(*record));
+    }
+    position += record_bytes(record->size_bytes);
+  }
+}

@@ -39,5 +39,9 @@ bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest);
 /* The record `index` places behind the oldest, without taking it. */
 bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint32_t *dest);
 void rk_mailbox_drop_oldest(rk_mailbox *box);
+/* Visits every record that was not handed out; the visitor may change its flags. */
+void rk_mailbox_each(rk_mailbox *box,
+                     void (*visit)(void *arg, rk_abi_msg *record, const unsigned char *payload),
+                     void *arg);
 
 #endif

@@ -6,7 +6,7 @@
  * Deliveries never wait. A subscriber without room loses the message visibly: its count of drops
  * goes up, and what an actor did not get goes to the dead letters.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -20,6 +20,7 @@ typedef struct delivery {
   const char *topic;
   const void *data;
   size_t reached;
+  uint32_t as; /* in whose name; 0: the host's own, which everybody gets */
 } delivery;
 
 /* A record in a subscription's box: topic text, then the message. */
@@ -69,10 +70,36 @@ static bool give_to_actor(rk_subscription *sub, const delivery *d)
   return false;
 }
 
+/* Whose publications a subscription gets, + 1; 0 = everybody's. */
+static uint32_t owner_of(const rk_subscription *sub)
+{
+  return sub->actor != NULL ? sub->actor->tenant + 1u : sub->as;
+}
+
+/* Whether the subscriber is to hear of it; says in whose name the message reaches it. */
+static bool may_hear(const rk_subscription *sub, delivery *d)
+{
+  uint32_t owner = owner_of(sub);
+  if (owner == 0 || d->as == 0 || rk__tenant_accepts(d->rt, owner - 1u, d->as - 1u)) {
+    d->header.reason = (uint8_t)(d->as != 0 ? d->as - 1u : owner != 0 ? owner - 1u : 0u);
+    return true;
+  }
+  rk__audit(d->rt, &(rk_refusal){.action = "publish",
+                                 .code = RK_ETENANT_MISMATCH,
+                                 .as = d->as,
+                                 .other = owner,
+                                 .actor = rk__registry_by_reference(d->rt, d->header.source),
+                                 .dest = sub->actor != NULL ? sub->actor->id : 0});
+  return false;
+}
+
 static void deliver(void *value, void *user)
 {
   rk_subscription *sub = value;
   delivery *d = user;
+  if (!may_hear(sub, d)) {
+    return;
+  }
   if (sub->actor != NULL ? give_to_actor(sub, d) : put_into_box(sub, d)) {
     sub->delivered += 1;
     d->reached += 1;
@@ -82,9 +109,10 @@ static void deliver(void *value, void *user)
   }
 }
 
-static size_t fan_out(rk_runtime *rt, const rk_abi_msg *header, const char *topic, const void *data)
+static size_t fan_out(rk_runtime *rt, const rk_abi_msg *header, const char *topic, const void *data,
+                      uint32_t as)
 {
-  delivery d = {.rt = rt, .header = *header, .topic = topic, .data = data};
+  delivery d = {.rt = rt, .header = *header, .topic = topic, .data = data, .as = as};
   d.header.flags = (uint16_t)(d.header.flags & ~RK_MSG_PUBLISH);
   rt->stats.published += 1;
   (void)rk_topic_tree_match(rt->topics, topic, deliver, &d);
@@ -92,9 +120,17 @@ static size_t fan_out(rk_runtime *rt, const rk_abi_msg *header, const char *topi
 }
 
 static int retain(rk_runtime *rt, const char *topic, const rk_abi_msg *header, const void *data,
-                  rk_error *err)
+                  uint32_t as, rk_error *err)
 {
   rk_retained *old = rk_namemap_get(rt->retained_topics, topic);
+  if (old != NULL && old->as != as && as != 0) { /* whoever keeps a topic keeps it */
+    rk__audit(rt,
+              &(rk_refusal){
+                  .action = "publish", .code = RK_ETENANT_MISMATCH, .as = as, .other = old->as});
+    return rk_error_set(err, RK_ETENANT_MISMATCH,
+                        "publish '%s': its retained message is not tenant '%s''s", topic,
+                        rk__tenant_name(rt, as));
+  }
   if (header->size_bytes == 0) {
     (void)rk_namemap_del(rt->retained_topics, topic);
     rk_free(old);
@@ -106,6 +142,7 @@ static int retain(rk_runtime *rt, const char *topic, const rk_abi_msg *header, c
   }
   *kept = (rk_retained){.type = header->type,
                         .size = header->size_bytes,
+                        .as = as,
                         .hlc = header->hlc,
                         .id = header->id,
                         .sender = header->source};
@@ -118,9 +155,18 @@ static int retain(rk_runtime *rt, const char *topic, const rk_abi_msg *header, c
 int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const void *data,
                        size_t size, bool keep, size_t *count, rk_error *err)
 {
+  return rk_runtime_publish_as(rt, 0, topic, type, data, size, keep, count, err);
+}
+
+int rk_runtime_publish_as(rk_runtime *rt, uint32_t as, const char *topic, uint32_t type,
+                          const void *data, size_t size, bool keep, size_t *count, rk_error *err)
+{
   int rc = rk__runtime_check(rt, err);
   if (rc == RK_OK) {
     rc = rk_topic_check(topic, err);
+  }
+  if (rc == RK_OK) {
+    rc = rk__tenant_check(rt, as, err);
   }
   if (rc != RK_OK) {
     return rc;
@@ -129,6 +175,12 @@ int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const v
     return rk_error_set(err, RK_ETOO_LARGE,
                         "publish '%s': a message holds at most %u bytes, got %zu", topic,
                         RK_PAYLOAD_MAX_BYTES, size);
+  }
+  if (as != 0 && rt->tenants != NULL) {
+    rc = rk__tenant_allowance(rt, as - 1u, "publish", NULL, err);
+    if (rc != RK_OK) {
+      return rc;
+    }
   }
   rk_abi_msg header = {.id = ++rt->next_id,
                        .hlc = rk_hlc_tick(&rt->clock),
@@ -139,12 +191,12 @@ int rk_runtime_publish(rk_runtime *rt, const char *topic, uint32_t type, const v
     rk__trace_moment(rt, RK_TRACE_SEND, &header, 0);
   }
   if (keep) {
-    rc = retain(rt, topic, &header, data, err);
+    rc = retain(rt, topic, &header, data, as, err);
     if (rc != RK_OK) {
       return rc;
     }
   }
-  size_t reached = keep && size == 0 ? 0 : fan_out(rt, &header, topic, data);
+  size_t reached = keep && size == 0 ? 0 : fan_out(rt, &header, topic, data, as);
   rk_runtime_flush(rt);
   if (count != NULL) {
     *count = reached;
@@ -164,11 +216,35 @@ void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsig
     return;
   }
   RK_NVTX_RANGE_OF(RK_NVTX_PUBLISH, h.id, topic);
-  (void)fan_out(rt, &h, topic, payload + RK_TOPIC_BYTES);
+  (void)fan_out(rt, &h, topic, payload + RK_TOPIC_BYTES, header->reason + 1u);
+}
+
+/* A tenant that makes another's actor hear of topics sends to it. */
+static int check_subscriber(rk_runtime *rt, uint32_t as, const char *pattern, rk_actor *actor,
+                            rk_error *err)
+{
+  int rc = rk__tenant_check(rt, as, err);
+  if (rc != RK_OK || as == 0 || actor == NULL || rk__tenant_accepts(rt, actor->tenant, as - 1u)) {
+    return rc;
+  }
+  rk__audit(rt, &(rk_refusal){.action = "subscribe",
+                              .code = RK_ETENANT_MISMATCH,
+                              .as = as,
+                              .other = actor->tenant + 1u,
+                              .dest = actor->id});
+  return rk_error_set(err, RK_ETENANT_MISMATCH,
+                      "subscribe '%s': tenant '%s' has not granted that to tenant '%s'", pattern,
+                      rk__tenant_name(rt, actor->tenant + 1u), rk__tenant_name(rt, as));
 }
 
 int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, uint32_t limit,
                          rk_subscription **out, rk_error *err)
+{
+  return rk_runtime_subscribe_as(rt, 0, pattern, actor, limit, out, err);
+}
+
+int rk_runtime_subscribe_as(rk_runtime *rt, uint32_t as, const char *pattern, rk_actor *actor,
+                            uint32_t limit, rk_subscription **out, rk_error *err)
 {
   int rc = rk__runtime_check(rt, err);
   if (rc == RK_OK && actor != NULL) {
@@ -181,6 +257,10 @@ int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, u
     return rk_error_set(err, RK_EINVAL, "subscribe '%s': the actor belongs to another runtime",
                         pattern);
   }
+  rc = check_subscriber(rt, as, pattern, actor, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
   rk_subscription *sub = rk_calloc(1, sizeof(*sub));
   if (sub != NULL) {
     sub->pattern = rk_strdup(pattern);
@@ -191,6 +271,7 @@ int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, u
   }
   sub->rt = rt;
   sub->limit = limit != 0 ? limit : LIMIT_DEFAULT;
+  sub->as = as;
   rc = rk_topic_tree_add(rt->topics, pattern, sub, err);
   if (rc != RK_OK) {
     rk_free(sub->pattern);
@@ -215,6 +296,7 @@ int rk_runtime_subscribe(rk_runtime *rt, const char *pattern, rk_actor *actor, u
       delivery d = {.rt = rt,
                     .topic = topic,
                     .data = kept->data,
+                    .as = kept->as,
                     .header = {.id = kept->id,
                                .hlc = kept->hlc,
                                .type = kept->type,
@@ -279,9 +361,11 @@ int rk_subscription_try_receive(rk_subscription *sub, rk_received *out, const ch
   if (sub->box.count == (sub->box.lent != 0 ? 1u : 0u)) {
     (void)rk__drain(sub->rt);
   }
-  if (!rk_mailbox_take(&sub->box, out, NULL)) {
-    return RK_EEMPTY;
-  }
+  do {
+    if (!rk_mailbox_take(&sub->box, out, NULL)) {
+      return RK_EEMPTY;
+    }
+  } while ((out->flags & RK_MSG_SWEPT) != 0);
   RK_NVTX_RANGE(RK_NVTX_RECEIVE, out->id);
   memcpy(sub->topic, out->data, RK_TOPIC_BYTES);
   out->data = (const unsigned char *)out->data + RK_TOPIC_BYTES;

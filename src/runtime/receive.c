@@ -54,7 +54,7 @@ int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size,
 {
   rk_send_options with = options != NULL ? *options : (rk_send_options){0};
   void *payload = NULL;
-  int rc = rk_actor_reserve(actor, type, size, with.priority, &payload, err);
+  int rc = rk_actor_reserve_with(actor, type, size, &with, &payload, err);
   if (rc != RK_OK) {
     return rc;
   }
@@ -106,9 +106,10 @@ bool rk__call_deliver(rk_call *call, const rk_abi_msg *header, const void *data)
 void rk__call_dead(rk_runtime *rt, const rk_abi_msg *header, uint8_t reason)
 {
   static const int codes[] = {
-      [RK_DEAD_TERMINATED] = RK_ETERMINATED, [RK_DEAD_DEADLINE] = RK_ETIMEOUT,
-      [RK_DEAD_TYPE] = RK_EUNSUPPORTED,      [RK_DEAD_CORRUPT] = RK_ECORRUPT,
-      [RK_DEAD_FAILED] = RK_ENOT_ACTIVE,     [RK_DEAD_FULL] = RK_EFULL,
+      [RK_DEAD_TERMINATED] = RK_ETERMINATED,  [RK_DEAD_DEADLINE] = RK_ETIMEOUT,
+      [RK_DEAD_TYPE] = RK_EUNSUPPORTED,       [RK_DEAD_CORRUPT] = RK_ECORRUPT,
+      [RK_DEAD_FAILED] = RK_ENOT_ACTIVE,      [RK_DEAD_FULL] = RK_EFULL,
+      [RK_DEAD_TENANT] = RK_ETENANT_MISMATCH,
   };
   if (header->source != RK_ID_HOST || (header->correlation & RK_CALL_BIT) == 0) {
     return; /* what somebody made of the request may die without the reply doing so */

@@ -2,7 +2,7 @@
 /*
  * Registry: living actors by name, by id and by pattern.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -16,6 +16,7 @@ int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err)
   }
   rt->by_slot[actor->slot] = actor;
   rt->names[actor->slot] = actor->name;
+  rk__tenant_uses(rt, actor->tenant, 1, (int64_t)actor->memory_bytes);
   rk__event(rt, RK_EVENT_REGISTER, actor, 0, NULL, 0);
   return RK_OK;
 }
@@ -24,6 +25,7 @@ void rk__registry_remove(rk_runtime *rt, rk_actor *actor)
 {
   rk__event(rt, RK_EVENT_UNREGISTER, actor, 0, NULL, 0);
   (void)rk_namemap_del(rt->by_name, actor->name);
+  rk__tenant_uses(rt, actor->tenant, -1, -(int64_t)actor->memory_bytes);
   rt->by_slot[actor->slot] = NULL;
   rt->names[actor->slot] = NULL;
 }

@@ -6,7 +6,7 @@
  * routes into one receiver together hold at most half of its queue and leave enough for the largest
  * burst that is tied to it; past that, one burst, which is given back after each handling.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -182,6 +182,10 @@ int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_acto
   if (from->rt != rt || to->rt != rt) {
     return rk_error_set(err, RK_EINVAL, "connect '%s.%s': both actors must belong to this runtime",
                         from->name, port);
+  }
+  rc = rk__tenant_may_tie(from, to, port, err);
+  if (rc != RK_OK) {
+    return rc;
   }
   rk_actor *tied = rk__registry_by_reference(rt, from->ports[index].dest);
   if (tied != NULL) {

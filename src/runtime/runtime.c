@@ -2,7 +2,7 @@
 /*
  * The runtime: one opened backend with everything in it.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -108,6 +108,7 @@ static void free_runtime(rk_runtime *rt)
   } else if (rt->ops != NULL) {
     rk__seal_delist(rt);
   }
+  rk__tenants_close(rt);
   rk_namemap_close(rt->by_name);
   rk_idmap_close(rt->calls);
   rk_wake_close(&rt->wake);

@@ -6,7 +6,7 @@
  * (rk_abi_link). The count that comes back may be late, never early, so the actor's ring cannot
  * overflow.
  */
-#include "runtime/internal.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -61,6 +61,15 @@ void rk__reservation_drop(rk_runtime *rt)
 int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priority, void **payload,
                      rk_error *err)
 {
+  rk_send_options options = {.priority = priority};
+  return rk_actor_reserve_with(actor, type, size, &options, payload, err);
+}
+
+int rk_actor_reserve_with(rk_actor *actor, uint32_t type, size_t size,
+                          const rk_send_options *options, void **payload, rk_error *err)
+{
+  uint8_t priority = options != NULL ? options->priority : RK_PRIORITY_NORMAL;
+  uint8_t tenant = 0;
   int rc = rk__actor_check(actor, err);
   if (rc != RK_OK) {
     return rc;
@@ -73,6 +82,12 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
   }
   if (priority > RK_PRIORITY_HIGH) {
     return rk_error_set(err, RK_EINVAL, "priority: 0 (normal) or 1 (high), got %u", priority);
+  }
+  if (RK_UNLIKELY(rt->tenants != NULL) || (options != NULL && options->as > 1u)) {
+    rc = rk__tenant_of_send(actor, options, &tenant, err);
+    if (rc != RK_OK) {
+      return rc;
+    }
   }
   if (!rk__send_room(actor, priority)) {
     return refuse_full(actor, err);
@@ -96,6 +111,12 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
       return rc;
     }
   }
+  if (RK_UNLIKELY(rt->tenants != NULL)) {
+    rc = rk__tenant_allowance(rt, tenant, "send", actor, err);
+    if (rc != RK_OK) {
+      return rc;
+    }
+  }
   unsigned char *place = rkd_ring_place(tx, (uint32_t)size);
   if (place == NULL) {
     place = rt->scratch;
@@ -106,6 +127,7 @@ int rk_actor_reserve(rk_actor *actor, uint32_t type, size_t size, uint8_t priori
   rt->reserved.size = (uint32_t)size;
   rt->reserved.type = type;
   rt->reserved.priority = priority;
+  rt->reserved.tenant = tenant;
   rt->reserved.payload = place;
   *payload = place;
   return RK_OK;
@@ -142,6 +164,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
       .size_bytes = rt->reserved.size,
       .flags = (uint16_t)(rt->ordered | (options != NULL && options->is_reply ? RK_MSG_REPLY : 0u)),
       .priority = rt->reserved.priority,
+      .reason = rt->reserved.tenant,
   };
   if (rt->checksum) {
     header.flags = (uint16_t)(header.flags | RK_MSG_CHECKED);
@@ -184,8 +207,7 @@ int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
                   const rk_send_options *options, uint64_t *id, rk_error *err)
 {
   void *payload = NULL;
-  int rc = rk_actor_reserve(
-      actor, type, size, options != NULL ? options->priority : RK_PRIORITY_NORMAL, &payload, err);
+  int rc = rk_actor_reserve_with(actor, type, size, options, &payload, err);
   if (rc != RK_OK) {
     return rc;
   }
