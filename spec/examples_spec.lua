@@ -57,6 +57,11 @@ local OUTPUT = {
     .. "      `- out -> sink (see above)\n"
     .. "added:\tw3\nchanged:\tsource.next.router\n"
     .. "seen:\t4800\nlost:\t0\nsensors:\t8\n",
+  ["16-tenants.lua"] = "strangers:\ttrue\nthrough the host:\ttenant_mismatch\ngranted:\t0\n"
+    .. "taken back with the grant:\t3\nrefused again:\ttrue\nhandled meanwhile:\t0\n"
+    .. "dead letters:\t3\ttenant\na third actor:\tdenied\n"
+    .. ("audit:\tsend\tshop\tbank\ttenant_mismatch\n"):rep(2)
+    .. "audit:\tlaunch\tshop\tactors\tdenied\n",
   ["11-trace.lua"] = "arrows:\t20\n"
     .. "handled:\t10\n"
     .. "p50 <= p99:\ttrue\n"

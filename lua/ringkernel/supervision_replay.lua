@@ -96,6 +96,8 @@ function M.add_to(methods, look)
       return nil, "replay: the letter was for no child of this supervisor", "not_found"
     elseif not letter.message then
       return nil, "replay: what is in the letter is not known to be right", "corrupt"
+    elseif letter.reason == "tenant" then
+      return nil, "replay: its sender may not send to this child", "tenant_mismatch"
     end
     local may, text, code = M.admit(world, seat, letter)
     if not may then

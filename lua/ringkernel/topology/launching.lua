@@ -69,6 +69,7 @@ function M.launch(rt, plan, names, registered, what)
     local node = plan.nodes[name]
     local actor, text, code, log = rt:launch(node.definition, {
       name = registered(name), queue = node.queue, block = node.block, tags = node.tags,
+      tenant = node.tenant,
       activate = false,
     })
     if actor then

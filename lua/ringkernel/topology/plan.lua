@@ -18,6 +18,7 @@ local function add_router(plan, link)
     name = name,
     definition = router.definition(link.mode, link.key, #link.to, link.types),
     queue = link.queue,
+    tenant = plan.nodes[link.from].tenant,
     activate = true,
     is_hidden = true,
   }
@@ -32,7 +33,7 @@ function M.of(net)
   local plan = { nodes = {}, edges = {}, names = {}, prefix = net.prefix }
   for name, actor in pairs(net.actors) do
     plan.nodes[name] = { name = name, definition = actor.definition, queue = actor.queue,
-      block = actor.block, tags = actor.tags,
+      block = actor.block, tags = actor.tags, tenant = actor.tenant,
       activate = actor.activate and not net.supervised[name] }
   end
   for _, link in ipairs(net.links) do
@@ -68,6 +69,7 @@ end
 
 local function is_same(a, b)
   return rawequal(a.definition, b.definition) and a.queue == b.queue and a.block == b.block
+    and a.tenant == b.tenant
 end
 
 local function by_port(edges)

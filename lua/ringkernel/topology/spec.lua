@@ -32,6 +32,7 @@ local ACTOR_OPTIONS = {
   block = { type = "integer", min = 0, max = 65535 },
   activate = { type = "boolean" },
   tags = { type = "any" },
+  tenant = { type = "string" },
 }
 
 --- The checks of other modules raise; here every mistake is only one of a list.
@@ -79,7 +80,8 @@ local function read_actor(name, entry, report)
   end
   local tags = attempt(report, registry.check_tags, where .. ": option 'tags'", options.tags)
   return { name = name, definition = what, queue = options.queue or DEFAULT_QUEUE,
-    block = options.block, activate = options.activate ~= false, tags = tags }
+    block = options.block, activate = options.activate ~= false, tags = tags,
+    tenant = options.tenant }
 end
 
 --- The keys of a table, in an order that does not change from run to run.
