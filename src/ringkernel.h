@@ -115,7 +115,7 @@ typedef struct rk_runtime_stats {
   uint64_t by_lane;         /* messages between blocks of a cluster that took its lanes */
   uint64_t refused_full;    /* sends refused because a queue was full */
   uint64_t dead_letters;    /* ever: the sum of the next, by reason (RK_DEAD_*) */
-  uint64_t dead_by_reason[8];
+  uint64_t dead_by_reason[9];
   uint64_t dead_letters_kept;
   uint64_t dead_letters_expired;  /* forgotten because they were too old, */
   uint64_t dead_letters_evicted;  /* because there were too many or memory was short, */

@@ -15,7 +15,7 @@ local M = {}
 
 -- ---- notes --------------------------------------------------------------------------------------
 
-local TAG, PORT = "tag", "port"
+local TAG, PORT, TENANT = "tag", "port", "tenant"
 local READ = {
   string = function(text) return text end,
   integer = math.tointeger,
@@ -45,12 +45,15 @@ local function write_note(rt, actor)
   for _, port in ipairs(sorted_keys(ports)) do
     out[#out + 1] = string.pack("<s4s4s4s4", PORT, port, "string", ports[port])
   end
+  if actor.tenant ~= "default" then
+    out[#out + 1] = string.pack("<s4s4s4s4", TENANT, "", "string", actor.tenant)
+  end
   return table.concat(out)
 end
 
---- Tags (or nil) and ports of a note.
+--- Tags (or nil), ports and tenant (or nil) of a note.
 local function read_note(note)
-  local tags, ports, at = nil, {}, 1
+  local tags, ports, tenant, at = nil, {}, nil, 1
   while note and at <= #note do
     local ok, what, key, kind, text, next_at = pcall(string.unpack, "<s4s4s4s4", note, at)
     if not ok then
@@ -62,9 +65,11 @@ local function read_note(note)
       tags[key] = READ[kind](text)
     elseif what == PORT then
       ports[key] = text
+    elseif what == TENANT then
+      tenant = text
     end
   end
-  return tags, ports
+  return tags, ports, tenant
 end
 
 -- ---- saving -------------------------------------------------------------------------------------
@@ -237,9 +242,15 @@ end
 local function launch(rt, missing, found)
   local launched = {}
   for index, entry in ipairs(missing) do
-    local tags = read_note(entry.note)
-    local actor, text, code, log = rt:launch(found[index], { name = entry.name, tags = tags,
-      queue = entry.queue, grid = entry.grid, activate = false })
+    local tags, _, tenant = read_note(entry.note)
+    local actor, text, code, log
+    if tenant then -- it may be there, with its limits; grants are the program's to give
+      actor, text, code = core.tenant_set(rt, tenant)
+    end
+    if actor ~= nil or not tenant then
+      actor, text, code, log = rt:launch(found[index], { name = entry.name, tags = tags,
+        queue = entry.queue, grid = entry.grid, tenant = tenant, activate = false })
+    end
     if not actor then
       take_back(launched)
       return nil, text, code, log

@@ -314,10 +314,16 @@ static void save_topics(capture *c)
   const char *topic = NULL;
   void *value = NULL;
   begin_part(c, RK_CKPT_TOPICS);
-  c->topics = (uint32_t)rk_namemap_count(c->rt->retained_topics);
+  while (rk_namemap_next(c->rt->retained_topics, &cursor, &topic, &value)) {
+    c->topics += ((const rk_retained *)value)->as == 0;
+  }
   rk_bytes_u32(out, c->topics);
+  cursor = 0;
   while (rk_namemap_next(c->rt->retained_topics, &cursor, &topic, &value)) {
     const rk_retained *kept = value;
+    if (kept->as != 0) { /* a tenant's: numbers of tenants mean nothing in another process */
+      continue;
+    }
     rk_bytes_text(out, topic);
     rk_bytes_u32(out, kept->type);
     rk_bytes_u32(out, kept->size);

@@ -244,6 +244,13 @@ static rk_abi_msg header_of(const rk_restore *r, const rk_saved_message *m, cons
   rk_abi_msg header = m->header;
   header.source = resolve(r, &m->source, self);
   header.dest = resolve(r, &m->dest, self);
+  if (self !=
+      NULL) { /* numbers of tenants are another runtime's: what is not a living guest's is its own */
+    const rk_actor *from = rk__registry_by_reference(r->rt, header.source);
+    uint32_t tenant = from != NULL ? from->tenant : self->tenant;
+    bool is_swept = (header.flags & RK_MSG_SWEPT) != 0; /* which a foreign number says, too */
+    header.reason = (uint8_t)(is_swept ? self->tenant ^ 1u : tenant);
+  }
   return header;
 }
 
