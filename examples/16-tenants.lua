@@ -46,6 +46,9 @@ print("through the host:", select(3, shop:send(ledger, Order { amount = 10 })))
 
 assert(bank:grant(shop)) -- one way: the bank's actors still cannot send to the shop's
 print("granted:", order(20))
+while ledger:peek_state().orders < 1 do -- another block handles it
+  rt:poll(0.001)
+end
 
 assert(ledger:suspend()) -- what comes now waits in its queue
 local before = ledger:stats().processed
@@ -56,6 +59,9 @@ print("taken back with the grant:", (assert(bank:revoke(shop))))
 assert(ledger:resume())
 print("refused again:", order(30) ~= 0)
 print("handled meanwhile:", ledger:stats().processed - before)
+while #rt:audit() < 3 do -- refusals in the grid are told as they are found
+  rt:poll(0.001)
+end
 print("dead letters:", #rt:dead_letters(), rt:dead_letters()[1].reason)
 
 assert(shop:launch(Clerk))

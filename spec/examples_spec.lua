@@ -60,7 +60,7 @@ local OUTPUT = {
   ["16-tenants.lua"] = "strangers:\ttrue\nthrough the host:\ttenant_mismatch\ngranted:\t0\n"
     .. "taken back with the grant:\t3\nrefused again:\ttrue\nhandled meanwhile:\t0\n"
     .. "dead letters:\t3\ttenant\na third actor:\tdenied\n"
-    .. ("audit:\tsend\tshop\tbank\ttenant_mismatch\n"):rep(2)
+    .. ("audit:\tsend\tshop\tbank\ttenant_mismatch\n"):rep(3)
     .. "audit:\tlaunch\tshop\tactors\tdenied\n",
   ["11-trace.lua"] = "arrows:\t20\n"
     .. "handled:\t10\n"
