@@ -195,7 +195,8 @@ describe("sys:drain #tsan", function()
     assert.matches("option 'order': one of 'leaf_first'", error_of(sys.drain, sys, { order = "x" }))
     assert.matches("unknown option 'timeout'", error_of(sys.drain, sys, { timeout = 1 }))
     assert.matches("a number expected", error_of(sys.drain, sys, { deadline = "1" }))
-    assert.matches("'drain': the name is taken", error_of(rk.topology, { actors = { drain = Sink } }))
+    assert.matches("'drain': the name is taken",
+      error_of(rk.topology, { actors = { drain = Sink } }))
   end)
 end)
 

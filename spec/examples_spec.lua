@@ -62,6 +62,11 @@ local OUTPUT = {
     .. "dead letters:\t3\ttenant\na third actor:\tdenied\n"
     .. ("audit:\tsend\tshop\tbank\ttenant_mismatch\n"):rep(3)
     .. "audit:\tlaunch\tshop\tactors\tdenied\n",
+  ["17-provenance.lua"] = "plant/siren\tactive\t10\ttrue\n"
+    .. "plant/guard\tactive\t20\ttrue\n"
+    .. "drained:\tguard siren\tleft:\t0\n"
+    .. "complete:\ttrue\n"
+    .. "alarms that lead back to a reading:\t10\n",
   ["11-trace.lua"] = "arrows:\t20\n"
     .. "handled:\t10\n"
     .. "p50 <= p99:\ttrue\n"

@@ -88,6 +88,7 @@ describe("meta files", function()
     assert.same(keys(require("ringkernel.topology").methods), (names_of("topology")))
     assert.same(keys(require("ringkernel.topology.system").methods), (names_of("system")))
     assert.same(keys(require("ringkernel.stream").methods), (names_of("stream")))
+    assert.same(keys(require("ringkernel.provenance_document").methods), (names_of("provenance")))
   end)
 
   it("list fields that are there", function()

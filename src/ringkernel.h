@@ -65,10 +65,10 @@ typedef struct rk_runtime_options {
   uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
   uint32_t dead_letter_tries;  /* how often one may be replayed, 1..15; 0 = 3 */
   uint64_t dead_letter_age_ns; /* kept for so long; 0 = an hour, UINT64_MAX = for ever */
-  int32_t spin_us;       /* spin before sleeping; < 0 = as `policy` has it */
-  int32_t grace_s;       /* a block that does not get on for so long loses the runtime; 0 = it may;
+  int32_t spin_us;             /* spin before sleeping; < 0 = as `policy` has it */
+  int32_t grace_s;    /* a block that does not get on for so long loses the runtime; 0 = it may;
                           * < 0 = 0 on the CPU, 30 on a device */
-  const char *policy;    /* how blocks wait: "latency", "balanced" (NULL), "eco" */
+  const char *policy; /* how blocks wait: "latency", "balanced" (NULL), "eco" */
   /* form of the rings between host and grid: "plain", "tagged", or "auto" = tagged if it passes a
    * self-test and the backend is no CPU, else plain; NULL = RINGKERNEL_TRANSPORT */
   const char *transport;
@@ -107,22 +107,22 @@ typedef struct rk_runtime_info {
 RK_API void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out);
 
 typedef struct rk_runtime_stats {
-  uint64_t actors;          /* living */
-  uint64_t launched;        /* ever */
-  uint64_t sent;            /* messages from the host accepted */
-  uint64_t received;        /* messages taken by the host's user */
-  uint64_t handled;         /* messages handled by all actors */
-  uint64_t by_lane;         /* messages between blocks of a cluster that took its lanes */
-  uint64_t refused_full;    /* sends refused because a queue was full */
-  uint64_t dead_letters;    /* ever: the sum of the next, by reason (RK_DEAD_*) */
+  uint64_t actors;       /* living */
+  uint64_t launched;     /* ever */
+  uint64_t sent;         /* messages from the host accepted */
+  uint64_t received;     /* messages taken by the host's user */
+  uint64_t handled;      /* messages handled by all actors */
+  uint64_t by_lane;      /* messages between blocks of a cluster that took its lanes */
+  uint64_t refused_full; /* sends refused because a queue was full */
+  uint64_t dead_letters; /* ever: the sum of the next, by reason (RK_DEAD_*) */
   uint64_t dead_by_reason[9];
   uint64_t dead_letters_kept;
   uint64_t dead_letters_expired;  /* forgotten because they were too old, */
   uint64_t dead_letters_evicted;  /* because there were too many or memory was short, */
   uint64_t dead_letters_replayed; /* or taken off the list to be handled after all */
   uint64_t dead_letter_bytes;     /* of memory that those kept take */
-  uint64_t published;       /* publishes, by host and handlers */
-  uint64_t publish_dropped; /* deliveries that found no room */
+  uint64_t published;             /* publishes, by host and handlers */
+  uint64_t publish_dropped;       /* deliveries that found no room */
   uint64_t subscriptions;
   uint64_t events_dropped; /* that found no room */
   uint64_t device_bytes;   /* memory reserved for actors and buffers */
@@ -150,6 +150,9 @@ typedef struct rk_trace_record {
   uint32_t type;       /* of the message */
   uint32_t actor;      /* that handled or sent it, or (dead, deliver) was to get it; 0: the host */
   uint8_t dead_reason; /* rk_dead_reason_name */
+  /* what an actor whose handler is the host's sent: low 32 bits of the id of the message that was
+   * being handled; 0: none, or not known here */
+  uint32_t cause;
 } rk_trace_record;
 
 /* Begins or ends recording; off at first. Once it has returned RK_OK everything that was recorded
@@ -462,6 +465,7 @@ typedef struct rk_send_options {
   uint32_t as;
   uint8_t priority; /* 0 normal, 1 high (overtakes normal ones from the host) */
   bool is_reply;    /* it answers the message that `correlation` names */
+  uint64_t cause;   /* id of the message that `source` was handling; 0 = none; for traces */
 } rk_send_options;
 
 /* Sends `size` payload bytes of message type `type`. Returns at once. `options` may be NULL; *id

@@ -55,7 +55,9 @@ local function send(self, to, message, correlation, is_reply)
   if not M.accepts(to, class) then
     return nil, ("actor '%s' does not accept '%s'"):format(to.name, class.name), "unsupported"
   end
-  return core.hosted_send(self.actor, to, message, correlation, is_reply)
+  local handled = records[self].message
+  local cause = handled and core.envelope(handled).id or 0
+  return core.hosted_send(self.actor, to, message, correlation, is_reply, cause)
 end
 
 local function envelope(self)

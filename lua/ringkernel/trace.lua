@@ -16,12 +16,13 @@
 --            since it was opened); fractions are kept
 --   dur_us   how long it took (handle, start, stop; 0 if absent)
 --   block    number of the block; nil: the host
---   actor    slot number of the actor that handled or sent it or was to get it (deliver, dead); nil
---            with a nil block
+--   actor    slot number of the actor that handled or sent it or was to get it (deliver, dead);
+--            nil: the host; with a nil block an actor whose handler is a Lua function sent it
 --   name     its name, if known
 --   message  id of the message; nil for start and stop
 --   type     name (or number) of its type, if known
 --   reason   of a dead letter
+--   cause    of what such an actor sent: low 32 bits of the id of the message that it handled
 --
 -- Each block is a process of the trace, the host another one, each actor a thread of its block, and
 -- so are the block's deliveries. A handled message is a slice on its actor's track. An arrow leads

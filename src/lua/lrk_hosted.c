@@ -139,13 +139,13 @@ static const lrk_schema *pack_message(lua_State *L, int index, void **bytes)
   return schema;
 }
 
-/* hosted_send(from, to, message, correlation, is_reply) -> true | nil, message, code */
+/* hosted_send(from, to, message, correlation, is_reply, cause) -> true | nil, message, code */
 static int core_hosted_send(lua_State *L)
 {
   const lrk_actor *from = lrk_check_actor(L, 1);
   const lrk_actor *to = lrk_check_actor(L, 2);
   void *bytes = NULL;
-  lua_settop(L, 5);
+  lua_settop(L, 6);
   const lrk_schema *schema = pack_message(L, 3, &bytes);
   if (from->actor == NULL || to->actor == NULL) {
     return lrk_fail_released(L);
@@ -154,6 +154,7 @@ static int core_hosted_send(lua_State *L)
       .correlation = (uint64_t)luaL_checkinteger(L, 4),
       .source = (uint32_t)rk_actor_id(from->actor),
       .is_reply = lua_toboolean(L, 5) != 0,
+      .cause = (uint64_t)luaL_optinteger(L, 6, 0),
   };
   rk_error err = RK_ERROR_INIT;
   int status = rk_actor_send(to->actor, schema->id, bytes, schema->size, &options, NULL, &err);

@@ -75,6 +75,12 @@ static void push_record(lua_State *L, rk_runtime *rt, int types, const rk_trace_
   }
   if (record->block != RK_TRACE_NO_BLOCK) {
     set_integer(L, "block", record->block);
+  }
+  if (record->cause != 0) {
+    set_integer(L, "cause", record->cause);
+  }
+  bool is_host = record->actor == RK_ID_HOST && record->block == RK_TRACE_NO_BLOCK;
+  if (!is_host) {
     set_integer(L, "actor", record->actor & RK_ID_SLOT_MASK);
     const char *name = rk_runtime_trace_name(rt, record->actor);
     if (name != NULL) {

@@ -189,6 +189,9 @@ int rk_actor_reply(rk_actor *actor, uint64_t correlation, uint32_t type, const v
       .flags = RK_MSG_REPLY | RK_MSG_UNCOUNTED,
   };
   bool done = true;
+  if (RK_UNLIKELY(rt->trace.on != 0)) {
+    rk__trace_sent(rt, &header, actor->taken.id);
+  }
   if ((correlation & RK_CALL_BIT) != 0) {
     rk_call *call = rk_idmap_get(rt->calls, correlation);
     if (call != NULL) {

@@ -571,6 +571,8 @@ void rk__trace_place(rk_runtime *rt, uint64_t rings, uint64_t records);
 void rk__trace_ended(rk_runtime *rt, const rk_actor *actor);
 /* Records a moment of the host's own, RK_TRACE_*; only while rt->trace.on. */
 void rk__trace_moment(rk_runtime *rt, uint32_t kind, const rk_abi_msg *header, uint8_t reason);
+/* The same of a sending, in the name of header->source; `cause`: id of the message that led to it. */
+void rk__trace_sent(rk_runtime *rt, const rk_abi_msg *header, uint64_t cause);
 
 /* ---- buffer.c, global.c ---- */
 void rk__buffers_close(rk_runtime *rt);

@@ -188,7 +188,7 @@ int rk_runtime_publish_as(rk_runtime *rt, uint32_t as, const char *topic, uint32
                        .size_bytes = (uint32_t)size};
   RK_NVTX_RANGE_OF(RK_NVTX_PUBLISH, header.id, topic);
   if (rt->trace.on != 0) {
-    rk__trace_moment(rt, RK_TRACE_SEND, &header, 0);
+    rk__trace_sent(rt, &header, 0);
   }
   if (keep) {
     rc = retain(rt, topic, &header, data, as, err);

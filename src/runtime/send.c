@@ -175,7 +175,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
   }
   rkd_ring_commit(tx, &header);
   if (RK_UNLIKELY(rt->trace.on != 0)) {
-    rk__trace_moment(rt, RK_TRACE_SEND, &header, 0);
+    rk__trace_sent(rt, &header, options != NULL ? options->cause : 0);
   }
   rt->reserved.tx = NULL;
   if (header.priority == RK_PRIORITY_HIGH) {

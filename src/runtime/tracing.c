@@ -104,6 +104,14 @@ void rk__trace_moment(rk_runtime *rt, uint32_t kind, const rk_abi_msg *header, u
   rkd_trace_publish(&rt->trace);
 }
 
+/* A moment takes no time: the place of its duration holds the cause. */
+void rk__trace_sent(rk_runtime *rt, const rk_abi_msg *header, uint64_t cause)
+{
+  rkd_trace_put(&rt->trace, RK_TRACE_SEND, 0u, rk_clock_wall_ns(), (rk_u32)cause, header->id,
+                header->source, header->type);
+  rkd_trace_publish(&rt->trace);
+}
+
 /* ---- the two clocks -------------------------------------------------------------------------- */
 
 /* The block's clock showed `block_ns` at some moment between two looks at the host's. */
@@ -193,11 +201,13 @@ static rk_trace_record record_of(const rk_runtime *rt, const rk_abi_trace *r)
 {
   uint32_t block = rkd_trace_block(r);
   int64_t offset_ns = block == RK_TRACE_HOST ? 0 : rt->trace_clock.offset_ns;
+  bool has_cause = block == RK_TRACE_HOST && rkd_trace_kind(r) == RK_TRACE_SEND;
   return (rk_trace_record){
       .kind = (rk_trace_kind)rkd_trace_kind(r),
       .block = block == RK_TRACE_HOST ? RK_TRACE_NO_BLOCK : block,
       .at_ns = (int64_t)(r->start_ns - rt->trace_origin_ns) - offset_ns,
-      .took_ns = rkd_trace_duration_ns(r),
+      .took_ns = has_cause ? 0 : rkd_trace_duration_ns(r),
+      .cause = has_cause ? rkd_trace_duration_ns(r) : 0,
       .message = r->message,
       .type = rkd_trace_type(r),
       .actor = rkd_trace_actor(r),

@@ -154,6 +154,7 @@ function ringkernel.supervisor(options) end
 ---@field actors table<string, ringkernel.kernel | string | function | ringkernel.topology_actor>
 ---@field links? (string | ringkernel.topology_link)[] "a.next -> b", "a.next -> {b, c} shard key"
 ---@field supervise? ringkernel.supervisor children called as actors are those actors
+---@field provenance? boolean where messages come from is kept, for sys:provenance
 ---@field cycles? "check" | "allow" whether cycles that can fill up are refused, default: the first
 
 ---Declares a network of actors and links for rt:deploy. Raises one error that names every mistake:

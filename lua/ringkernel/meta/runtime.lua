@@ -256,11 +256,11 @@ function runtime:command(name, options) end
 
 ---Begins or ends recording what blocks and host do with messages. Off at first. When it has
 ---returned true, everything that was recorded before can be read. While on, a message costs a few
----readings of the clock more.
+---readings of the clock more. Not to be ended while provenance is kept.
 ---@param options { on: boolean }
 ---@return true?
 ---@return string? message
----@return ringkernel.code? code unsupported (opened without `trace`), timeout, closed
+---@return ringkernel.code? code unsupported (opened without `trace`), invalid_state, closed, ...
 function runtime:trace(options) end
 
 ---What was recorded since the last reading, the records of each block in their order (trace.lua
@@ -287,6 +287,20 @@ function runtime:trace_clock() end
 ---@return string? message
 ---@return ringkernel.code? code unsupported, closed, io
 function runtime:trace_save(path, options) end
+
+---@class ringkernel.provenance_options
+---@field on? boolean begins (and switches the trace on) or ends (and off)
+---@field limit? integer records that are kept, 65536; then the oldest are forgotten
+
+---Begins or ends keeping where messages come from; without options, a PROV document of what is
+---kept. It comes from the trace, so the runtime has to be opened with one; its rings are read 50
+---times a second inside poll, drain and calls that wait. What they lose before is counted, and then
+---no document is complete.
+---@param options? ringkernel.provenance_options
+---@return true | ringkernel.provenance | nil
+---@return string? message
+---@return ringkernel.code? code unsupported (no trace), invalid_state (never begun), closed
+function runtime:provenance(options) end
 
 ---@class ringkernel.drain_actors_options: ringkernel.drain_options
 ---@field actors? string | ringkernel.actor_query | ringkernel.actor[] all

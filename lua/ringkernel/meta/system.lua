@@ -63,6 +63,13 @@ function system:stop(options) end
 ---@return ringkernel.code? code closed
 function system:drain(options) end
 
+---Where the messages of its actors came from, with `provenance = true` in the topology (or
+---rt:provenance { on = true } before): what they sent and handled, and what was sent to them.
+---@return ringkernel.provenance?
+---@return string? message
+---@return ringkernel.code? code invalid_state, closed
+function system:provenance() end
+
 ---An ASCII tree with the state of every actor, what waits for it, what it handled; from the second
 ---call on how much a second, by averages over 1, 10 and 60 s (12/9.5/3 a second); where latencies
 ---are kept, those of its handler. Supervisors stand below.

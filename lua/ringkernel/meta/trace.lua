@@ -6,11 +6,12 @@
 ---@field ts_us number microseconds since the runtime was opened, on the host's clock
 ---@field dur_us? number handle, start, stop
 ---@field block? integer nil: the host
----@field actor? integer slot of the actor that handled or sent it, or was to get it (deliver, dead)
+---@field actor? integer slot of the actor that handled or sent it, or was to get it; nil: the host
 ---@field name? string its name
 ---@field message? integer id
 ---@field type? string | integer name or number of its type
 ---@field reason? string of a dead letter
+---@field cause? integer of what a Lua actor sent: low 32 bits of the id of what it was handling
 
 ---@class ringkernel.trace_options
 ---@field host? string name of the host's process in the trace

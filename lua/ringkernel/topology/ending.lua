@@ -3,9 +3,9 @@
 --
 --   parent_first  senders before receivers: each actor ends once all that send to it have and its
 --                 queue is empty. What a stop handler still sends is handled, too.
---   leaf_first    the same way to silence, but each actor only rests when it is idle; then receivers
+--   leaf_first    the same way to silence, but an actor only rests when it is idle; then receivers
 --                 end before their senders. What stop handlers send finds nobody.
---   parallel      each actor ends as soon as its own queue is empty, whoever may still send to it.
+--   parallel      each actor ends as soon as its queue is empty, whoever may still send to it.
 --
 -- Sources are stopped: an actor that nothing leads to is given what waited for it when the drain
 -- began (twice that many messages, for its rings take turns) and no more, so one that feeds itself,
@@ -184,8 +184,8 @@ function Runtime:drain_actors(options)
   local entries, edges, names = {}, {}, {}
   for _, actor in ipairs(list) do
     if worlds.of(self).claims[actor] then
-      return nil, ("drain_actors: actor '%s' is supervised: it is ended with its supervisor"):format(
-        actor.name), "unsupported"
+      return nil, ("drain_actors: actor '%s' is supervised: it ends with its supervisor")
+        :format(actor.name), "unsupported"
     elseif actor:state() ~= "terminated" and not names[actor] then
       names[actor] = actor.name
       entries[#entries + 1] = { name = actor.name, actor = actor }

@@ -25,7 +25,7 @@ local DEFAULT_QUEUE = 1024
 
 -- What a deployed system has itself: an actor of that name could not be reached.
 local RESERVED = { apply = true, stop = true, settle = true, tree = true, dot = true, actors = true,
-  drain = true, runtime = true, net = true, supervisor = true }
+  drain = true, provenance = true, runtime = true, net = true, supervisor = true }
 
 local ACTOR_OPTIONS = {
   queue = { type = "integer", min = 1, max = core.limits.queue },
@@ -301,7 +301,8 @@ end
 
 -- ---- all of it ----------------------------------------------------------------------------------
 
-local OPTIONS = { name = true, actors = true, links = true, cycles = true, supervise = true }
+local OPTIONS = { name = true, actors = true, links = true, cycles = true, supervise = true,
+  provenance = true }
 
 --- Reads the options of rk.topology. Returns the network and a list of problems.
 function M.read(options)
@@ -326,7 +327,11 @@ function M.read(options)
   if options.cycles ~= nil and options.cycles ~= "allow" and options.cycles ~= "check" then
     report("option 'cycles': 'check' or 'allow' expected, got %s", check.describe(options.cycles))
   end
-  local net = { names = {}, actors = {}, prefix = prefix and prefix .. "/" or "" }
+  if options.provenance ~= nil and type(options.provenance) ~= "boolean" then
+    report("option 'provenance': a boolean expected, got %s", check.describe(options.provenance))
+  end
+  local net = { names = {}, actors = {}, provenance = options.provenance == true }
+  net.prefix = prefix and prefix .. "/" or ""
   read_actors(options.actors, net, report)
   net.links = links.read(options.links, report)
   define_actors(net, report)

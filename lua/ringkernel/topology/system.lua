@@ -11,6 +11,7 @@ local change = require "ringkernel.topology.change"
 local drain = require "ringkernel.topology.drain"
 local ending = require "ringkernel.topology.ending"
 local launching = require "ringkernel.topology.launching"
+local lineage = require "ringkernel.topology.lineage"
 local plans = require "ringkernel.topology.plan"
 local supervision = require "ringkernel.topology.supervision"
 local text = require "ringkernel.topology.text"
@@ -19,7 +20,7 @@ local M = {}
 
 local DEFAULT_TIMEOUT = 5 -- seconds to drain
 
--- system -> { rt, net, plan, handles, supervisor, retiring, is_stopped }
+-- system -> { rt, net, plan, handles, supervisor, retiring, lineage, is_stopped }
 local inner = setmetatable({}, { __mode = "k" })
 
 local System = {}
@@ -65,6 +66,9 @@ function M.deploy(rt, net)
     all[name] = true
   end
   local ok, message, code, log = launching.prepare(rt, plan, order, "deploy")
+  if ok then
+    ok, message, code = lineage.start(rt, net, "deploy")
+  end
   if not ok then
     return nil, message, code, log
   end
@@ -94,7 +98,7 @@ function M.deploy(rt, net)
   end
   local sys = setmetatable({}, Meta)
   inner[sys] = { rt = rt, net = net, plan = plan, handles = handles, supervisor = supervisor,
-    retiring = {} }
+    retiring = {}, lineage = lineage.note({}, net, plan) }
   return sys
 end
 
@@ -133,7 +137,17 @@ function System:apply(net, options)
   if not ok then
     return nil, message, code
   end
+  ok, message, code = lineage.start(state.rt, net, "apply")
+  if not ok then
+    return nil, message, code
+  end
+  lineage.note(state.lineage, net, plans.of(net))
   return change.apply(state, net, deadline)
+end
+
+--- Where the messages of its actors came from, as a PROV document | nil, message, code.
+function System:provenance()
+  return lineage.document(inner[self].rt, inner[self].lineage)
 end
 
 --- Goes on draining what an apply left behind. Returns the sorted names that still are not done.
@@ -193,8 +207,8 @@ function System:stop(options)
   return true, lost
 end
 
---- Ends everything in an order, and tells how that went: { drained, forced, left_messages, seconds }
--- | nil, message, code.
+--- Ends everything in an order, and tells how that went: { drained, forced, left_messages,
+-- seconds } | nil, message, code.
 function System:drain(options)
   local state = inner[self]
   local ok, message, code = is_usable(state)
