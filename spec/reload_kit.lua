@@ -17,16 +17,28 @@ local MEAN_STATE = { { "total", "f64" }, { "count", "u32" } }
 
 -- ---- adds up numbers and answers with the sum ---------------------------------------------------
 
+-- A number past a million keeps it busy for the rest in milliseconds, once it has answered.
 local ADD = [[
+  if (msg->n > 1000000) {
+    rk_reply(ctx, Number, msg);
+    WAIT_MS(msg->n - 1000000);
+    return;
+  }
   if (msg->n == -13) { rk_fail(ctx, 77); return; }
   state->sum += %d * msg->n;
   state->n += 1;
   Number out;
   out.n = state->sum;
-  rk_reply(ctx, Number, &out);]]
+  if (rk_sender(ctx) == RK_HOST) { rk_reply(ctx, Number, &out); }]]
+
+local WAIT = [[
+#define WAIT_MS(ms) \
+  for (rk_u64 end = rk_stamp_us(rk_now(ctx)) + (rk_u64)(ms) * 1000u; \
+       rk_stamp_us(rk_now(ctx)) < end;) { }
+]]
 
 local function add(factor)
-  return "RK_ON(Number) {\n" .. ADD:format(factor) .. "\n}\n"
+  return WAIT .. "RK_ON(Number) {\n" .. ADD:format(factor) .. "\n}\n"
 end
 
 function M.plain(changes)
@@ -40,8 +52,12 @@ end
 
 M.Plain = M.plain()
 M.Tenfold = M.plain { source = add(10) }
-M.Started = M.plain { source = "RK_ON_START() { (void)ctx; state->starts += 1; }\n" .. add(1) }
-M.PlainBad = M.plain { source = "RK_ON_START() { state->sum = 0; rk_fail(ctx, 8); }\n" .. add(1) }
+M.Started = M.plain { source = add(1)
+  .. "RK_ON_START() { (void)ctx; state->starts += 1; }" }
+M.SlowStart = M.plain { source = add(10)
+  .. "RK_ON_START() { WAIT_MS(300); state->starts += 1; }" }
+M.PlainBad = M.plain { source = add(1)
+  .. "RK_ON_START() { state->sum = 0; rk_fail(ctx, 8); }" }
 M.TicksOnly = M.plain { accepts = { M.Tick }, source = "RK_ON(ReloadTick) { (void)ctx; (void)msg; "
   .. "state->n += 1; }" }
 M.Larger = M.plain { accepts = { M.Large, M.Number }, source = add(1) .. [[
@@ -75,31 +91,6 @@ M.EchoCounts = rk.kernel {
   name = "echo", accepts = { Echo }, emits = { Echo }, state = { { "n", "u64" } },
   source = "RK_ON(Echo) { Echo out = *msg; out.seq = ++state->n; rk_reply(ctx, Echo, &out); }",
 }
-
--- ---- takes its time -----------------------------------------------------------------------------
-
-local WAIT = [[
-#define WAIT_MS(ms) \
-  for (rk_u64 end = rk_stamp_us(rk_now(ctx)) + (rk_u64)(ms) * 1000u; \
-       rk_stamp_us(rk_now(ctx)) < end;) { }
-]]
-
-local function slow(answer, more)
-  return rk.kernel { name = "slow", accepts = { M.Number }, emits = { M.Number },
-    state = { { "starts", "u32" } },
-    source = WAIT .. ([[
-RK_ON(Number) {
-  Number out = { %d };
-  (void)state;
-  WAIT_MS(msg->n);
-  rk_reply(ctx, Number, &out);
-}
-]]):format(answer) .. (more or "") }
-end
-
-M.Slow = slow(1)
-M.SlowNew = slow(2)
-M.SlowStart = slow(3, "RK_ON_START() { WAIT_MS(300); state->starts += 1; }")
 
 -- ---- feeder -> worker -> order ------------------------------------------------------------------
 
@@ -184,6 +175,27 @@ RK_ON(Marked) {
   if (msg->is_new) { state->by_new += 1; } else { state->by_old += 1; }
 }]],
 }
+
+--- First in a row of two: marks numbers with its version. Second: finds marks newer than its own.
+local function stage(is_new)
+  return rk.kernel {
+    name = "stage", accepts = { M.Number, Marked }, emits = { Marked }, ports = { "next" },
+    state = { { "seen", "u64" }, { "wrong", "u64" } },
+    source = ([[
+RK_ON(Number) {
+  Marked out = { 0 };
+  (void)state;
+  out.n = msg->n;
+  out.is_new = %d;
+  (void)rk_send(ctx, RK_PORT_next, Marked, &out);
+}
+RK_ON(Marked) { (void)ctx; state->seen += 1u; state->wrong += msg->is_new > %d; }
+]]):format(is_new, is_new),
+  }
+end
+
+M.Stage = stage(0)
+M.StageNew = stage(1)
 
 -- ---- several blocks -----------------------------------------------------------------------------
 
