@@ -311,10 +311,10 @@ describe("the file of a checkpoint", function()
     local kills = os.getenv("LONG") == "1" and 500 or 12
     local random, last = 12345, 0
     for kill = 1, kills do
-      random = (random * 1103515245 + 12345) % 2 ^ 31 // 1
-      local ack = path "ack"
+      random = (random * 1103515245 + 12345) & 0x7fffffff
+      local ack, delay_ms = path "ack", 20 + (random >> 16) % 200
       os.execute(("%s spec/checkpoint_child.lua %s loop >%s 2>&1 & pid=$!; sleep 0.%03d; "
-        .. "kill -9 $pid; wait $pid 2>/dev/null"):format(rkl, path "series", ack, random // 65536 % 200 + 20))
+        .. "kill -9 $pid; wait $pid 2>/dev/null"):format(rkl, path "series", ack, delay_ms))
       local told = 0
       for line in io.lines(ack) do
         told = math.tointeger(line) or error(line)
