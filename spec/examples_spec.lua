@@ -67,6 +67,7 @@ local OUTPUT = {
     .. "drained:\tguard siren\tleft:\t0\n"
     .. "complete:\ttrue\n"
     .. "alarms that lead back to a reading:\t10\n",
+  ["14-checkpoint.lua"] = "delta:\t1\t2\tjob.2\nrestored:\t2\tjob.2\nthe same result:\ttrue\n",
   ["11-trace.lua"] = "arrows:\t20\n"
     .. "handled:\t10\n"
     .. "p50 <= p99:\ttrue\n"
