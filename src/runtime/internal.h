@@ -147,6 +147,7 @@ struct rk_actor {
   uint64_t beats; /* of the latter that were answered */
   bool abandoned; /* its block may still run a handler of its last life */
   uint32_t tenant;
+  size_t charged; /* to its tenant's memory, while it lives */
 };
 
 /* Correlations of calls carry this bit, so that a reply that comes after its call was given up is

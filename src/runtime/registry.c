@@ -16,7 +16,8 @@ int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err)
   }
   rt->by_slot[actor->slot] = actor;
   rt->names[actor->slot] = actor->name;
-  rk__tenant_uses(rt, actor->tenant, 1, (int64_t)actor->memory.bytes);
+  actor->charged = actor->memory.bytes;
+  rk__tenant_uses(rt, actor->tenant, 1, (int64_t)actor->charged);
   rk__event(rt, RK_EVENT_REGISTER, actor, 0, NULL, 0);
   return RK_OK;
 }
@@ -25,7 +26,7 @@ void rk__registry_remove(rk_runtime *rt, rk_actor *actor)
 {
   rk__event(rt, RK_EVENT_UNREGISTER, actor, 0, NULL, 0);
   (void)rk_namemap_del(rt->by_name, actor->name);
-  rk__tenant_uses(rt, actor->tenant, -1, -(int64_t)actor->memory.bytes);
+  rk__tenant_uses(rt, actor->tenant, -1, -(int64_t)actor->charged);
   rt->by_slot[actor->slot] = NULL;
   rt->names[actor->slot] = NULL;
 }

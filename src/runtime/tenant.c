@@ -42,7 +42,7 @@ static int open_table(rk_runtime *rt, rk_error *err)
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     const rk_actor *actor = rt->by_slot[slot];
     first->actors += actor != NULL ? 1u : 0u;
-    first->memory_bytes += actor != NULL ? actor->memory.bytes : 0u;
+    first->memory_bytes += actor != NULL ? actor->charged : 0u;
   }
   rt->tenants = t;
   return RK_OK;
