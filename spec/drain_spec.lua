@@ -227,6 +227,21 @@ describe("rt:drain_actors #tsan", function()
     assert.same({}, assert(rt:drain_actors {}).drained)
   end)
 
+  it("knows the ports of actors of the grid", function()
+    local rt <close> = assert(rk.open { blocks = 1 })
+    local first = assert(rt:launch(Pass, { name = "z" }))
+    local middle = assert(rt:launch(Pass, { name = "m" }))
+    local last = assert(rt:launch(Sink, { name = "a" }))
+    assert(rt:connect(first, "next", middle))
+    assert(rt:connect(middle, "next", last))
+    for i = 1, 300 do
+      assert(first:send(Number { n = i }))
+    end
+    local info = assert(rt:drain_actors { deadline = 20 })
+    assert.same({ { "z", "m", "a" }, {}, 0 }, { info.drained, info.forced, info.left_messages })
+    assert.same({}, rt:dead_letters())
+  end)
+
   it("leaves supervised actors to their supervisor", function()
     local rt <close> = assert(rk.open { blocks = 1 })
     local tree = assert(rt:supervise(rk.supervisor {

@@ -156,6 +156,25 @@ describe("provenance #tsan", function()
     assert.equal(4, count(all.used))
   end)
 
+  it("follows what Lua functions answer", function()
+    local rt <close> = assert(rk.open { blocks = 1, trace = 1024 })
+    assert(rt:provenance { on = true })
+    local echo = assert(rt:launch(rk.actor { name = "lua_echo", accepts = { Number },
+      emits = { Number }, on = { Number = function(ctx, msg) assert(ctx:reply(msg)) end } },
+      { name = "echo" }))
+    for i = 1, 3 do
+      assert(echo:call(Number { n = i }, 5))
+    end
+    local document = assert(rt:provenance())
+    assert.is_true(document.complete)
+    local doc = read(rt, document)
+    assert.equal(6 + 1, count(doc.entity))
+    assert.equal(3, count(doc.wasDerivedFrom))
+    for _, relation in pairs(doc.wasDerivedFrom) do
+      assert.equal("rk:actor/echo < rk:host", ancestry(doc, relation["prov:generatedEntity"]))
+    end
+  end)
+
   it("says that it is not complete when records were lost or forgotten", function()
     local rt <close> = assert(rk.open { blocks = 1, trace = 64 })
     assert(rt:provenance { on = true })
