@@ -41,6 +41,10 @@ describe("meta files", function()
                            "timestamp", "histogram" } do
     it("list the methods of " .. class, function()
       local methods, _, text = names_of(class)
+      if class == "runtime" then -- too long for one file
+        table.move(names_of("runtime_tenants"), 1, 99, #methods + 1, methods)
+        table.sort(methods)
+      end
       assert.same(keys(core.methods(class)), methods)
       assert.matches("^%-%-%-@meta\n", text)
     end)
@@ -85,6 +89,7 @@ describe("meta files", function()
     local methods = names_of("context")
     assert.same(keys(require("ringkernel.hosted_context").methods), methods)
     assert.same(keys(require("ringkernel.registry").methods), (names_of("watch")))
+    assert.same(keys(require("ringkernel.tenant").methods), (names_of("tenant")))
     assert.same(keys(require("ringkernel.topology").methods), (names_of("topology")))
     assert.same(keys(require("ringkernel.topology.system").methods), (names_of("system")))
     assert.same(keys(require("ringkernel.stream").methods), (names_of("stream")))

@@ -3,8 +3,7 @@
 -- launch, send and publish.
 --
 -- What is allowed is decided in the C core and in the grid (src/runtime/tenant.h); here is only the
--- checking of arguments. A tenant goes by its name, and an object is no more than that name with its
--- runtime.
+-- checking of arguments. A tenant goes by its name; an object is that name with its runtime.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
@@ -49,14 +48,15 @@ local function name_of(where, tenant)
   check.fail("%s: a tenant or the name of one expected, got %s", where, check.describe(tenant))
 end
 
---- Makes a tenant, or gives the one that is there; with limits { actors =, memory =, rate =, burst = }
--- those are its limits from now on.
+--- Makes a tenant, or gives the one that is there; with limits { actors =, memory =, rate =,
+-- burst = } those are its limits from now on.
 function Runtime:tenant(name, options)
   if type(name) ~= "string" or #name < 1 or #name > 63 or not name:find("^[%a_][%w_.-]*$") then
     check.fail("tenant: a name of letters, digits, '_', '.' and '-' that does not start with a "
       .. "digit (at most 63 bytes) expected, got %s", check.describe(name))
   end
-  local ok, text, code = core.tenant_set(self, name, options ~= nil and check_limits(options) or nil)
+  local limits = options ~= nil and check_limits(options) or nil
+  local ok, text, code = core.tenant_set(self, name, limits)
   if not ok then
     return nil, text, code
   end

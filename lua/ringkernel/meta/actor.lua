@@ -5,6 +5,7 @@
 ---@class ringkernel.actor
 ---@field name string
 ---@field id integer
+---@field tenant string "default", or the one it was launched in
 ---@field runtime ringkernel.runtime
 ---@field definition ringkernel.kernel?
 local actor = {}
@@ -13,13 +14,14 @@ local actor = {}
 ---@field deadline? number | ringkernel.timestamp seconds from now, or a timestamp
 ---@field priority? "normal" | "high" high overtakes normal ones from the host
 ---@field correlation? integer
+---@field tenant? string | ringkernel.tenant in whose name; default: the receiver's own
 
 ---Sends a message. Returns at once. A message of a type that is not accepted raises.
 ---@param message table
 ---@param options? ringkernel.send_options
 ---@return true?
 ---@return string? message
----@return ringkernel.code? code full, terminated, closed
+---@return ringkernel.code? code full, terminated, tenant_mismatch, denied, closed
 function actor:send(message, options) end
 
 ---Sends the messages of a list until one finds no room. Misuse raises before anything is sent.
@@ -59,10 +61,11 @@ function actor:each(options) end
 ---Sends a request and waits for its reply; other messages stay queued.
 ---@param message table
 ---@param timeout? number
+---@param options? ringkernel.send_options
 ---@return table?
 ---@return string? message
----@return ringkernel.code? code timeout, full, terminated, closed
-function actor:call(message, timeout) end
+---@return ringkernel.code? code timeout, full, terminated, tenant_mismatch, denied, closed
+function actor:call(message, timeout, options) end
 
 ---@return "launched" | "active" | "deactivated" | "terminated" | "failed" | nil
 ---@return string? message

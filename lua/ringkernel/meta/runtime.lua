@@ -11,6 +11,7 @@ local runtime = {}
 ---@field name? string unique among living actors; default "<definition>#<n>"
 ---@field queue? integer messages that may wait from the host, and as many from actors; 1024
 ---@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
+---@field tenant? string | ringkernel.tenant that it belongs to, "default"
 ---@field activate? boolean false leaves it launched: messages queue, none is handled
 ---@field grid? integer blocks whose lanes run its handlers together, 1; at most the runtime's
 ---@field wait? boolean false: without a start handler, do not wait until its block has it; others
@@ -137,7 +138,7 @@ function runtime:restore(path, options) end
 ---@param to ringkernel.actor
 ---@return true?
 ---@return string? message
----@return ringkernel.code? code not_found, exists, terminated
+---@return ringkernel.code? code not_found, exists, terminated, tenant_mismatch
 function runtime:connect(from, port, to) end
 
 ---Unties a port.
@@ -152,10 +153,10 @@ function runtime:disconnect(from, port) end
 ---message stays with the topic; nil with retain takes it away.
 ---@param topic string
 ---@param message table?
----@param options? { retain: boolean }
+---@param options? { retain: boolean?, tenant: (string | ringkernel.tenant)? } tenant: in whose name
 ---@return integer?
 ---@return string? message
----@return ringkernel.code? code too_large, closed
+---@return ringkernel.code? code too_large, tenant_mismatch, denied, closed
 function runtime:publish(topic, message, options) end
 
 ---Subscribes an actor or a function(message, topic) to a pattern: `*` is one level, `#` at the end
@@ -163,7 +164,7 @@ function runtime:publish(topic, message, options) end
 ---1024.
 ---@param pattern string
 ---@param receiver ringkernel.actor | fun(message: table, topic: string)
----@param options? { limit: integer }
+---@param options? { limit: integer?, tenant: (string | ringkernel.tenant)? } tenant: in whose name
 ---@return ringkernel.subscription?
 ---@return string? message
 ---@return ringkernel.code? code
@@ -172,10 +173,11 @@ function runtime:subscribe(pattern, receiver, options) end
 ---Makes a buffer of `count` zeroed elements of a number type.
 ---@param type string
 ---@param count integer
+---@param options? { tenant: string | ringkernel.tenant } tenant: out of whose memory
 ---@return ringkernel.buffer?
 ---@return string? message
----@return ringkernel.code? code out_of_memory
-function runtime:buffer(type, count) end
+---@return ringkernel.code? code out_of_memory, denied
+function runtime:buffer(type, count, options) end
 
 ---Runs an ordinary kernel with grid x block lanes and returns when all have ended.
 ---@param global ringkernel.global
@@ -343,7 +345,7 @@ function runtime:poll(timeout) end
 function runtime:drain() end
 
 ---@alias ringkernel.event_name
----| "failure" | "ended" | "dead_letter" | "register" | "unregister" | "stopped"
+---| "failure" | "ended" | "dead_letter" | "register" | "unregister" | "stopped" | "denied"
 ---| "restart" | "escalation" | "quarantine"
 
 ---@class ringkernel.event
@@ -353,7 +355,8 @@ function runtime:drain() end
 ---@field actor ringkernel.actor?
 ---@field actor_id integer? of the actor then: it has another one after it has begun anew
 ---@field name string? of the actor
----@field code integer of a failure, else 0
+---@field code integer | string of a failure; "tenant_mismatch" or "denied"; else 0
+---@field tenant string? of denied, with `other`, `quota`, `dest` as in rt:audit()
 ---@field reason string?
 ---@field message integer? id of the message concerned
 ---@field hlc ringkernel.timestamp
