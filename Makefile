@@ -347,8 +347,7 @@ endef
 
 # The specs of everything that opens a runtime, unchanged, on the CUDA backend over the tests' own
 # driver. What NVRTC compiled is kept, as is what the driver made of it.
-# reload_refusals has many definitions, and each costs an image: what the device does is in reload.
-no_runtime := definition hlc lint message meta pretty reload_refusals status
+no_runtime := definition hlc lint message meta pretty status
 cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua)) \
               $(wildcard spec/cuda/*_spec.lua)
 # A call that would wait behind the resident grid ends the test (RKFAKE_LINT).

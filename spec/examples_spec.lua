@@ -49,6 +49,14 @@ local OUTPUT = {
     .. "kept state:\t4\n"
     .. "root: running\n|- first: running\n|- second: running\n`- third: running\n"
     .. "stopped:\tterminated\tstopped\n",
+  ["15-hot-reload.lua"] = "prices:\t50000\tout of order:\t0\n"
+    .. "handled:\t50000\tby old and new:\t50000\n"
+    .. "reloads:\tsome\tversion is theirs plus one:\ttrue\n"
+    .. "source:\tcompile\nstate:\tunsupported\nport:\tunsupported\n"
+    .. "start handler:\tinvalid_state\n"
+    .. "as it was:\ttrue\t50000\n"
+    .. "migrated:\tmigrated\t50000\t1.5\n"
+    .. "back:\trestored\ttrue\n",
   ["12-topology.lua"] = "source (source)\n"
     .. "`- next -> [shard sensor]\n"
     .. "   |- out0 -> w1 (worker)\n"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Definitions for the specs of reloads: versions of three actors. All of them are loaded into one
--- runtime by the spec, since each new one costs the CUDA backend a compilation of its image.
+--- Definitions for the specs of reloads: versions of a few actors. A spec loads all of them at once
+-- into one runtime (rt:load), since the CUDA backend compiles an image for each load.
 
 local rk = require "ringkernel"
 local core = require "ringkernel.core"
@@ -216,6 +216,15 @@ M.Wide = wide "RK_ON(Number) { rk_atomic_add_u64(&state->sum, (rk_u64)msg->n);"
 M.WideNew = wide [[
 RK_ON_START() { (void)ctx; if (rk_lane() == 0u) { state->starts += 1u; } }
 RK_ON(Number) { rk_atomic_add_u64(&state->sum, 100u * (rk_u64)msg->n);]]
+
+--- The definitions of these names.
+function M.of(...)
+  local out = {}
+  for index, name in ipairs { ... } do
+    out[index] = M[name]
+  end
+  return out
+end
 
 -- ---- asking -------------------------------------------------------------------------------------
 

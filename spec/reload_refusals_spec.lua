@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- Hot reload: what is refused, and the rarer ways of it. On the CPU only: many definitions.
+--- Hot reload: what is refused, and the rarer ways of it.
 
 local rk = require "ringkernel"
 
@@ -14,6 +14,9 @@ describe("actor:reload, at its edges,", function()
 
   setup(function()
     rt = rk.open { blocks = 2 }
+    assert(rt:load(kit.of("Plain", "Tenfold", "Started", "SlowStart", "PlainBad", "TicksOnly",
+      "Larger", "Mean", "EchoCounts", "Feeder", "Worker", "WorkerOther", "WorkerMute", "WorkerTwo",
+      "Order", "Stage", "StageNew", "Wide", "WideNew")))
   end)
   teardown(function()
     rt:close()

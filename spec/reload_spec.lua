@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Hot reload: the swap, states, versions, going back, rule sets. Few definitions, in one runtime:
---- each new one costs the CUDA backend a compilation. reload_rules_spec.lua has the rest.
+--- Hot reload: the swap, states, versions, going back, rule sets. reload_refusals_spec.lua has the
+--- rest.
 
 local rk = require "ringkernel"
 
@@ -15,6 +15,8 @@ describe("actor:reload", function()
 
   setup(function()
     rt = rk.open { blocks = 2 }
+    assert(rt:load(kit.of("Plain", "Tenfold", "Larger", "Migrating", "Feeder", "Worker",
+      "WorkerNew", "WorkerBad", "Order")))
   end)
   teardown(function()
     rt:close()

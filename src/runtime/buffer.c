@@ -65,7 +65,7 @@ int rk_device_buffer_open_as(rk_runtime *rt, uint32_t as, size_t element_bytes, 
     return rk_error_set(err, RK_ETOO_LARGE, "buffer: %zu elements of %zu bytes are too many", count,
                         element_bytes);
   }
-  rc = rk__tenant_room(rt, tenant, NULL, bytes, err);
+  rc = rk__tenant_room(rt, tenant, "buffer", NULL, bytes, err);
   if (rc != RK_OK) {
     return rc;
   }

@@ -121,7 +121,7 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   uint32_t slot = 0;
   *made = false;
   pieces p = measure(actor->loaded, actor->queue);
-  int rc = rk__tenant_room(rt, actor->tenant, actor, p.bytes, err);
+  int rc = rk__tenant_room(rt, actor->tenant, "launch", actor, p.bytes, err);
   if (rc == RK_OK) {
     rc = rk__slot_take(rt, &slot, err);
   }

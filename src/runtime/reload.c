@@ -18,6 +18,7 @@
  * stays until the block has answered (rk__reload_answered).
  */
 #include "runtime/reload.h"
+#include "runtime/tenant.h"
 
 #include <string.h>
 
@@ -28,9 +29,23 @@
 
 /* ---- versions -------------------------------------------------------------------------------- */
 
-static void give(rk_runtime *rt, rk_piece *piece)
+/* Memory beside the actor's first; its tenant has it. */
+static bool take(const rk_actor *actor, size_t bytes, rk_piece *out)
 {
-  rk_arena_give(&rt->arena, piece->address, piece->bytes);
+  *out = (rk_piece){rk_arena_take(&actor->rt->arena, bytes), bytes};
+  if (out->address == 0) {
+    return false;
+  }
+  rk__tenant_uses(actor->rt, actor->tenant, 0, (int64_t)bytes);
+  return true;
+}
+
+static void give(const rk_actor *actor, rk_piece *piece)
+{
+  if (piece->address != 0 && !actor->rt->closing) {
+    rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)piece->bytes);
+    rk_arena_give(&actor->rt->arena, piece->address, piece->bytes);
+  }
   *piece = (rk_piece){0};
 }
 
@@ -63,11 +78,9 @@ static void put(rk_actor *actor, const rk_version *version)
   rk__routes_count(actor, true);
 }
 
-static void drop(rk_runtime *rt, rk_version *version)
+static void drop(const rk_actor *actor, rk_version *version)
 {
-  if (!rt->closing) {
-    give(rt, &version->body);
-  }
+  give(actor, &version->body);
   rk_kernel_close(version->kernel);
   rk_free(version->ports);
   *version = (rk_version){0};
@@ -76,7 +89,7 @@ static void drop(rk_runtime *rt, rk_version *version)
 void rk__former_drop(rk_actor *actor)
 {
   if (actor->former != NULL) {
-    drop(actor->rt, actor->former);
+    drop(actor, actor->former);
     rk_free(actor->former);
     actor->former = NULL;
   }
@@ -89,7 +102,11 @@ void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES])
   for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
     if (all[i] != NULL) {
       pieces[i] = *all[i];
-      *all[i] = (rk_piece){0};
+      all[i]->address = 0;
+    }
+    if (all[i] != NULL && i != 0) { /* what it had at first is counted with the actor */
+      rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)all[i]->bytes);
+      all[i]->bytes = 0;
     }
   }
   if (actor->former != NULL) {
@@ -103,7 +120,7 @@ bool rk__reload_answered(rk_actor *actor, const rk_abi_response *response)
   if (actor->coming_cmd == 0 || response->cmd_id != actor->coming_cmd) {
     return false;
   }
-  give(actor->rt, &actor->coming);
+  give(actor, &actor->coming);
   actor->coming_cmd = 0;
   return true;
 }
@@ -180,17 +197,19 @@ static int lay_out(rk_reload_part *part, rk_error *err)
   const rk_backend_def *def = &next->loaded->def;
   size_t state_bytes = rk_align_up(def->state_bytes, 64);
   size_t bytes = state_bytes + def->port_count * sizeof(rk_abi_route);
+  size_t ring_bytes = next->loaded->slot_bytes > actor->slot_bytes
+                          ? (size_t)actor->slot_count * next->loaded->slot_bytes
+                          : 0u;
+  int rc = rk__tenant_room(rt, actor->tenant, "reload", actor, bytes + ring_bytes, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
   next->ports = rk_calloc(def->port_count + 1u, sizeof(*next->ports));
-  next->body = (rk_piece){rk_arena_take(&rt->arena, bytes), bytes};
+  bool fits = next->ports != NULL && take(actor, bytes, &next->body) &&
+              (ring_bytes == 0 || take(actor, ring_bytes, &part->rings));
   next->state = next->body.address;
   next->routes = next->body.address + state_bytes;
   next->mailbox_limit = actor->queue > def->burst ? actor->queue : def->burst;
-  bool fits = next->ports != NULL && next->body.address != 0;
-  if (fits && next->loaded->slot_bytes > actor->slot_bytes) {
-    bytes = (size_t)actor->slot_count * next->loaded->slot_bytes;
-    part->rings = (rk_piece){rk_arena_take(&rt->arena, bytes), bytes};
-    fits = part->rings.address != 0;
-  }
   return fits ? RK_OK : rk__no_memory(rt, err, "reload '%s': out of device memory", actor->name);
 }
 
@@ -200,10 +219,8 @@ static void remove_part(rk_reload *reload)
   rk_reload_part *part = &reload->parts[--reload->count];
   rk_actor *actor = part->actor;
   actor->reload = NULL;
-  drop(reload->rt, &part->next);
-  if (!reload->rt->closing) {
-    give(reload->rt, &part->rings);
-  }
+  drop(actor, &part->next);
+  give(actor, &part->rings);
   rk_free(part->given);
   rk_actor_release(actor);
 }
@@ -505,10 +522,10 @@ static void settle(rk_reload_part *part)
   rk__former_drop(actor);
   if (part->is_back || was == NULL) {
     rk_free(was);
-    drop(actor->rt, &part->was);
+    drop(actor, &part->was);
   } else {
     if (part->how == RK_RELOAD_STATE_KEEP) { /* going back would keep the state, too */
-      give(actor->rt, &part->was.body);
+      give(actor, &part->was.body);
       part->was.state = 0;
     }
     *was = part->was;

@@ -234,17 +234,19 @@ static int refuse(rk_runtime *rt, const rk_refusal *refusal, rk_error *err)
                       refusal->quota);
 }
 
-int rk__tenant_room(rk_runtime *rt, uint32_t tenant, rk_actor *actor, uint64_t bytes, rk_error *err)
+int rk__tenant_room(rk_runtime *rt, uint32_t tenant, const char *action, rk_actor *actor,
+                    uint64_t bytes, rk_error *err)
 {
   if (rt->tenants == NULL) {
     return RK_OK;
   }
   const rk_tenant *t = rt->tenants->list[tenant];
-  rk_refusal refusal = {.action = actor != NULL ? "launch" : "buffer",
+  rk_refusal refusal = {.action = action,
                         .code = RK_EDENIED,
                         .as = tenant + 1u,
                         .actor = actor};
-  if (actor != NULL && t->limits.actors != 0 && t->actors >= t->limits.actors) {
+  bool is_new = actor != NULL && rk__registry_by_reference(rt, actor->id) != actor;
+  if (is_new && t->limits.actors != 0 && t->actors >= t->limits.actors) {
     refusal.quota = "actors";
   } else if (t->limits.memory_bytes != 0 && (t->memory_bytes >= t->limits.memory_bytes ||
                                              bytes > t->limits.memory_bytes - t->memory_bytes)) {

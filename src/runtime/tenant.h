@@ -64,8 +64,8 @@ const char *rk__tenant_name(const rk_runtime *rt, uint32_t as);
 /* not_found for a number that is no tenant's. */
 int rk__tenant_check(const rk_runtime *rt, uint32_t as, rk_error *err);
 /* Room for an actor, or a buffer (NULL), of so much memory. denied. */
-int rk__tenant_room(rk_runtime *rt, uint32_t tenant, rk_actor *actor, uint64_t bytes,
-                    rk_error *err);
+int rk__tenant_room(rk_runtime *rt, uint32_t tenant, const char *action, rk_actor *actor,
+                    uint64_t bytes, rk_error *err);
 /* It has them now, or no more. */
 void rk__tenant_uses(rk_runtime *rt, uint32_t tenant, int actors, int64_t bytes);
 /* Takes one message from what a tenant may send through the host. denied. */

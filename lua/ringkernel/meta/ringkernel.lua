@@ -68,6 +68,7 @@ function ringkernel.message(name, fields) end
 ---@field emits? ringkernel.message[] what may leave through reply, ports and publish
 ---@field state? { [1]: string, [2]: string }[] zero at launch, kept across suspend
 ---@field ports? string[] names of outgoing links; burst = messages per handled message, 1
+---@field old_state? table fields of the state that RK_MIGRATE(Name) in the source takes, for reloads
 ---@field block? integer lanes that run a handler together, 1..1024
 ---@field source? string C text; or:
 ---@field file? string name of a file with it
@@ -76,6 +77,17 @@ function ringkernel.message(name, fields) end
 ---@param options ringkernel.kernel_options
 ---@return ringkernel.kernel
 function ringkernel.kernel(options) end
+
+---@class ringkernel.rules
+---@field name string
+---@field version integer
+---@field definitions table<string, ringkernel.kernel> by name
+
+---Makes a set of definitions with a version, for rt:apply_rules. The list part: kernel definitions,
+---or names of stock ones; `migrate`: functions by name of a definition, as for actor:reload.
+---@param spec { name: string, version: integer, migrate: table<string, function>?, [integer]: ringkernel.kernel | string }
+---@return ringkernel.rules
+function ringkernel.rules(spec) end
 
 ---@alias ringkernel.hosted_handler fun(ctx: ringkernel.context, message: table, state: any)
 

@@ -27,6 +27,29 @@ local runtime = {}
 ---@return string? log all that the compiler said
 function runtime:launch(definition, options) end
 
+---@class ringkernel.rules_info
+---@field name string
+---@field version integer
+---@field former integer? the version before
+---@field pause_s number in which actors of the set could not be given messages
+---@field actors table<string, ringkernel.reload_info> by name
+
+---Brings a rule set (rk.rules) into force: every actor whose definition has the name of one in the set
+---gets that one, all in one swap or none.
+---@param rules ringkernel.rules
+---@param options? { timeout: number? }
+---@return ringkernel.rules_info?
+---@return string? message
+---@return ringkernel.code? code version (not newer than the one in force), and those of actor:reload
+---@return string? log all that the compiler said
+function runtime:apply_rules(rules, options) end
+
+---The version of a rule set that is in force.
+---@param name string
+---@return integer? version
+---@return ringkernel.rules? rules
+function runtime:rules(name) end
+
 ---A living actor by its name or id.
 ---@param name string | integer
 ---@return ringkernel.actor?
