@@ -149,8 +149,8 @@ M.WorkerMute = rk.kernel {
   source = "RK_ON(Number) { (void)ctx; (void)msg; state->n += 1; }",
 }
 M.WorkerTwo = rk.kernel {
-  name = "worker", accepts = { M.Number }, emits = { Marked }, ports = { "other", "next", burst = 8 },
-  state = { { "n", "u64" } },
+  name = "worker", accepts = { M.Number }, emits = { Marked },
+  ports = { "other", "next", burst = 8 }, state = { { "n", "u64" } },
   source = [[
 RK_ON(Number) {
   Marked out = { 0 };

@@ -123,8 +123,9 @@ describe("actor:reload, at its edges,", function()
     local sub = rt:subscribe("numbers/#", actor)
     local ok, text, code = actor:reload(kit.TicksOnly)
     assert.same({ nil, "unsupported" }, { ok, code })
-    assert.matches("reload 'p' to 'plain': it does not accept 'Number', which 'feeder.next' brings; "
-      .. "it does not accept 'Number', which the subscription to 'numbers/#' may bring", text, 1, true)
+    assert.matches("reload 'p' to 'plain': it does not accept 'Number', which 'feeder.next' "
+      .. "brings; it does not accept 'Number', which the subscription to 'numbers/#' may bring",
+      text, 1, true)
     rt:disconnect(feeder, "next")
     sub:close()
     for _, priority in ipairs { "normal", "high" } do
@@ -150,8 +151,8 @@ describe("actor:reload, at its edges,", function()
     end))
     assert(actor:reload(kit.TicksOnly))
     assert(actor:send(Tick {}))
-    assert.matches("does not accept Number; it accepts ReloadTick", support.error_of(actor.send, actor,
-      Number { n = 1 }))
+    assert.matches("does not accept Number; it accepts ReloadTick",
+      support.error_of(actor.send, actor, Number { n = 1 }))
   end)
 
   it("refuses a definition without a connected port, or whose port nobody understands", function()

@@ -7,7 +7,7 @@ local rk = require "ringkernel"
 local kit = dofile("spec/reload_kit.lua")
 local support = dofile("spec/support.lua")
 
-local Number, Large, Tick = kit.Number, kit.Large, kit.Tick
+local Number, Large = kit.Number, kit.Large
 local ask, sum_of, depth = kit.ask, kit.sum_of, kit.depth
 
 describe("actor:reload", function()
@@ -207,7 +207,9 @@ describe("actor:reload", function()
     local function reloaded()
       local actor = launch(kit.Plain)
       ask(actor, 6)
-      assert(actor:reload(kit.Migrating, { migrate = function() return { total = 100, count = 1 } end }))
+      assert(actor:reload(kit.Migrating, { migrate = function()
+        return { total = 100, count = 1 }
+      end }))
       ask(actor, 20)
       return actor
     end
@@ -268,7 +270,8 @@ describe("actor:reload", function()
     assert.equal(11, ask(actor, 1))
     keep_busy()
     local migrate = function(old) return old end
-    assert.equal("timeout", select(3, actor:reload(kit.Plain, { timeout = 0.02, migrate = migrate })))
+    assert.equal("timeout", select(3, actor:reload(kit.Plain, { timeout = 0.02,
+      migrate = migrate })))
     assert.equal(21, ask(actor, 1))
     assert.equal("active", actor:state())
     assert(actor:reload(kit.Plain, { migrate = migrate }))
@@ -298,7 +301,8 @@ describe("actor:reload", function()
     for version = 6, 7 do
       local ok, text, code = rt:apply_rules(rk.rules { name = "all", version = version, kit.Plain })
       assert.same({ nil, "version" }, { ok, code })
-      assert.equal(("rules 'all': version 7 is in force, and %d is not newer"):format(version), text)
+      assert.equal(("rules 'all': version 7 is in force, and %d is not newer"):format(version),
+        text)
     end
     assert.equal(7, (rt:rules("all")))
     local half = function(old) return { sum = old.sum // 2 } end

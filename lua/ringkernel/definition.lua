@@ -202,9 +202,9 @@ end
 local function old_state(where, spec, handlers, types)
   local name = handlers.migrate
   if (spec.old_state == nil) ~= (name == nil) then
-    check.fail(name and "%s: the source has RK_MIGRATE(%s) but option 'old_state' does not say what "
-      .. "fields that has" or "%s: option 'old_state' is there but the source has no RK_MIGRATE(...)",
-      where, name)
+    check.fail(name and "%s: the source has RK_MIGRATE(%s) but option 'old_state' does not say "
+      .. "what fields that has" or "%s: option 'old_state' is there but the source has no "
+      .. "RK_MIGRATE(...)", where, name)
   elseif not name then
     return nil
   elseif types[name] or name == "rk_state" or not name:find("^[%a_]") then

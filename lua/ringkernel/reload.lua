@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: MIT
 --- Hot reload: another definition for living actors.
 --
---   local info = assert(actor:reload(Smooth2, { migrate = function(old) return { n = old.n } end }))
+--   local info = actor:reload(Smooth2, { migrate = function(old) return { n = old.n } end })
 --   actor:rollback()
---   rt:apply_rules(rk.rules { name = "prices", version = 3, Smooth2, Filter2 })   -- rules.lua
+--   rt:apply_rules(rk.rules { name = "prices", version = 3, Smooth2 })   -- rules.lua
 --
 -- Here it is decided where the new state comes from; the swap itself is made by the actor's block
 -- between two messages (src/runtime/reload.c, kernels/include/rk_reload_dev.h). The states have the
--- same layout: it stays. The new definition's source has an RK_MIGRATE for the old layout: the block
--- runs that. A function is given: the actor rests while the function makes the new state of the old.
+-- same layout: it stays. The new definition's source has an RK_MIGRATE for the old layout: the
+-- block runs that. A function is given: the actor rests while it makes the new state of the old.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"

@@ -111,8 +111,8 @@ local function compile_all(rt, set)
   return true
 end
 
---- Brings a rule set into force: { name, version, former, pause_s, actors = { NAME = info } } | nil,
--- message, code [, log]. After an error the one before is in force everywhere.
+--- Brings a rule set into force: { name, version, former, pause_s, actors = { NAME = info } } |
+-- nil, message, code [, log]. After an error the one before is in force everywhere.
 function Runtime:apply_rules(set, options)
   if getmetatable(set) ~= Rules then
     check.fail("apply_rules: argument 1: a rule set (rk.rules) expected, got %s",

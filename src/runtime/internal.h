@@ -9,6 +9,7 @@
  *   kernel.c      definitions and their loading;  description.c  what is said of them before
  *   launch.c      the beginning of actors;  actor.c  their life and end
  *   reload.c      another definition for a living actor;  ring_growth.c  larger rings for it
+ *   version.c     what is exchanged then;  reload_check.c  whether it may be
  *   registry.c    names, ids, patterns;  events.c  what happens to actors, for whoever asked
  *   command.c     a command and its answer;  transport.c  the form of the rings, its self-test
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
@@ -443,7 +444,7 @@ bool rk__actor_answered(rk_actor *actor, const rk_abi_response *response);
 
 const char *rk__life_name(uint32_t life);
 
-/* ---- reload.c ---- */
+/* ---- version.c ---- */
 /* Takes all memory of an actor that has ended out of it. */
 void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES]);
 /* The answer to a reload that was given up; false if it is another one. Called by drain. */

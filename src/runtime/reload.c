@@ -27,104 +27,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* ---- versions -------------------------------------------------------------------------------- */
-
-/* Memory beside the actor's first; its tenant has it. */
-static bool take(const rk_actor *actor, size_t bytes, rk_piece *out)
-{
-  *out = (rk_piece){rk_arena_take(&actor->rt->arena, bytes), bytes};
-  if (out->address == 0) {
-    return false;
-  }
-  rk__tenant_uses(actor->rt, actor->tenant, 0, (int64_t)bytes);
-  return true;
-}
-
-static void give(const rk_actor *actor, rk_piece *piece)
-{
-  if (piece->address != 0 && !actor->rt->closing) {
-    rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)piece->bytes);
-    rk_arena_give(&actor->rt->arena, piece->address, piece->bytes);
-  }
-  *piece = (rk_piece){0};
-}
-
-static rk_version present(const rk_actor *actor)
-{
-  return (rk_version){
-      .kernel = actor->kernel,
-      .loaded = actor->loaded,
-      .ports = actor->ports,
-      .body = actor->body,
-      .state = actor->state,
-      .routes = actor->routes,
-      .mailbox_limit = actor->mailbox_limit,
-      .number = actor->version,
-  };
-}
-
-/* Makes `version` the present one; nothing is retained or freed. */
-static void put(rk_actor *actor, const rk_version *version)
-{
-  rk__routes_count(actor, false);
-  actor->kernel = version->kernel;
-  actor->loaded = version->loaded;
-  actor->ports = version->ports;
-  actor->body = version->body;
-  actor->state = version->state;
-  actor->routes = version->routes;
-  actor->mailbox_limit = version->mailbox_limit;
-  actor->version = version->number;
-  rk__routes_count(actor, true);
-}
-
-static void drop(const rk_actor *actor, rk_version *version)
-{
-  give(actor, &version->body);
-  rk_kernel_close(version->kernel);
-  rk_free(version->ports);
-  *version = (rk_version){0};
-}
-
-void rk__former_drop(rk_actor *actor)
-{
-  if (actor->former != NULL) {
-    drop(actor, actor->former);
-    rk_free(actor->former);
-    actor->former = NULL;
-  }
-}
-
-void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES])
-{
-  rk_piece *all[RK_ACTOR_PIECES] = {&actor->memory, &actor->body, &actor->rings, &actor->coming,
-                                    actor->former != NULL ? &actor->former->body : NULL};
-  for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
-    if (all[i] != NULL) {
-      pieces[i] = *all[i];
-      all[i]->address = 0;
-    }
-    if (all[i] != NULL && i != 0) { /* what it had at first is counted with the actor */
-      rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)all[i]->bytes);
-      all[i]->bytes = 0;
-    }
-  }
-  if (actor->former != NULL) {
-    actor->former->state = 0; /* the definition is kept, its state is not */
-  }
-  actor->coming_cmd = 0;
-}
-
-bool rk__reload_answered(rk_actor *actor, const rk_abi_response *response)
-{
-  if (actor->coming_cmd == 0 || response->cmd_id != actor->coming_cmd) {
-    return false;
-  }
-  give(actor, &actor->coming);
-  actor->coming_cmd = 0;
-  return true;
-}
-
 /* ---- what is to be reloaded ------------------------------------------------------------------ */
 
 int rk_reload_open(rk_runtime *rt, rk_reload **out, rk_error *err)
@@ -205,8 +107,8 @@ static int lay_out(rk_reload_part *part, rk_error *err)
     return rc;
   }
   next->ports = rk_calloc(def->port_count + 1u, sizeof(*next->ports));
-  bool fits = next->ports != NULL && take(actor, bytes, &next->body) &&
-              (ring_bytes == 0 || take(actor, ring_bytes, &part->rings));
+  bool fits = next->ports != NULL && rk__piece_take(actor, bytes, &next->body) &&
+              (ring_bytes == 0 || rk__piece_take(actor, ring_bytes, &part->rings));
   next->state = next->body.address;
   next->routes = next->body.address + state_bytes;
   next->mailbox_limit = actor->queue > def->burst ? actor->queue : def->burst;
@@ -219,8 +121,8 @@ static void remove_part(rk_reload *reload)
   rk_reload_part *part = &reload->parts[--reload->count];
   rk_actor *actor = part->actor;
   actor->reload = NULL;
-  drop(actor, &part->next);
-  give(actor, &part->rings);
+  rk__version_drop(actor, &part->next);
+  rk__piece_give(actor, &part->rings);
   rk_free(part->given);
   rk_actor_release(actor);
 }
@@ -506,8 +408,8 @@ static int swap_in(rk_reload_part *part, uint64_t deadline, rk_error *err)
   if (rc != RK_OK) {
     return answer.cmd_id != 0 ? explain(part, &answer, err) : rc;
   }
-  part->was = present(actor);
-  put(actor, &part->next);
+  part->was = rk__version_of(actor);
+  rk__version_put(actor, &part->next);
   part->next.body = (rk_piece){0}; /* the actor's now */
   part->is_swapped = true;
   part->swap_ns = answer.step;
@@ -522,10 +424,10 @@ static void settle(rk_reload_part *part)
   rk__former_drop(actor);
   if (part->is_back || was == NULL) {
     rk_free(was);
-    drop(actor, &part->was);
+    rk__version_drop(actor, &part->was);
   } else {
     if (part->how == RK_RELOAD_STATE_KEEP) { /* going back would keep the state, too */
-      give(actor, &part->was.body);
+      rk__piece_give(actor, &part->was.body);
       part->was.state = 0;
     }
     *was = part->was;
@@ -551,7 +453,7 @@ static void swap_back(rk_reload_part *part)
     return;
   }
   part->next.body = actor->body;
-  put(actor, &part->was);
+  rk__version_put(actor, &part->was);
   part->was = (rk_version){0};
 }
 
@@ -627,20 +529,4 @@ void rk_reload_close(rk_reload *reload)
   rk_free(reload->parts);
   rk_free(reload);
   rk__runtime_unref(rt);
-}
-
-uint32_t rk_actor_version(const rk_actor *actor, uint32_t *former)
-{
-  if (former != NULL) {
-    *former = actor->former != NULL ? actor->former->number : 0u;
-  }
-  return actor->version;
-}
-
-rk_kernel *rk_actor_former(const rk_actor *actor, bool *has_state)
-{
-  if (has_state != NULL) {
-    *has_state = actor->former != NULL && actor->former->state != 0;
-  }
-  return actor->former != NULL ? actor->former->kernel : NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of reloads share: reload.c makes them, reload_check.c says whether a new
- * definition can take an old one's place.
+ * definition can take an old one's place, version.c has what is exchanged.
  */
 #ifndef RK_RUNTIME_RELOAD_H
 #define RK_RUNTIME_RELOAD_H
@@ -30,6 +30,16 @@ struct rk_reload {
   uint64_t rest_ns; /* that they rested, or that the grid stood still for larger rings */
   bool is_done;
 };
+
+/* ---- version.c ---- */
+/* Memory beside the actor's first. */
+bool rk__piece_take(const rk_actor *actor, size_t bytes, rk_piece *out);
+void rk__piece_give(const rk_actor *actor, rk_piece *piece);
+rk_version rk__version_of(const rk_actor *actor);
+/* Makes `version` the present one; nothing is retained or freed. */
+void rk__version_put(rk_actor *actor, const rk_version *version);
+/* Gives back all that a version has. */
+void rk__version_drop(const rk_actor *actor, rk_version *version);
 
 /* ---- reload_check.c ---- */
 /* Whether the next definition can serve what the actor is tied to, and take its state over. Errors:

@@ -114,34 +114,21 @@ function actor:terminate() end
 ---@return ringkernel.code? code invalid_state, exists, closed
 function actor:restart(options) end
 
----@class ringkernel.reload_options
----@field migrate? fun(old: table, actor: ringkernel.actor): table makes the new state of the old one
----while the actor rests; without it both definitions have the same layout, or the source of the new
----one has RK_MIGRATE for the old (option `old_state` of rk.kernel)
----@field timeout? number seconds until it has come to a message boundary; 5
-
----@class ringkernel.reload_info
----@field version integer of the actor: 1 at launch
----@field pause_s number in which it could not be given messages because of the swap
----@field load_s number in which the grid stood still before that, to load new code or map memory
----@field total_s number? all of the call, compiling included; not in rule sets
----@field state string "kept", "migrated", "restored" (as it was before) or "zero" (there was none)
-
 ---Gives it another definition while it runs. Id, name, queue, links and subscriptions stay; what
----waits is handled by the new handlers, once. The start handler of the new definition runs, the stop
----handler of the old one does not. After an error it goes on as it was.
+---waits is handled by the new handlers, once. The start handler of the new definition runs, the
+---stop handler of the old one does not. After an error it goes on as it was.
 ---@param definition ringkernel.kernel | string
 ---@param options? ringkernel.reload_options
 ---@return ringkernel.reload_info?
 ---@return string? message
----@return ringkernel.code? code compile, unsupported (what it is tied to, its queue or its state does
----not fit: all of it is named), invalid_state (a migration or start handler failed, or another reload
----is under way), timeout, terminated, ...
+---@return ringkernel.code? code compile, unsupported (what it is tied to, its queue or its state
+---does not fit: all of it is named), invalid_state (a migration or start handler failed, or another
+---reload is under way), timeout, terminated, ...
 ---@return string? log all that the compiler said
 function actor:reload(definition, options) end
 
----Goes back to the definition before its last reload, once. The state stays where both have the same
----layout, else it is what it was then, or what `migrate` makes.
+---Goes back to the definition before its last reload, once. The state stays where both have the
+---same layout, else it is what it was then, or what `migrate` makes.
 ---@param options? ringkernel.reload_options
 ---@return ringkernel.reload_info?
 ---@return string? message

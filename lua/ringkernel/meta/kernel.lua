@@ -9,7 +9,6 @@
 ---@field ports string[]
 ---@field burst integer
 ---@field block integer
----@field state_layout table? of its state: fields with name and type; nil: it has none
 ---@field c_source string? the C text it became; stock kernels have none
 ---@field device_source string? its part of a grid's device source; stock kernels have none here
 local kernel = {}

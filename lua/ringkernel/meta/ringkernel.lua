@@ -68,7 +68,7 @@ function ringkernel.message(name, fields) end
 ---@field emits? ringkernel.message[] what may leave through reply, ports and publish
 ---@field state? { [1]: string, [2]: string }[] zero at launch, kept across suspend
 ---@field ports? string[] names of outgoing links; burst = messages per handled message, 1
----@field old_state? table fields of the state that RK_MIGRATE(Name) in the source takes, for reloads
+---@field old_state? table fields of the state that RK_MIGRATE(Name) in the source takes: reloads
 ---@field block? integer lanes that run a handler together, 1..1024
 ---@field source? string C text; or:
 ---@field file? string name of a file with it
@@ -83,9 +83,15 @@ function ringkernel.kernel(options) end
 ---@field version integer
 ---@field definitions table<string, ringkernel.kernel> by name
 
+---@class ringkernel.rules_spec
+---@field name string
+---@field version integer
+---@field migrate? table<string, function>
+---@field [integer] ringkernel.kernel | string
+
 ---Makes a set of definitions with a version, for rt:apply_rules. The list part: kernel definitions,
 ---or names of stock ones; `migrate`: functions by name of a definition, as for actor:reload.
----@param spec { name: string, version: integer, migrate: table<string, function>?, [integer]: ringkernel.kernel | string }
+---@param spec ringkernel.rules_spec
 ---@return ringkernel.rules
 function ringkernel.rules(spec) end
 

@@ -7,17 +7,6 @@
 ---@field node integer
 local runtime = {}
 
----@class ringkernel.launch_options
----@field name? string unique among living actors; default "<definition>#<n>"
----@field queue? integer messages that may wait from the host, and as many from actors; 1024
----@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
----@field tenant? string | ringkernel.tenant that it belongs to, "default"
----@field activate? boolean false leaves it launched: messages queue, none is handled
----@field grid? integer blocks whose lanes run its handlers together, 1; at most the runtime's
----@field wait? boolean false: without a start handler, do not wait until its block has it; others
----may send to it once rt has been used for something that waits for an answer of that block
----@field block? integer the block that serves it, the first of its blocks; default: in turn
-
 ---Launches an actor of a definition or of the stock kernel of that name.
 ---@param definition ringkernel.kernel | string
 ---@param options? ringkernel.launch_options
@@ -27,27 +16,16 @@ local runtime = {}
 ---@return string? log all that the compiler said
 function runtime:launch(definition, options) end
 
----@class ringkernel.rules_info
----@field name string
----@field version integer
----@field former integer? the version before
----@field pause_s number in which actors of the set could not be given messages
----@field actors table<string, ringkernel.reload_info> by name
-
----Brings a rule set (rk.rules) into force: every actor whose definition has the name of one in the set
----gets that one, all in one swap or none.
+---Brings a rule set into force: every actor whose definition has the name of one in it gets that
+---one, all in one swap or none.
 ---@param rules ringkernel.rules
 ---@param options? { timeout: number? }
----@return ringkernel.rules_info?
----@return string? message
----@return ringkernel.code? code version (not newer than the one in force), and those of actor:reload
----@return string? log all that the compiler said
+---@return ringkernel.rules_info?, string?, ringkernel.code?, string? version, or as actor:reload
 function runtime:apply_rules(rules, options) end
 
----The version of a rule set that is in force.
+---The version of a rule set that is in force, and the set.
 ---@param name string
----@return integer? version
----@return ringkernel.rules? rules
+---@return integer?, ringkernel.rules?
 function runtime:rules(name) end
 
 ---A living actor by its name or id.

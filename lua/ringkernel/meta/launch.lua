@@ -1,0 +1,13 @@
+---@meta
+-- Options of rt:launch.
+
+---@class ringkernel.launch_options
+---@field name? string unique among living actors; default "<definition>#<n>"
+---@field queue? integer messages that may wait from the host, and as many from actors; 1024
+---@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
+---@field tenant? string | ringkernel.tenant that it belongs to, "default"
+---@field activate? boolean false leaves it launched: messages queue, none is handled
+---@field grid? integer blocks whose lanes run its handlers together, 1; at most the runtime's
+---@field wait? boolean false: without a start handler, do not wait until its block has it; others
+---may send to it once rt has been used for something that waits for an answer of that block
+---@field block? integer the block that serves it, the first of its blocks; default: in turn

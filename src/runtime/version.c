@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Versions of an actor: what a reload exchanges of it, the one that is kept to go back to, and the
+ * pieces of memory that it has come by on the way. Its tenant has all of them.
+ */
+#include "runtime/reload.h"
+#include "runtime/tenant.h"
+
+#include "base/alloc.h"
+
+bool rk__piece_take(const rk_actor *actor, size_t bytes, rk_piece *out)
+{
+  *out = (rk_piece){rk_arena_take(&actor->rt->arena, bytes), bytes};
+  if (out->address == 0) {
+    return false;
+  }
+  rk__tenant_uses(actor->rt, actor->tenant, 0, (int64_t)bytes);
+  return true;
+}
+
+void rk__piece_give(const rk_actor *actor, rk_piece *piece)
+{
+  if (piece->address != 0 && !actor->rt->closing) {
+    rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)piece->bytes);
+    rk_arena_give(&actor->rt->arena, piece->address, piece->bytes);
+  }
+  *piece = (rk_piece){0};
+}
+
+rk_version rk__version_of(const rk_actor *actor)
+{
+  return (rk_version){
+      .kernel = actor->kernel,
+      .loaded = actor->loaded,
+      .ports = actor->ports,
+      .body = actor->body,
+      .state = actor->state,
+      .routes = actor->routes,
+      .mailbox_limit = actor->mailbox_limit,
+      .number = actor->version,
+  };
+}
+
+void rk__version_put(rk_actor *actor, const rk_version *version)
+{
+  rk__routes_count(actor, false);
+  actor->kernel = version->kernel;
+  actor->loaded = version->loaded;
+  actor->ports = version->ports;
+  actor->body = version->body;
+  actor->state = version->state;
+  actor->routes = version->routes;
+  actor->mailbox_limit = version->mailbox_limit;
+  actor->version = version->number;
+  rk__routes_count(actor, true);
+}
+
+void rk__version_drop(const rk_actor *actor, rk_version *version)
+{
+  rk__piece_give(actor, &version->body);
+  rk_kernel_close(version->kernel);
+  rk_free(version->ports);
+  *version = (rk_version){0};
+}
+
+void rk__former_drop(rk_actor *actor)
+{
+  if (actor->former != NULL) {
+    rk__version_drop(actor, actor->former);
+    rk_free(actor->former);
+    actor->former = NULL;
+  }
+}
+
+void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES])
+{
+  rk_piece *all[RK_ACTOR_PIECES] = {&actor->memory, &actor->body, &actor->rings, &actor->coming,
+                                    actor->former != NULL ? &actor->former->body : NULL};
+  for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
+    if (all[i] != NULL) {
+      pieces[i] = *all[i];
+      all[i]->address = 0;
+    }
+    if (all[i] != NULL && i != 0) { /* what it had at first is counted with the actor */
+      rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)all[i]->bytes);
+      all[i]->bytes = 0;
+    }
+  }
+  if (actor->former != NULL) {
+    actor->former->state = 0; /* the definition is kept, its state is not */
+  }
+  actor->coming_cmd = 0;
+}
+
+bool rk__reload_answered(rk_actor *actor, const rk_abi_response *response)
+{
+  if (actor->coming_cmd == 0 || response->cmd_id != actor->coming_cmd) {
+    return false;
+  }
+  rk__piece_give(actor, &actor->coming);
+  actor->coming_cmd = 0;
+  return true;
+}
+
+uint32_t rk_actor_version(const rk_actor *actor, uint32_t *former)
+{
+  if (former != NULL) {
+    *former = actor->former != NULL ? actor->former->number : 0u;
+  }
+  return actor->version;
+}
+
+rk_kernel *rk_actor_former(const rk_actor *actor, bool *has_state)
+{
+  if (has_state != NULL) {
+    *has_state = actor->former != NULL && actor->former->state != 0;
+  }
+  return actor->former != NULL ? actor->former->kernel : NULL;
+}
