@@ -193,6 +193,13 @@ describe("actor:reload, at its edges,", function()
         return {}
       end,
     })))
+    assert.equal("terminated", select(3, launch(kit.Plain):reload(kit.Mean, {
+      migrate = function(_, which)
+        which:terminate()
+        which:restart()
+        return {}
+      end,
+    })))
     local closed = rt:launch(kit.Plain)
     closed:close()
     assert.equal("closed", select(3, closed:reload(kit.Tenfold)))
@@ -285,6 +292,23 @@ describe("actor:reload, at its edges,", function()
     assert.equal(808, ask(actor, 1))
     assert(actor:rollback())
     assert.equal(816, ask(actor, 1))
+  end)
+
+  it("charges the actor's tenant, within its limit, and gives that back", function()
+    local blue = assert(rt:tenant("blue"))
+    local actor = launch(kit.Plain, { tenant = "blue", name = "charged" })
+    local before = blue:stats().memory
+    assert(actor:reload(kit.Larger))
+    local grown = blue:stats().memory
+    assert.is_true(grown > before + 2 * 1024 * 500)
+    assert(rt:tenant("blue", { memory = grown + 10 }))
+    local ok, text, code = actor:reload(kit.Plain)
+    assert.same({ nil, "denied" }, { ok, code })
+    assert.matches("reload 'charged': tenant 'blue' has used up its memory", text)
+    assert(rt:tenant("blue", { memory = 1 << 40 }))
+    assert(actor:rollback())
+    assert(actor:terminate())
+    assert.equal(0, blue:stats().memory)
   end)
 
   it("gives all memory back", function()

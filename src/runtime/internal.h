@@ -79,6 +79,7 @@ typedef struct rk_port { /* where a port leads, as the host knows it */
 typedef struct rk_piece { /* of the arena of device memory */
   uint64_t address;       /* 0 = none */
   size_t bytes;
+  uint32_t life; /* id of the actor's life that was charged for it, besides its first memory */
 } rk_piece;
 
 /* What a reload exchanges of an actor. */

@@ -131,7 +131,7 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   actor->slot = slot;
   actor->id = (uint32_t)rt->generation[slot] << RK_ID_SLOT_BITS | slot;
   actor->link = &rt->links[slot];
-  actor->memory = (rk_piece){rk_arena_take(&rt->arena, p.bytes), p.bytes};
+  actor->memory = (rk_piece){.address = rk_arena_take(&rt->arena, p.bytes), .bytes = p.bytes};
   if (actor->memory.address == 0) {
     rc = rk__no_memory(rt, err, "launch '%s': out of device memory", actor->name);
     goto fail;

@@ -61,7 +61,7 @@ static int add_part(rk_reload *reload, rk_actor *actor, rk_reload_part **out, rk
     reload->capacity = capacity;
   }
   rk_reload_part *part = &reload->parts[reload->count++];
-  *part = (rk_reload_part){.actor = rk_actor_retain(actor)};
+  *part = (rk_reload_part){.actor = rk_actor_retain(actor), .life = actor->id};
   actor->reload = reload;
   *out = part;
   return RK_OK;
@@ -88,6 +88,17 @@ static int check_actor(const rk_reload *reload, const rk_actor *actor, bool is_b
                         actor->name);
   }
   return RK_OK;
+}
+
+/* Whether the life goes on for which the reload was prepared. */
+static int check_life(const rk_reload_part *part, rk_error *err)
+{
+  int rc = rk__actor_check(part->actor, err);
+  if (rc == RK_OK && part->actor->id != part->life) {
+    rc = rk_error_set(err, RK_ETERMINATED, "actor '%s' has terminated and begun anew",
+                      part->actor->name);
+  }
+  return rc;
 }
 
 /* Memory for the new version, and for larger rings. */
@@ -147,7 +158,7 @@ int rk_reload_add(rk_reload *reload, rk_actor *actor, rk_kernel *kernel, rk_relo
   part->next.number = is_back ? actor->former->number : actor->version_max + 1u;
   rc = rk__kernel_load(rt, part->next.kernel, &part->next.loaded, log, err);
   if (rc == RK_OK) {
-    rc = rk__actor_check(actor, err); /* it may have ended meanwhile */
+    rc = check_life(part, err); /* it may have ended meanwhile */
   }
   if (rc == RK_OK) {
     rc = rk__reload_check(part, err);
@@ -316,7 +327,7 @@ static int grow_all(rk_reload *reload, rk_error *err)
   for (size_t i = 0; i < reload->count && rc == RK_OK; ++i) {
     rk_reload_part *part = &reload->parts[i];
     (void)rk__drain(rt);
-    if (part->rings.address != 0 && part->actor->life != RK_STATE_TERMINATED) {
+    if (part->rings.address != 0 && check_life(part, NULL) == RK_OK) {
       rc = rk__rings_grow(part->actor, part->rings, part->next.loaded->slot_bytes, err);
       part->rings = rc == RK_OK ? (rk_piece){0} : part->rings;
     }
@@ -463,7 +474,7 @@ static int swap_all(rk_reload *reload, uint64_t deadline, rk_error *err)
   int rc = grow_all(reload, err);
   for (; done < reload->count && rc == RK_OK; ++done) {
     rk_reload_part *part = &reload->parts[done];
-    rc = rk__actor_check(part->actor, err);
+    rc = check_life(part, err);
     if (rc == RK_OK) {
       rc = rk__reload_check(part, err);
     }

@@ -10,6 +10,7 @@
 
 typedef struct rk_reload_part {
   rk_actor *actor;  /* retained */
+  uint32_t life;    /* its id: a life that began since has other memory */
   rk_version next;  /* what it is to be served by; empty once that holds */
   rk_version was;   /* what it was, between the swap and its end */
   rk_piece rings;   /* larger ones, if it needs them */
@@ -32,14 +33,14 @@ struct rk_reload {
 };
 
 /* ---- version.c ---- */
-/* Memory beside the actor's first. */
-bool rk__piece_take(const rk_actor *actor, size_t bytes, rk_piece *out);
-void rk__piece_give(const rk_actor *actor, rk_piece *piece);
+/* Memory beside the actor's first, for which its tenant is charged. */
+bool rk__piece_take(rk_actor *actor, size_t bytes, rk_piece *out);
+void rk__piece_give(rk_actor *actor, rk_piece *piece);
 rk_version rk__version_of(const rk_actor *actor);
 /* Makes `version` the present one; nothing is retained or freed. */
 void rk__version_put(rk_actor *actor, const rk_version *version);
 /* Gives back all that a version has. */
-void rk__version_drop(const rk_actor *actor, rk_version *version);
+void rk__version_drop(rk_actor *actor, rk_version *version);
 
 /* ---- reload_check.c ---- */
 /* Whether the next definition can serve what the actor is tied to, and take its state over. Errors:

@@ -7,7 +7,7 @@
  * and empties its lanes). Messages keep their positions, so that heads, tails and tickets stay as
  * they are. The three rings lie one behind the other (launch.c), and are copied as one.
  */
-#include "runtime/tenant.h"
+#include "runtime/reload.h"
 
 #include <string.h>
 
@@ -62,8 +62,7 @@ int rk__rings_grow(rk_actor *actor, rk_piece rings, uint32_t slot_bytes, rk_erro
   line.slot_bytes = slot_bytes;
   rc = rt->ops->device_write(rt->backend, address, &line, offsetof(rk_abi_actor, id), err);
   if (rc == RK_OK) {
-    rk__tenant_uses(rt, actor->tenant, 0, -(int64_t)actor->rings.bytes);
-    rk_arena_give(&rt->arena, actor->rings.address, actor->rings.bytes);
+    rk__piece_give(actor, &actor->rings);
     actor->rings = rings;
     actor->ring_slots = rings.address;
     actor->slot_bytes = slot_bytes;

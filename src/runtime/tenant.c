@@ -241,10 +241,7 @@ int rk__tenant_room(rk_runtime *rt, uint32_t tenant, const char *action, rk_acto
     return RK_OK;
   }
   const rk_tenant *t = rt->tenants->list[tenant];
-  rk_refusal refusal = {.action = action,
-                        .code = RK_EDENIED,
-                        .as = tenant + 1u,
-                        .actor = actor};
+  rk_refusal refusal = {.action = action, .code = RK_EDENIED, .as = tenant + 1u, .actor = actor};
   bool is_new = actor != NULL && rk__registry_by_reference(rt, actor->id) != actor;
   if (is_new && t->limits.actors != 0 && t->actors >= t->limits.actors) {
     refusal.quota = "actors";

@@ -8,20 +8,29 @@
 
 #include "base/alloc.h"
 
-bool rk__piece_take(const rk_actor *actor, size_t bytes, rk_piece *out)
+/* What an actor is charged for goes with its life: see registry.c. */
+static void charge(rk_actor *actor, int64_t bytes)
 {
-  *out = (rk_piece){rk_arena_take(&actor->rt->arena, bytes), bytes};
+  actor->charged = (size_t)((int64_t)actor->charged + bytes);
+  rk__tenant_uses(actor->rt, actor->tenant, 0, bytes);
+}
+
+bool rk__piece_take(rk_actor *actor, size_t bytes, rk_piece *out)
+{
+  *out = (rk_piece){rk_arena_take(&actor->rt->arena, bytes), bytes, actor->id};
   if (out->address == 0) {
     return false;
   }
-  rk__tenant_uses(actor->rt, actor->tenant, 0, (int64_t)bytes);
+  charge(actor, (int64_t)bytes);
   return true;
 }
 
-void rk__piece_give(const rk_actor *actor, rk_piece *piece)
+void rk__piece_give(rk_actor *actor, rk_piece *piece)
 {
   if (piece->address != 0 && !actor->rt->closing) {
-    rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)piece->bytes);
+    if (rk__registry_by_reference(actor->rt, piece->life) == actor) {
+      charge(actor, -(int64_t)piece->bytes);
+    }
     rk_arena_give(&actor->rt->arena, piece->address, piece->bytes);
   }
   *piece = (rk_piece){0};
@@ -55,7 +64,7 @@ void rk__version_put(rk_actor *actor, const rk_version *version)
   rk__routes_count(actor, true);
 }
 
-void rk__version_drop(const rk_actor *actor, rk_version *version)
+void rk__version_drop(rk_actor *actor, rk_version *version)
 {
   rk__piece_give(actor, &version->body);
   rk_kernel_close(version->kernel);
@@ -79,11 +88,7 @@ void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES])
   for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
     if (all[i] != NULL) {
       pieces[i] = *all[i];
-      all[i]->address = 0;
-    }
-    if (all[i] != NULL && i != 0) { /* what it had at first is counted with the actor */
-      rk__tenant_uses(actor->rt, actor->tenant, 0, -(int64_t)all[i]->bytes);
-      all[i]->bytes = 0;
+      *all[i] = (rk_piece){0};
     }
   }
   if (actor->former != NULL) {
