@@ -167,7 +167,7 @@ local function run_round()
   run_c("inbox_mpsc", "hlc", "host", "k2k")
   run_peer "erlang"
   run("anchors", quoted(tool .. "anchors") .. " anchor.line_ping_pong.later")
-  run_c("pubsub", "life", "memory", "compile")
+  run_c("pubsub", "life", "memory", "compile", "checkpoint")
   run_lua "messages"
   run_lua "boundary"
   run_lua "supervision"

@@ -98,6 +98,15 @@ M.list = {
   { "publish.100_subs", at_most(1 / 25, nil, 5070, "RustCompute, 100 subscribers poll") },
   { "publish.10000_subs", at_most(1.3, "publish.100_subs") },
 
+  -- the disk's own speed swings: both are of the same seconds
+  { group = "checkpoints" },
+  { "checkpoint.disk" },
+  { "checkpoint.write", at_least(0.5, "checkpoint.disk") },
+  { "checkpoint.hash", times("checkpoint.disk") },
+  { "checkpoint.pause" },
+  { "checkpoint.pause_empty", at_most(5) },
+  { "checkpoint.restore" },
+
   { group = "lives" },
   { "life.open", at_most(1000) },
   { "life.open_and_launch",

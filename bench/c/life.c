@@ -22,7 +22,7 @@ static void actors(void)
     uint64_t a = bench_now_ns();
     rk_actor *actor = rt_launch(rt, echo, 1024, 0);
     uint64_t b = bench_now_ns();
-    rt_check(rk_actor_restart(actor, &err), &err, "restart");
+    rt_check(rk_actor_restart(actor, false, &err), &err, "restart");
     uint64_t c = bench_now_ns();
     rt_check(rk_actor_terminate(actor, &err), &err, "terminate");
     uint64_t d = bench_now_ns();

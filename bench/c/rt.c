@@ -44,6 +44,17 @@ const char rt_token_source[] = HEAD
     "  if (rk_send(ctx, RK_PORT_next, Token, &out) != 0) { rk_fail(ctx, 1); }\n"
     "}\n" TAIL("token", "1u", "0u", "1u");
 
+const char rt_store_source[] = HEAD "typedef struct rk_state { rk_u64 words[524288]; } rk_state;\n"
+                                    "RK_ON(Token);\n"
+                                    "RK_ON(Token) {\n"
+                                    "  rk_u64 x = msg->hops;\n"
+                                    "  for (int i = 0; i < 524288; ++i) {\n"
+                                    "    x = x * 6364136223846793005ull + 1442695040888963407ull;\n"
+                                    "    state->words[i] = x;\n"
+                                    "  }\n"
+                                    "  rk_send_to(ctx, 0u, Token, msg);\n"
+                                    "}\n" TAIL("store", "1u", "4194304u", "0u");
+
 const char rt_sink_source[] = HEAD
     "typedef struct rk_state { rk_u64 count; rk_u64 sum; } rk_state;\n"
     "RK_ON(Token);\n"

@@ -25,6 +25,9 @@ extern const char rt_sink_source[];
  * last message has hops = 1. */
 extern const char rt_flood_source[];
 #define RT_FLOOD_BATCH 15u
+/* store: fills its state of 4 MiB with numbers that follow from `hops`, and answers. */
+extern const char rt_store_source[];
+#define RT_STORE_BYTES 4194304u
 
 /* Ends the program with the error's text unless rc is RK_OK. */
 void rt_check(int rc, const rk_error *err, const char *what);

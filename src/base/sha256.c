@@ -83,6 +83,7 @@ __attribute__((target("sha,sse4.1"))) static void compress_sha(uint32_t *state,
   for (; blocks != 0; --blocks, data += 64) {
     const __m128i abef_before = abef, cdgh_before = cdgh;
     __m128i w[4];
+#pragma GCC unroll 16
     for (unsigned i = 0; i < 16; ++i) { /* four rounds each */
       if (i < 4) {
         w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(data + 16u * i)), order);

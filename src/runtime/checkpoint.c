@@ -271,6 +271,19 @@ static void save_lost(capture *c)
   }
 }
 
+/* An actor that is ending: what waits for it are dead letters, only not told yet. */
+static int save_ending(capture *c, const rk_actor *actor, rk_error *err)
+{
+  rk_received m;
+  int rc = save_inbox(c, &c->dead, actor, &c->still.actors[actor->slot], true, err);
+  for (size_t i = 0; rc == RK_OK && rk_mailbox_peek(&actor->passed_on, i, &m, NULL); ++i) {
+    const rk_abi_msg *header = (const void *)((const unsigned char *)m.data - sizeof(*header));
+    rk__save_message(c->rt, &c->dead, header, m.data, RK_ID_HOST);
+    c->dead_count += 1;
+  }
+  return rc;
+}
+
 static int save_actors(capture *c, rk_error *err)
 {
   rk_runtime *rt = c->rt;
@@ -282,8 +295,7 @@ static int save_actors(capture *c, rk_error *err)
     }
     uint32_t life = c->still.actors[slot].life;
     if (life == RK_STATE_TERMINATING) {
-      rc = c->chosen == NULL ? save_inbox(c, &c->dead, actor, &c->still.actors[slot], true, err)
-                             : RK_OK;
+      rc = c->chosen == NULL ? save_ending(c, actor, err) : RK_OK;
     } else if (life != RK_STATE_TERMINATED) {
       rc = save_actor(c, actor, err);
     }
