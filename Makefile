@@ -490,7 +490,7 @@ install: build ## install rkl, the module, the library and its headers below PRE
 	@$(call install_to,$(CORE),$(INST_LIBDIR)/ringkernel/core.so,755)
 	@$(foreach f,$(LUA_SRC) $(LUA_TEXT),$(call install_to,$(f),$(INST_LUADIR)/$(f:lua/%=%),644) &&) true
 	@$(call install_to,$(LIB),$(PREFIX)/lib/libringkernel.a,644)
-	@$(foreach h,ringkernel.h base/status.h base/error.h,\
+	@$(foreach h,$(notdir $(wildcard src/ringkernel*.h)) base/status.h base/error.h,\
 	  $(call install_to,src/$(h),$(PREFIX)/include/$(h),644) &&) true
 	@echo "installed below $(DESTDIR)$(PREFIX)"
 

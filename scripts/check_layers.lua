@@ -93,7 +93,7 @@ local function check_own(path, folder, include)
     end
     return
   end
-  if name == "ringkernel.h" then
+  if name:find("^ringkernel[%w_]*%.h$") then
     if RANK[layer] < RANK.runtime then
       report(path, number, "%s may not include ringkernel.h, which belongs to the runtime", layer)
     end
