@@ -171,6 +171,7 @@ local function run_round()
   run_lua "messages"
   run_lua "boundary"
   run_lua "supervision"
+  run_lua "reload"
   run("rkl_start", ("%s rkl.start %s -e ''"):format(startup, quoted(options.rkl)))
   run("rkl_start_require", ("%s rkl.start.require %s -e 'require \"ringkernel\"'"):format(startup,
     quoted(options.rkl)))
