@@ -35,7 +35,11 @@ end
 local function open(options)
   options = options or {}
   options.blocks = 2
-  return assert(rk.open(options))
+  local rt = assert(rk.open(options))
+  if rt.backend == "cuda" then -- one image for most of this, which is compiled once
+    assert(rt:load { Adder, Sink, rk.stock.echo })
+  end
+  return rt
 end
 
 local function fails(code, value, message, got)
@@ -198,6 +202,35 @@ describe("the file of a checkpoint", function()
     assert.equal("", names(rt))
     assert(rt:restore(path "one", { kernels = { Sink, Adder } }))
     assert.equal("a b c", names(rt))
+  end)
+
+  it("keeps tenants apart, whatever their numbers are", function()
+    do
+      local rt <close> = open()
+      assert(rt:tenant("shop"))
+      assert(rt:tenant("bank"))
+      assert(rt:grant("bank", "shop"))
+      local vault = assert(rt:launch(Adder, { name = "vault", tenant = "bank", activate = false }))
+      assert(rt:launch(Adder, { name = "till", tenant = "shop" }))
+      assert(vault:send(Number { n = 1 }, { tenant = "bank" }))
+      assert(vault:send(Number { n = 2 }, { tenant = "shop" }))
+      assert(rt:checkpoint(path "tenants"))
+    end
+    local rt <close> = open()
+    assert(rt:tenant("bank")) -- in another order than before
+    assert(rt:tenant("shop"))
+    local wrong = assert(rt:launch(Adder, { name = "vault", tenant = "shop" }))
+    fails("tenant_mismatch", rt:restore(path "tenants", { kernels = { Adder } }))
+    wrong:terminate()
+    assert(rt:restore(path "tenants", { kernels = { Adder } }))
+    assert.same({ "bank", "shop" }, { rt:find("vault").tenant, rt:find("till").tenant })
+    assert(rt:find("vault"):activate()) -- the grant is not part of it
+    assert.equal(1, rt:find("vault"):receive(5).n)
+    local letters = support.eventually(function()
+      rt:drain()
+      return #rt:dead_letters() > 0 and rt:dead_letters()
+    end)
+    assert.same({ 1, "tenant" }, { #letters, letters[1].reason })
   end)
 
   it("comes from checked options", function()

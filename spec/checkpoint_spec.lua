@@ -68,7 +68,11 @@ end
 local function open(options)
   options = options or {}
   options.blocks = options.blocks or 2
-  return assert(rk.open(options))
+  local rt = assert(rk.open(options))
+  if rt.backend == "cuda" then -- one image for all of this, which is compiled once
+    assert(rt:load { Adder, Sink, Smooth, Relay, Counter, Checker })
+  end
+  return rt
 end
 
 local function numbers(actor)

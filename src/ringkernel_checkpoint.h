@@ -74,6 +74,7 @@ RK_API int rk_checkpoint_number(const char *stem, size_t i, uint64_t *number, rk
 
 typedef struct rk_restore_actor {
   const char *name, *definition; /* the kernel's name */
+  const char *tenant;            /* its name; "": the default one */
   const char *state;             /* "active", ... */
   const void *note;              /* the caller's, or NULL */
   size_t note_bytes;
@@ -101,7 +102,8 @@ typedef struct rk_restore_info {
  * behind those of the checkpoint. Everything is compared and prepared before anything is changed, so
  * after an error the runtime is as before; only a device that is lost meanwhile leaves it half done,
  * and then all of the runtime is lost. Errors: not_found (naming all that are missing), corrupt (an
- * actor's state or types are not those of its definition), full (a queue is too small), skew,
+ * actor's state or types are not those of its definition), full (a queue is too small),
+ * tenant_mismatch (an actor belongs to another tenant than it did; tenants go by name), skew,
  * timeout, out_of_memory, device_lost. */
 RK_API int rk_restore_apply(rk_restore *restore, rk_restore_info *info, rk_error *err);
 

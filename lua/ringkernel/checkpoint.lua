@@ -15,7 +15,7 @@ local M = {}
 
 -- ---- notes --------------------------------------------------------------------------------------
 
-local TAG, PORT, TENANT = "tag", "port", "tenant"
+local TAG, PORT = "tag", "port"
 local READ = {
   string = function(text) return text end,
   integer = math.tointeger,
@@ -45,15 +45,12 @@ local function write_note(rt, actor)
   for _, port in ipairs(sorted_keys(ports)) do
     out[#out + 1] = string.pack("<s4s4s4s4", PORT, port, "string", ports[port])
   end
-  if actor.tenant ~= "default" then
-    out[#out + 1] = string.pack("<s4s4s4s4", TENANT, "", "string", actor.tenant)
-  end
   return table.concat(out)
 end
 
---- Tags (or nil), ports and tenant (or nil) of a note.
+--- Tags (or nil) and ports of a note.
 local function read_note(note)
-  local tags, ports, tenant, at = nil, {}, nil, 1
+  local tags, ports, at = nil, {}, 1
   while note and at <= #note do
     local ok, what, key, kind, text, next_at = pcall(string.unpack, "<s4s4s4s4", note, at)
     if not ok then
@@ -65,11 +62,9 @@ local function read_note(note)
       tags[key] = READ[kind](text)
     elseif what == PORT then
       ports[key] = text
-    elseif what == TENANT then
-      tenant = text
     end
   end
-  return tags, ports, tenant
+  return tags, ports
 end
 
 -- ---- saving -------------------------------------------------------------------------------------
@@ -240,9 +235,21 @@ local function find_kernels(rt, missing, kernels)
 end
 
 local function launch(rt, missing, found)
-  local launched = {}
+  local launched, distinct, seen = {}, {}, {}
+  for _, definition in ipairs(found) do
+    if not seen[definition] then
+      seen[definition] = true
+      distinct[#distinct + 1] = definition
+    end
+  end
+  if #distinct > 1 then -- one image for all of them, where there are images
+    local ok, text, code, log = rt:load(distinct)
+    if not ok then
+      return nil, text, code, log
+    end
+  end
   for index, entry in ipairs(missing) do
-    local tags, _, tenant = read_note(entry.note)
+    local tags, tenant = read_note(entry.note), entry.tenant
     local actor, text, code, log
     if tenant then -- it may be there, with its limits; grants are the program's to give
       actor, text, code = core.tenant_set(rt, tenant)

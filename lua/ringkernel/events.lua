@@ -16,7 +16,8 @@ local Runtime = core.methods "runtime"
 local M = {}
 
 local KNOWN = { failure = true, ended = true, dead_letter = true, register = true,
-  unregister = true, stopped = true, denied = true, restart = true, escalation = true, quarantine = true }
+  unregister = true, stopped = true, denied = true, restart = true, escalation = true,
+  quarantine = true }
 
 local listeners = setmetatable({}, { __mode = "k" }) -- runtime -> event -> list of functions
 

@@ -183,6 +183,9 @@ static int restore_actors(lua_State *L)
     lua_setfield(L, -2, "ports");
     set_text(L, "name", actor.name);
     set_text(L, "definition", actor.definition);
+    if (actor.tenant[0] != '\0') {
+      set_text(L, "tenant", actor.tenant);
+    }
     set_text(L, "state", actor.state);
     set_u64(L, "queue", actor.queue);
     set_u64(L, "grid", actor.grid);

@@ -222,6 +222,7 @@ static int save_actor(capture *c, const rk_actor *actor, rk_error *err)
   begin_part(c, RK_CKPT_ACTOR);
   rk_bytes_text(out, actor->name);
   rk_bytes_text(out, actor->kernel->name);
+  rk__save_tenant(rt, out, a->tenant != 0 ? a->tenant + 1u : 0u);
   rk_bytes_u32(out, actor->queue);
   rk_bytes_u32(out, actor->blocks);
   rk_bytes_u32(out, a->life);
@@ -326,22 +327,17 @@ static void save_topics(capture *c)
   const char *topic = NULL;
   void *value = NULL;
   begin_part(c, RK_CKPT_TOPICS);
-  while (rk_namemap_next(c->rt->retained_topics, &cursor, &topic, &value)) {
-    c->topics += ((const rk_retained *)value)->as == 0;
-  }
+  c->topics = (uint32_t)rk_namemap_count(c->rt->retained_topics);
   rk_bytes_u32(out, c->topics);
-  cursor = 0;
   while (rk_namemap_next(c->rt->retained_topics, &cursor, &topic, &value)) {
     const rk_retained *kept = value;
-    if (kept->as != 0) { /* a tenant's: numbers of tenants mean nothing in another process */
-      continue;
-    }
     rk_bytes_text(out, topic);
     rk_bytes_u32(out, kept->type);
     rk_bytes_u32(out, kept->size);
     rk_bytes_u64(out, kept->hlc);
     rk_bytes_u64(out, kept->id);
     rk__save_ref(c->rt, out, (uint32_t)kept->sender, RK_ID_HOST);
+    rk__save_tenant(c->rt, out, kept->as);
     rk_bytes_put(out, kept->data, kept->size);
   }
   end_part(c);

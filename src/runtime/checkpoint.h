@@ -78,6 +78,7 @@ typedef struct rk_saved_ref {
 typedef struct rk_saved_message {
   rk_abi_msg header; /* source and dest are those below */
   rk_saved_ref source, dest;
+  const char *tenant; /* its sender's; "": the default one */
   const void *data;
 } rk_saved_message;
 
@@ -95,6 +96,7 @@ typedef struct rk_saved_port {
 
 typedef struct rk_saved_actor { /* texts and data lie in the file */
   const char *name, *definition;
+  const char *tenant; /* "": the default one */
   uint32_t queue, blocks, life, started, state_bytes;
   int32_t last_error, errors;
   uint64_t host_head, urgent_head, handled, dropped, received;
@@ -112,6 +114,7 @@ typedef struct rk_saved_actor { /* texts and data lie in the file */
 typedef struct rk_saved_topic {
   const char *topic;
   rk_saved_ref sender;
+  const char *tenant; /* in whose name; "": the host's */
   uint64_t hlc, id;
   uint32_t type, size;
   const void *data;
@@ -121,6 +124,8 @@ typedef struct rk_saved_topic {
 void rk__save_message(rk_runtime *rt, rk_bytes *out, const rk_abi_msg *header, const void *data,
                       uint32_t self);
 void rk__save_ref(rk_runtime *rt, rk_bytes *out, uint32_t reference, uint32_t self);
+/* `as` 0: "". */
+void rk__save_tenant(rk_runtime *rt, rk_bytes *out, uint32_t as);
 void rk__save_mailbox(rk_runtime *rt, rk_bytes *out, const rk_mailbox *box, uint32_t self);
 
 /* What was read of a section belongs to the caller, and the texts to the file. Errors: corrupt, with

@@ -26,6 +26,12 @@ void rk__save_ref(rk_runtime *rt, rk_bytes *out, uint32_t reference, uint32_t se
   }
 }
 
+void rk__save_tenant(rk_runtime *rt, rk_bytes *out, uint32_t as)
+{
+  const char *name = as != 0 ? rk_runtime_tenant_name(rt, as) : NULL;
+  rk_bytes_text(out, name != NULL ? name : "");
+}
+
 void rk__save_message(rk_runtime *rt, rk_bytes *out, const rk_abi_msg *header, const void *data,
                       uint32_t self)
 {
@@ -37,10 +43,12 @@ void rk__save_message(rk_runtime *rt, rk_bytes *out, const rk_abi_msg *header, c
   rk_bytes_u32(out, header->checksum);
   rk_bytes_u32(out, header->size_bytes);
   rk_bytes_u16(out, header->flags);
+  bool is_dead = (header->flags & RK_MSG_DEAD) != 0; /* else `reason` is a tenant's number */
   rk_bytes_u8(out, header->priority);
-  rk_bytes_u8(out, header->reason);
+  rk_bytes_u8(out, is_dead ? header->reason : 0u);
   rk__save_ref(rt, out, header->source, self);
   rk__save_ref(rt, out, header->dest, self);
+  rk__save_tenant(rt, out, is_dead || header->reason == 0 ? 0u : header->reason + 1u);
   rk_bytes_put(out, data, header->size_bytes);
 }
 
@@ -92,13 +100,14 @@ static void read_message(rk_cursor *c, rk_saved_message *m)
   m->header.reason = rk_cursor_u8(c);
   m->source = read_ref(c);
   m->dest = read_ref(c);
+  m->tenant = rk_cursor_text(c);
   if (m->header.size_bytes > RK_PAYLOAD_MAX_BYTES) {
     c->failed = true;
   }
   m->data = rk_cursor_block(c, m->header.size_bytes);
 }
 
-#define MESSAGE_BYTES 50u /* at least, in a section */
+#define MESSAGE_BYTES 55u /* at least, in a section */
 
 /* A table of `count` elements for what takes `least` bytes each in the rest of a section; NULL when
  * it cannot be so many (then the cursor has failed) or memory has run out. */
@@ -181,6 +190,7 @@ int rk__load_actor(const rk_ckpt_section *section, rk_saved_actor *out, rk_error
   rk_saved_actor a = {0};
   a.name = rk_cursor_text(&c);
   a.definition = rk_cursor_text(&c);
+  a.tenant = rk_cursor_text(&c);
   a.queue = rk_cursor_u32(&c);
   a.blocks = rk_cursor_u32(&c);
   a.life = rk_cursor_u32(&c);
@@ -239,7 +249,7 @@ int rk__load_topics(const rk_ckpt_section *section, rk_saved_topic **out, size_t
 {
   rk_cursor c = {.data = section->data, .size = section->size};
   uint32_t n = rk_cursor_u32(&c);
-  rk_saved_topic *topics = table(&c, n, 29u, sizeof(*topics));
+  rk_saved_topic *topics = table(&c, n, 34u, sizeof(*topics));
   for (uint32_t i = 0; topics != NULL && i < n && !c.failed; ++i) {
     topics[i].topic = rk_cursor_text(&c);
     topics[i].type = rk_cursor_u32(&c);
@@ -247,6 +257,7 @@ int rk__load_topics(const rk_ckpt_section *section, rk_saved_topic **out, size_t
     topics[i].hlc = rk_cursor_u64(&c);
     topics[i].id = rk_cursor_u64(&c);
     topics[i].sender = read_ref(&c);
+    topics[i].tenant = rk_cursor_text(&c);
     topics[i].data = rk_cursor_block(&c, topics[i].size);
     if (!c.failed && (rk_topic_check(topics[i].topic, NULL) != RK_OK || topics[i].size == 0 ||
                       topics[i].size > RK_PAYLOAD_MAX_BYTES)) {

@@ -99,6 +99,7 @@ bool rk_restore_actor_get(rk_restore *r, size_t i, rk_restore_actor *out)
   *out = (rk_restore_actor){
       .name = a->name,
       .definition = a->definition,
+      .tenant = a->tenant,
       .state = rk__life_name(a->life),
       .note = a->note_bytes != 0 ? a->note : NULL,
       .note_bytes = a->note_bytes,
@@ -187,6 +188,40 @@ static int compare_definition(const rk_restore_target *t, rk_error *err)
   return RK_OK;
 }
 
+static int no_tenant(const char *name, rk_error *err)
+{
+  return rk_error_set(
+      err, RK_ENOT_FOUND,
+      "restore: the checkpoint has messages of tenant '%s', which is not here; make "
+      "it before",
+      name);
+}
+
+/* Isolation goes by names: an actor stays its tenant's, and so do messages. */
+static int compare_tenants(const rk_restore_target *t, rk_error *err)
+{
+  rk_runtime *rt = t->actor->rt;
+  const char *now = rk_runtime_tenant_name(rt, rk_actor_tenant(t->actor));
+  const char *was = t->saved->tenant[0] != '\0' ? t->saved->tenant : rk_runtime_tenant_name(rt, 1u);
+  if (now != NULL && was != NULL && strcmp(now, was) != 0) {
+    return rk_error_set(
+        err, RK_ETENANT_MISMATCH,
+        "restore '%s': it belongs to tenant '%s' in the checkpoint and to '%s' here",
+        t->actor->name, was, now);
+  }
+  for (unsigned i = 0; i < RK_QUEUES; ++i) {
+    const rk_saved_queue *q = &t->saved->queues[i];
+    for (uint32_t k = 0; k < q->count; ++k) {
+      const char *name = q->messages[k].tenant;
+      bool is_swept = (q->messages[k].header.flags & RK_MSG_SWEPT) != 0;
+      if (name[0] != '\0' && !is_swept && rk_runtime_tenant_find(rt, name) == 0) {
+        return no_tenant(name, err);
+      }
+    }
+  }
+  return RK_OK;
+}
+
 static int compare_queues(const rk_restore_target *t, rk_error *err)
 {
   const rk_actor *a = t->actor;
@@ -244,12 +279,11 @@ static rk_abi_msg header_of(const rk_restore *r, const rk_saved_message *m, cons
   rk_abi_msg header = m->header;
   header.source = resolve(r, &m->source, self);
   header.dest = resolve(r, &m->dest, self);
-  if (self !=
-      NULL) { /* numbers of tenants are another runtime's: what is not a living guest's is its own */
-    const rk_actor *from = rk__registry_by_reference(r->rt, header.source);
-    uint32_t tenant = from != NULL ? from->tenant : self->tenant;
-    bool is_swept = (header.flags & RK_MSG_SWEPT) != 0; /* which a foreign number says, too */
-    header.reason = (uint8_t)(is_swept ? self->tenant ^ 1u : tenant);
+  uint32_t as = m->tenant[0] != '\0' ? rk_runtime_tenant_find(r->rt, m->tenant) : 0u;
+  if ((header.flags & RK_MSG_SWEPT) != 0 && self != NULL) {
+    header.reason = (uint8_t)(self->tenant ^ 1u); /* a foreign one says that it was told */
+  } else if ((header.flags & RK_MSG_DEAD) == 0) {
+    header.reason = (uint8_t)(as != 0 ? as - 1u : 0u);
   }
   return header;
 }
@@ -298,6 +332,9 @@ static int prepare_target(rk_restore *r, rk_restore_target *t, rk_error *err)
     rc = compare_definition(t, err);
   }
   if (rc == RK_OK) {
+    rc = compare_tenants(t, err);
+  }
+  if (rc == RK_OK) {
     rc = compare_queues(t, err);
   }
   if (rc == RK_OK) {
@@ -319,8 +356,10 @@ static int prepare_letters(rk_restore *r, rk_error *err)
 {
   for (uint32_t i = 0; i < r->letters.count; ++i) {
     rk_abi_msg header = header_of(r, &r->letters.messages[i], NULL);
-    header.flags = (uint16_t)(header.flags | RK_MSG_DEAD);
-    header.reason = header.reason == 0 ? RK_DEAD_TERMINATED : header.reason;
+    if ((header.flags & RK_MSG_DEAD) == 0) { /* its actor was about to end */
+      header.flags = (uint16_t)(header.flags | RK_MSG_DEAD);
+      header.reason = RK_DEAD_TERMINATED;
+    }
     if (r->new_letters.count >= r->rt->letters.limit) {
       rk_mailbox_drop_oldest(&r->new_letters);
     }
@@ -339,12 +378,17 @@ static int prepare_topics(rk_restore *r, rk_error *err)
   }
   for (size_t i = 0; i < r->topic_count; ++i) {
     const rk_saved_topic *s = &r->topics[i];
+    uint32_t as = s->tenant[0] != '\0' ? rk_runtime_tenant_find(r->rt, s->tenant) : 0u;
+    if (s->tenant[0] != '\0' && as == 0) {
+      return no_tenant(s->tenant, err);
+    }
     rk_retained *kept = rk_alloc(sizeof(*kept) + s->size);
     if (kept == NULL) {
       return no_memory(err);
     }
     *kept = (rk_retained){.type = s->type,
                           .size = s->size,
+                          .as = as,
                           .hlc = s->hlc,
                           .id = s->id,
                           .sender = resolve(r, &s->sender, NULL)};

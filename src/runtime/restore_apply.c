@@ -162,8 +162,7 @@ static int take_credits_back(rk_restore *r, const rk_still *still, rk_error *err
 {
   rk_runtime *rt = r->rt;
   rk_idmap *targets = rk_idmap_new();
-  int rc = targets != NULL ? RK_OK
-                           : rk_error_set(err, RK_EOUT_OF_MEMORY, "restore: out of memory");
+  int rc = targets != NULL ? RK_OK : rk_error_set(err, RK_EOUT_OF_MEMORY, "restore: out of memory");
   for (size_t i = 0; i < r->chain.actor_count && rc == RK_OK; ++i) {
     rc = rk_idmap_put(targets, r->targets[i].actor->id, r->targets[i].actor, err);
   }
