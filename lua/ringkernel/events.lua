@@ -2,10 +2,10 @@
 --- Events of a runtime: `rt:on(name, fn)`.
 --
 -- The C core queues what happens to actors, of the kinds that somebody listens to: failure, ended,
--- dead_letter, register, unregister, stopped, denied. Supervisors (supervision.lua) tell of restart,
--- escalation and quarantine by M.emit, and so may any module that has actors of its own. Functions
--- run inside poll, drain and calls that wait, in the order of events; errors in them become
--- warnings.
+-- dead_letter, register, unregister, stopped, denied. Supervisors (supervision.lua) tell of
+-- restart, escalation and quarantine by M.emit, and so may any module that has actors of its own.
+-- Functions run inside poll, drain and calls that wait, in the order of events; errors in them
+-- become warnings.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"

@@ -1,5 +1,5 @@
 ---@meta
--- Options of rt:launch.
+-- Options of rt:launch, and the filter of dead letters.
 
 ---@class ringkernel.launch_options
 ---@field name? string unique among living actors; default "<definition>#<n>"
@@ -11,3 +11,11 @@
 ---@field wait? boolean false: without a start handler, do not wait until its block has it; others
 ---may send to it once rt has been used for something that waits for an answer of that block
 ---@field block? integer the block that serves it, the first of its blocks; default: in turn
+
+---@class ringkernel.letter_filter
+---@field actor? ringkernel.actor | string | integer whom it was for
+---@field type? table | string | integer a message type, its name or id
+---@field reason? string
+---@field max? integer how many at most
+---@field where? fun(letter: table): boolean
+---@field to? ringkernel.actor of rt:replay alone: who gets them instead

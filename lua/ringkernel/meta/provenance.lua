@@ -23,3 +23,7 @@ function provenance:json() end
 function provenance:save(path) end
 
 return provenance
+
+---@class ringkernel.provenance_options
+---@field on? boolean begins (and switches the trace on) or ends (and off)
+---@field limit? integer records that are kept, 65536; then the oldest are forgotten

@@ -178,14 +178,6 @@ function runtime:load(definitions) end
 function runtime:time(global, options, ...) end
 
 ---Which dead letters: all of what is said must fit.
----@class ringkernel.letter_filter
----@field actor? ringkernel.actor | string | integer whom it was for
----@field type? table | string | integer a message type, its name or id
----@field reason? string
----@field max? integer how many at most
----@field where? fun(letter: table): boolean
----@field to? ringkernel.actor of rt:replay alone: who gets them instead
-
 ---Messages that could not be delivered, oldest first: { message (if its type is known), bytes,
 ---reason, dest, actor (if it was known), source, correlation, id, type, priority, hlc, topic, age
 ---(seconds on the list), tries (how often it was replayed before), serial }. Reasons: terminated
@@ -206,7 +198,8 @@ function runtime:clear_dead_letters(filter) end
 ---Sends dead letters again, oldest first: each is off the list once its receiver has it queued.
 ---A message keeps its id, sender and stamp and loses its deadline. Returns how many went, and what
 ---stays with the reason: { { letter =, message =, code = } }. Codes: denied (tried as often as may
----be, or in quarantine), not_found (who it was for is not known: say `to`), terminated, full, corrupt.
+---be, or in quarantine), not_found (who it was for is not known: say `to`), terminated, full,
+---corrupt.
 ---@param filter? ringkernel.letter_filter
 ---@return integer?
 ---@return table[] | string refused
@@ -254,10 +247,6 @@ function runtime:trace_clock() end
 ---@return string? message
 ---@return ringkernel.code? code unsupported, closed, io
 function runtime:trace_save(path, options) end
-
----@class ringkernel.provenance_options
----@field on? boolean begins (and switches the trace on) or ends (and off)
----@field limit? integer records that are kept, 65536; then the oldest are forgotten
 
 ---Begins or ends keeping where messages come from; without options, a PROV document of what is
 ---kept. It comes from the trace, so the runtime has to be opened with one; its rings are read 50
