@@ -53,7 +53,8 @@ end
 M.Plain = M.plain()
 M.Tenfold = M.plain { source = add(10) }
 M.Started = M.plain { source = add(1)
-  .. "RK_ON_START() { (void)ctx; state->starts += 1; }" }
+  .. "RK_ON_START() { Number out = { -5 }; state->starts += 1; rk_send_to(ctx, RK_HOST, Number, "
+  .. "&out); }" }
 M.SlowStart = M.plain { source = add(10)
   .. "RK_ON_START() { WAIT_MS(300); state->starts += 1; }" }
 M.PlainBad = M.plain { source = add(1)
@@ -137,7 +138,8 @@ RK_ON_START() {
   Marked out = { 0 };
   out.n = 2;
   state->n = 1000;
-  (void)rk_send(ctx, 7, Marked, &out);
+  out.is_new = 1;
+  (void)rk_send(ctx, RK_PORT_next, Marked, &out);
   rk_fail(ctx, 9);
 }]] })
 M.WorkerOther = rk.kernel {

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Hot reload: what is refused, and the rarer ways of it.
 
+local core = require "ringkernel.core"
 local rk = require "ringkernel"
 
 local kit = dofile("spec/reload_kit.lua")
@@ -15,7 +16,7 @@ describe("actor:reload, at its edges,", function()
   setup(function()
     rt = rk.open { blocks = 2 }
     assert(rt:load(kit.of("Plain", "Tenfold", "Started", "SlowStart", "PlainBad", "TicksOnly",
-      "Larger", "Mean", "EchoCounts", "Feeder", "Worker", "WorkerOther", "WorkerMute", "WorkerTwo",
+      "Larger", "Mean", "EchoCounts", "Feeder", "Worker", "WorkerBad", "WorkerOther", "WorkerMute", "WorkerTwo",
       "Order", "Stage", "StageNew", "Wide", "WideNew")))
   end)
   teardown(function()
@@ -252,6 +253,41 @@ describe("actor:reload, at its edges,", function()
       return actor:peek_state().sum == 20
     end))
     assert.equal(1, seen)
+  end)
+
+  it("makes room for what a larger burst sends", function()
+    local worker = launch(kit.Worker, { queue = 4 })
+    assert(worker:reload(kit.WorkerTwo)) -- burst 8
+    for life = 1, 2 do
+      worker:send(Number { n = 1 })
+      assert.is_true(support.eventually(function()
+        return worker:peek_state().n == 1
+      end))
+      if life == 1 then
+        assert(worker:terminate())
+        assert(worker:restart())
+      end
+    end
+  end)
+
+  it("runs no start handler for what is cancelled, swapped back, or at rest", function()
+    local busy = launch(kit.Plain)
+    busy:send(Number { n = 1000300 })
+    assert.is_not_nil(busy:receive(5))
+    assert.equal("timeout", select(3, busy:reload(kit.Started, { timeout = 0.02 })))
+    assert.equal(1, ask(busy, 1))
+    assert.equal("empty", select(3, busy:try_receive()))
+    local started, worker = launch(kit.Started), launch(kit.Worker)
+    assert.equal("invalid_state", select(3, rt:apply_rules(rk.rules { name = "start", version = 1,
+      kit.Tenfold, kit.WorkerBad })))
+    assert.equal(1, started:peek_state().starts)
+    assert.equal("active", worker:state())
+    local resting = launch(kit.Plain)
+    assert(core.actor_end(resting, "rest"))
+    assert(resting:reload(kit.Started))
+    assert.equal(0, resting:peek_state().starts)
+    assert(resting:restart { keep_state = true })
+    assert.equal(1, resting:peek_state().starts)
   end)
 
   it("undoes a swap whose start handler takes too long", function()

@@ -128,11 +128,29 @@ describe("actor:reload", function()
     end))
     assert.equal(2 * sum_of(30) + sum_of(40) + 100008, actor:peek_state().sum)
     assert(actor:reload(kit.Plain))
+    actor:suspend()
     feeder:send(Number { n = 10 })
+    assert.is_true(support.eventually(function()
+      return depth(actor) == 10
+    end))
+    assert(actor:reload(kit.Larger)) -- the rings are large enough
+    actor:resume()
     assert.is_true(support.eventually(function()
       return actor:peek_state().n == 111
     end))
-    assert(actor:terminate())
+    assert.equal(2 * sum_of(30) + sum_of(40) + 100008 + sum_of(10), actor:peek_state().sum)
+  end)
+
+  it("gives back the room that its links held", function()
+    local worker, sink = launch(kit.Worker), launch(kit.Order, { queue = 64 })
+    rt:connect(worker, "next", sink)
+    for n = 1, 20 do
+      worker:send(Number { n = n })
+      assert.is_true(support.eventually(function()
+        return sink:peek_state().n == n
+      end))
+      assert(worker:reload(n % 2 == 1 and kit.WorkerNew or kit.Worker))
+    end
   end)
 
   it("goes on with what it had when the new start handler fails", function()
@@ -145,11 +163,13 @@ describe("actor:reload", function()
     assert.equal("active", worker:state())
     assert.same({ 1, nil }, { worker:version() })
     assert.is_true(rawequal(kit.Worker, worker.definition))
+    assert.is_true(support.eventually(function()
+      return sink:peek_state().by_new == 1 -- what that handler sent is sent
+    end))
     worker:send(Number { n = 2 })
     assert.is_true(support.eventually(function()
-      return sink:peek_state().n == 2
+      return sink:peek_state().by_old == 2
     end))
-    assert.equal(2, sink:peek_state().by_old)
     assert.equal(2, worker:peek_state().n) -- what that handler wrote is gone
     assert(worker:reload(kit.WorkerNew))
     assert.equal(2, worker:version())
