@@ -7,50 +7,9 @@ local support = dofile("spec/support.lua")
 local Number, Reading = support.Number, support.Reading
 local Adder, Sink, Smooth = support.Adder, support.Sink, support.Smooth
 
---- Passes numbers on as they come.
-local Relay = rk.kernel {
-  name = "relay",
-  accepts = { Number },
-  emits = { Number },
-  ports = { "next" },
-  state = { { "n", "u64" } },
-  source = "RK_ON(Number) { state->n += 1; (void)rk_send(ctx, RK_PORT_next, Number, msg); }",
-}
+local kit = dofile("spec/checkpoint_kit.lua")
 
---- Counts on by itself: sends n and the next tick until `limit`.
-local Tick = rk.message("Tick", { { "limit", "i64" } })
-local Counter = rk.kernel {
-  name = "counter",
-  accepts = { Tick },
-  emits = { Tick, Number },
-  ports = { "again", "next" },
-  state = { { "n", "i64" } },
-  source = [[
-RK_ON(Tick) {
-  if (state->n >= msg->limit) { return; }
-  state->n += 1;
-  Number out;
-  out.n = state->n;
-  (void)rk_send(ctx, RK_PORT_next, Number, &out);
-  (void)rk_send(ctx, RK_PORT_again, Tick, msg);
-}
-]],
-}
-
---- Adds up and checks that numbers come one after the other.
-local Checker = rk.kernel {
-  name = "checker",
-  accepts = { Number },
-  state = { { "last", "i64" }, { "sum", "i64" }, { "wrong", "u64" } },
-  source = [[
-RK_ON(Number) {
-  (void)ctx;
-  if (msg->n != state->last + 1) { state->wrong += 1; }
-  state->last = msg->n;
-  state->sum += msg->n;
-}
-]],
-}
+local Relay, Tick, Counter, Checker = kit.Relay, kit.Tick, kit.Counter, kit.Checker
 
 local folder
 
