@@ -16,8 +16,8 @@ describe("actor:reload, at its edges,", function()
   setup(function()
     rt = rk.open { blocks = 2 }
     assert(rt:load(kit.of("Plain", "Tenfold", "Started", "SlowStart", "PlainBad", "TicksOnly",
-      "Larger", "Mean", "EchoCounts", "Feeder", "Worker", "WorkerBad", "WorkerOther", "WorkerMute", "WorkerTwo",
-      "Order", "Stage", "StageNew", "Wide", "WideNew")))
+      "Larger", "Mean", "EchoCounts", "Feeder", "Worker", "WorkerBad", "WorkerNew",
+      "WorkerOther", "WorkerMute", "WorkerTwo", "Order", "Stage", "StageNew", "Wide", "WideNew")))
   end)
   teardown(function()
     rt:close()
@@ -253,6 +253,23 @@ describe("actor:reload, at its edges,", function()
       return actor:peek_state().sum == 20
     end))
     assert.equal(1, seen)
+  end)
+
+  it("gives back the room that its links held", function()
+    local worker, sink = launch(kit.Worker), launch(kit.Order, { queue = 64 })
+    rt:connect(worker, "next", sink)
+    for n = 1, 20 do
+      worker:send(Number { n = n })
+      assert.is_true(support.eventually(function()
+        return sink:peek_state().n == n
+      end))
+      assert(worker:reload(n % 2 == 1 and kit.WorkerNew or kit.Worker))
+    end
+    assert(worker:reload(kit.WorkerTwo)) -- which is handed nothing without room for 8
+    worker:send(Number { n = 21 })
+    assert.is_true(support.eventually(function()
+      return sink:peek_state().n == 21
+    end))
   end)
 
   it("makes room for what a larger burst sends", function()

@@ -141,18 +141,6 @@ describe("actor:reload", function()
     assert.equal(2 * sum_of(30) + sum_of(40) + 100008 + sum_of(10), actor:peek_state().sum)
   end)
 
-  it("gives back the room that its links held", function()
-    local worker, sink = launch(kit.Worker), launch(kit.Order, { queue = 64 })
-    rt:connect(worker, "next", sink)
-    for n = 1, 20 do
-      worker:send(Number { n = n })
-      assert.is_true(support.eventually(function()
-        return sink:peek_state().n == n
-      end))
-      assert(worker:reload(n % 2 == 1 and kit.WorkerNew or kit.Worker))
-    end
-  end)
-
   it("goes on with what it had when the new start handler fails", function()
     local worker, sink = launch(kit.Worker, { name = "keeps" }), launch(kit.Order)
     rt:connect(worker, "next", sink)
