@@ -322,6 +322,28 @@ describe("actor:reload", function()
     assert.equal(6, ask(second, 1))
   end)
 
+  it("tells what is wrong with a rule set", function()
+    local function error_of(spec)
+      return support.error_of(rk.rules, spec)
+    end
+    assert.matches("rk.rules: option 'name' is missing", error_of { version = 1, kit.Plain })
+    assert.matches("rk.rules 'r': option 'version' is missing", error_of { name = "r", kit.Plain })
+    assert.matches("option 'version': .* expected, got 0", error_of { name = "r", version = 0 })
+    assert.matches("at least one definition expected", error_of { name = "r", version = 1 })
+    assert.matches("element 1: a kernel definition .* expected, got 3",
+      error_of { name = "r", version = 1, 3 })
+    assert.matches("element 1: no stock kernel is called 'ecko'",
+      error_of { name = "r", version = 1, "ecko" })
+    assert.matches("element 2: two definitions are called 'plain'",
+      error_of { name = "r", version = 1, kit.Plain, kit.Tenfold })
+    assert.matches("no definition of the set is called 'plian' %(did you mean 'plain'%?%)",
+      error_of { name = "r", version = 1, kit.Plain, migrate = { plian = print } })
+    assert.matches("apply_rules: argument 1: a rule set .* expected, got", support.error_of(
+      rt.apply_rules, rt, {}))
+    assert.equal("ringkernel.rules: r, version 1", tostring(rk.rules { name = "r", version = 1,
+      "echo" }))
+  end)
+
   it("leaves all actors as they were when one of a set cannot be swapped", function()
     local plain, worker = launch(kit.Plain), launch(kit.Worker, { name = "worker.2" })
     local sink, resting = launch(kit.Order), launch(kit.Plain)
