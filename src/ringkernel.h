@@ -546,6 +546,43 @@ RK_API int rk_actor_depth(rk_actor *actor, uint64_t *depth, uint64_t *handled, r
  * port is tied already). */
 RK_API int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
                               rk_error *err);
+/* What becomes of a message when the receiver has no room for it. */
+typedef enum rk_link_kind { /* as RK_LINK_* of rk_abi.h */
+                            RK_LINK_KIND_BLOCK, /* the sender is handed nothing until there is */
+                            RK_LINK_KIND_BUFFER, /* waits on the link; when that is full, as FULL */
+                            RK_LINK_KIND_DROP_NEWEST, /* is dropped; the send returns RK_EFULL */
+                            RK_LINK_KIND_DROP_OLDEST, /* waits on the link, which drops its oldest */
+                            RK_LINK_KIND_DEAD_LETTER /* becomes a dead letter ("full") */
+} rk_link_kind;
+typedef struct rk_link_options {
+  rk_link_kind policy;
+  uint32_t limit;       /* messages that may wait on the link (buffer, drop_oldest); 0 = 1024 */
+  uint64_t deadline_ns; /* block: then the message becomes a dead letter; 0 = never */
+  uint32_t credits;     /* most that the link may hold; it takes half at a time; 0 = 64 */
+} rk_link_options;
+/* rk_runtime_connect with a policy; `options` may be NULL. Errors: also out_of_memory. */
+RK_API int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
+                           const rk_link_options *options, rk_error *err);
+/* "block" "buffer" "drop_newest" "drop_oldest" "dead_letter". Threads: any. */
+RK_API const char *rk_link_kind_name(rk_link_kind policy);
+
+typedef struct rk_link_stats {
+  const char *port;
+  uint64_t to; /* actor id; 0 = not connected */
+  rk_link_kind policy;
+  uint32_t limit, credits;
+  uint64_t deadline_ns;
+  uint64_t sent;    /* messages that came to the receiver's queue */
+  uint64_t waiting; /* on the link, now; `high` at most */
+  uint64_t high;
+  uint64_t stalls;  /* times its sender had to wait for room */
+  uint64_t dropped; /* by the policy: counted, not kept */
+  uint64_t dead;    /* made dead letters by the link */
+} rk_link_stats;
+/* Asks its block, between two handlings, about all ports, connected or not. *count: room in `out`,
+ * then how many ports there are. Errors: terminated. */
+RK_API int rk_actor_links_get(rk_actor *actor, rk_link_stats *out, size_t *count, rk_error *err);
+
 RK_API int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_error *err);
 
 /* ---- publish and subscribe ------------------------------------------------------------------- */

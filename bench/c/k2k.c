@@ -30,10 +30,10 @@ static double run(void *arg)
   return (double)ns / (double)c->hops * c->per;
 }
 
-static void connect(rk_runtime *rt, rk_actor *from, rk_actor *to)
+static void connect(rk_runtime *rt, rk_actor *from, rk_actor *to, const rk_link_options *link)
 {
   rk_error err = RK_ERROR_INIT;
-  rt_check(rk_runtime_connect(rt, from, "next", to, &err), &err, "connect");
+  rt_check(rk_runtime_link(rt, from, "next", to, link, &err), &err, "connect");
 }
 
 /* A ring of `count` actors, actor i on block place(i). */
@@ -52,7 +52,8 @@ static uint32_t in_halves(uint32_t i, uint32_t count)
 }
 
 static void measure_ring(const char *quantity, const char *includes, uint32_t count,
-                         uint32_t blocks, place_fn place, uint64_t hops, double per)
+                         uint32_t blocks, place_fn place, uint64_t hops, double per,
+                         const rk_link_options *link)
 {
   rk_runtime *rt = rt_open(blocks, blocks == 1 ? 1 : 0);
   rk_kernel *token = rt_kernel("token", rt_token_source);
@@ -60,7 +61,7 @@ static void measure_ring(const char *quantity, const char *includes, uint32_t co
     actors[i] = rt_launch(rt, token, 16, (int32_t)place(i, count));
   }
   for (uint32_t i = 0; i < count; ++i) {
-    connect(rt, actors[i], actors[(i + 1) % count]);
+    connect(rt, actors[i], actors[(i + 1) % count], link);
   }
   course c = {rt, actors[0], bench_scale(hops), per};
   bench_measure(quantity, "ns", includes, run, &c);
@@ -97,7 +98,7 @@ static void measure_stream(const char *quantity, const char *includes, uint32_t 
   rk_kernel *flood = rt_kernel("flood", rt_flood_source), *sink = rt_kernel("sink", rt_sink_source);
   rk_actor *source = rt_launch(rt, flood, 16, 0);
   rk_actor *target = rt_launch(rt, sink, 1024, (int32_t)blocks - 1);
-  connect(rt, source, target);
+  connect(rt, source, target, NULL);
   stream s = {rt, source, 0};
   bench_measure(quantity, "M/s", includes, run_stream, &s);
   rk_actor_release(source);
@@ -113,21 +114,28 @@ int main(void)
   measure_ring("k2k.hop.one_block",
                "two actors on one block pass a 64 B token through ports; per hop: handler, copy, "
                "credit, ticket, stamp; host call shared by all hops",
-               2, 1, on_one, 200000, 1);
+               2, 1, on_one, 200000, 1, NULL);
+  measure_ring("k2k.hop.credit_each",
+               "as k2k.hop.one_block, and each hop takes its credit from the receiver's room and "
+               "gives it back, else eight hops do so together",
+               2, 1, on_one, 200000, 1, &(rk_link_options){.credits = 1});
+  measure_ring("k2k.hop.buffer",
+               "as k2k.hop.one_block, over links of the policy buffer that have room", 2, 1, on_one,
+               200000, 1, &(rk_link_options){.policy = RK_LINK_KIND_BUFFER, .limit = 16});
   measure_ring("k2k.ping_pong.two_blocks",
                "two actors on two pinned threads, there and back; else as "
                "k2k.hop.one_block",
-               2, 2, in_turn, 40000, 2);
+               2, 2, in_turn, 40000, 2, NULL);
   measure_ring("k2k.ring1000.one_block", "1,000 actors in a ring on one block, one token, per hop",
-               RING_ACTORS, 1, on_one, 200000, 1);
+               RING_ACTORS, 1, on_one, 200000, 1, NULL);
   measure_ring("k2k.ring1000.two_blocks",
                "1,000 actors on two blocks in turn (the default placing): every hop "
                "crosses; one token, per hop",
-               RING_ACTORS, 2, in_turn, 60000, 1);
+               RING_ACTORS, 2, in_turn, 60000, 1, NULL);
   measure_ring("k2k.ring1000.two_halves",
                "1,000 actors, half a ring on each of two blocks: two crossings a round; "
                "one token, per hop",
-               RING_ACTORS, 2, in_halves, 200000, 1);
+               RING_ACTORS, 2, in_halves, 200000, 1, NULL);
   measure_stream("k2k.flood.one_block",
                  "one actor floods another on its block, 15 messages of 64 B a handling and one "
                  "to itself; receiver reads every word, sum checked",

@@ -142,7 +142,7 @@ RK_CHECK_OFFSET(rk_abi_msg, reason, 63);
 #define RK_DEAD_TYPE 3u       /* the receiver has no handler for its type */
 #define RK_DEAD_CORRUPT 4u    /* its checksum does not match */
 #define RK_DEAD_FAILED 5u     /* the handler failed while handling it */
-#define RK_DEAD_FULL 6u       /* a subscriber had no room */
+#define RK_DEAD_FULL 6u       /* a subscriber, or the receiver of a link, had no room */
 #define RK_DEAD_LATE 7u       /* a reply whose call was given up */
 #define RK_DEAD_TENANT 8u     /* its sender's tenant may not send to the receiver's */
 #define RK_DEAD_REASONS 9u    /* numbers of reasons, 0 = none included */
@@ -288,7 +288,8 @@ RK_CHECK_OFFSET(rk_abi_response, ended, 48);
   X(TRACE, 81, "param1 = 1: record what happens in the block's trace; 0: stop that")             \
   X(CLOCK, 82, "answer with its clock, nanoseconds, and the step it goes in")                    \
   X(TENANT, 83, "what param1, a tenant, may do or lets tenant param2 do: flags are RK_TENANT_*") \
-  X(RELOAD_ACTOR, 90, "serve it by the definition that the rk_abi_reload behind it names")
+  X(RELOAD_ACTOR, 90, "serve it by the definition that the rk_abi_reload behind it names")       \
+  X(LINKS_ACTOR, 84, "copy its rk_abi_route of all ports to address")
 
 #define RK_RESPONSE_LIST(X)                       \
   X(ACK, 0, "ack")                                \
@@ -332,6 +333,7 @@ enum {
 #define RK_RELOAD_TYPES 2u     /* messages wait that only the old one accepts: bit i of `step` */
 #define RK_RELOAD_MIGRATION 3u /* RK_MIGRATE failed with error_code */
 #define RK_RELOAD_START 4u     /* the start handler did */
+#define RK_RELOAD_LINKS 5u     /* messages wait on its links: `step` of them */
 #define RK_DESTROY_KILL 1u     /* flag of DESTROY_ACTOR: without its stop handler */
 /* Flags of DEACTIVATE_ACTOR. END, in any living state: this life ends with its stop handler, the
  * queue and the routes stay, RESTART_ACTOR begins the next life. KILL: without the handler. */
@@ -388,17 +390,44 @@ RK_CHECK_OFFSET(rk_abi_def, on_migrate, 56);
 
 /* ---- an actor -------------------------------------------------------------------------------- */
 
+/* What becomes of a message for which a port's receiver has no room: rk_link_dev.h. */
+#define RK_LINK_BLOCK 0u
+#define RK_LINK_BUFFER 1u
+#define RK_LINK_DROP_NEWEST 2u
+#define RK_LINK_DROP_OLDEST 3u
+#define RK_LINK_DEAD_LETTER 4u
+#define RK_LINK_POLICIES 5u
+/* CONNECT_PORT says it: flags = policy, bytes = limit << 32 | chunk, address = buffer, reserved =
+ * deadline. With the destination and buffer that the route has, what waits there stays. */
+/* a slot of a link's buffer, by what its sender's definition emits */
+#define RK_LINK_SLOT_BYTES(emits) (((rk_u32)sizeof(rk_abi_msg) + (emits) + 15u) & ~15u)
+
 typedef struct rk_abi_route { /* B writes: one per port of an actor */
   rk_u32 dest;                /* actor reference; 0 = not connected */
   rk_u32 chunk;               /* credits taken from the receiver at a time */
-  rk_u32 credits;             /* credits in hand */
+  rk_u32 credits;             /* credits in hand; none while something waits on the link */
   rk_u32 dirty;               /* 1: messages sent since the receiver was last signalled */
   rk_u64 serial;              /* handling that `used` counts for */
   rk_u32 used;                /* messages sent through it in that handling */
-  rk_u32 pad;
+  rk_u32 policy;              /* RK_LINK_* */
+  rk_u64 sent;                /* messages that are in the receiver's queue, or were */
+  rk_u64 head, tail;          /* of what waits on the link: positions in its buffer */
+  rk_u64 slots;               /* address of the buffer: `limit` slots of `slot_bytes` */
+  rk_u32 limit;
+  rk_u32 slot_bytes;
+  rk_u64 deadline_ns; /* how long `block` holds the sender; 0 = for ever */
+  rk_u64 stalled_ns;  /* since when it does; 0 = it does not */
+  rk_u64 stalls;      /* how often it has begun to */
+  rk_u64 dropped;     /* messages that its policy dropped or refused */
+  rk_u64 dead;        /* and those that it made dead letters */
+  rk_u32 high;        /* most messages that ever waited on the link */
+  rk_u32 pad0;
+  rk_u64 pad1;
 } rk_abi_route;
-RK_CHECK_SIZE(rk_abi_route, 32);
+RK_CHECK_SIZE(rk_abi_route, 128);
 RK_CHECK_OFFSET(rk_abi_route, serial, 16);
+RK_CHECK_OFFSET(rk_abi_route, slots, 56);
+RK_CHECK_OFFSET(rk_abi_route, high, 112);
 
 typedef struct RK_ALIGN(128) rk_abi_actor {
   /* line 0: comes with CREATE_ACTOR. While the actor lives, its end changes `id`, RELOAD_ACTOR
@@ -446,7 +475,8 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 close_code;   /* RK_RSP_* that answers close_cmd */
   rk_u64 handled;
   rk_u64 dropped;
-  rk_u64 pad3[3];
+  rk_u64 held; /* messages that wait on its links */
+  rk_u64 pad3[2];
 } rk_abi_actor;
 RK_CHECK_SIZE(rk_abi_actor, 384);
 RK_CHECK_OFFSET(rk_abi_actor, slot_bytes, 48);

@@ -265,6 +265,9 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
 {
   rk_u32 slot = rkd_actor_slot(b, a);
   rk_u64 kernel_end = rk_ld_acquire_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED;
+  if (a->held != 0u && !rkd_links_end(b, a, RK_PTR(const rk_abi_def, a->def), 2u)) {
+    return 0;
+  }
   for (;;) {
     rk_u32 ring;
     rk_abi_msg *msg = rkd_next_message(a, &ring);
@@ -389,6 +392,9 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED;
   }
   rkd_sample_clock(b);
+  if (a->held != 0u) { /* in every state of life: it was sent */
+    rkd_links_flush(b, a, def);
+  }
   while (done < RK_TURN_MSGS) {
     rk_u32 ring;
     if (a->life != RK_STATE_ACTIVE) {
@@ -442,6 +448,9 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   }
   rkd_account(b, a, slot);
   rkd_flush(b);
+  if (result == RK_TURN_IDLE && a->held != 0u) {
+    return RK_TURN_STALLED; /* until there is room for what waits on its links */
+  }
   return result;
 }
 

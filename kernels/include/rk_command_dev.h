@@ -38,7 +38,7 @@ RK_FN void rkd_answer(rk_block *b, rk_u32 code, const rk_abi_command *cmd, const
                       int error)
 {
   rkd_respond(b, error != 0 ? (rk_u32)RK_RSP_ERROR : code, cmd->cmd_id, a != 0 ? a->id : 0u, error,
-              a != 0 ? a->handled : b->handled, a != 0 ? rkd_depth(a) : b->steps_left,
+              a != 0 ? a->handled : b->handled, a != 0 ? rkd_depth(a) + a->held : b->steps_left,
               a != 0 ? a->life : RK_STATE_NONE, 0u);
 }
 
@@ -397,11 +397,38 @@ RK_SLOW_FN void rkd_command_route(rk_block *b, rk_abi_actor *a, const rk_abi_com
     return;
   }
   rk_abi_route *route = RK_PTR(rk_abi_route, a->routes) + cmd->param2;
+  rk_u32 dest = cmd->code == RK_CMD_CONNECT_PORT ? cmd->param3 : 0u;
+  int is_same = dest != 0u && route->dest == dest && route->slots == cmd->address;
+  if (!is_same && !rkd_link_end(b, a, route, 4u)) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EFULL); /* the host drains and asks again */
+    return;
+  }
   rkd_flush(b); /* who was sent something through it must hear of that */
   rkd_route_give_back(b, route);
-  route->dest = cmd->code == RK_CMD_CONNECT_PORT ? cmd->param3 : 0u;
+  if (!is_same) {
+    rkd_zero(route, (rk_u32)sizeof(*route));
+    route->slot_bytes = RK_LINK_SLOT_BYTES(def->emits);
+  }
+  route->dest = dest;
   route->chunk = (rk_u32)cmd->bytes;
+  route->limit = (rk_u32)(cmd->bytes >> 32);
+  route->policy = cmd->flags;
+  route->slots = cmd->address;
+  route->deadline_ns = cmd->reserved;
   rkd_run_push(b, a); /* it may have waited for the room this changes */
+  rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
+}
+
+RK_SLOW_FN void rkd_command_links(rk_block *b, rk_abi_actor *a, const rk_abi_command *cmd)
+{
+  rk_u64 bytes = (rk_u64)RK_PTR(const rk_abi_def, a->def)->port_count * sizeof(rk_abi_route);
+  if (cmd->bytes != bytes || (bytes != 0u && cmd->address == 0u)) {
+    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EINVAL);
+    return;
+  }
+  if (bytes != 0u) {
+    rkd_copy(RK_PTR(void, cmd->address), RK_PTR(const rk_abi_route, a->routes), (rk_u32)bytes);
+  }
   rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
 }
 
@@ -465,6 +492,9 @@ RK_SLOW_FN void rkd_command_actor(rk_block *b, rk_abi_actor *a, const rk_abi_com
     case RK_CMD_RELOAD_ACTOR:
       rkd_command_reload(b, a, cmd);
       break;
+    case RK_CMD_LINKS_ACTOR:
+      rkd_command_links(b, a, cmd);
+      break;
     default:
       rkd_command_simulation(b, a, cmd);
       break;
@@ -493,6 +523,7 @@ RK_SLOW_FN void rkd_command(rk_block *b, const rk_abi_command *cmd, rk_u32 refer
     case RK_CMD_CONNECT_PORT:
     case RK_CMD_DISCONNECT_PORT:
     case RK_CMD_LATENCY_ACTOR:
+    case RK_CMD_LINKS_ACTOR:
     case RK_CMD_RELOAD_ACTOR: {
       int simulation = cmd->code == RK_CMD_INJECT_IMPULSE || cmd->code == RK_CMD_SET_SOURCE;
       rk_u64 slot = simulation ? cmd->param3 : cmd->param1;

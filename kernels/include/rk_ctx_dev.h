@@ -7,7 +7,8 @@
  * Every function that sends copies the caller's bytes before it returns, and returns 0 or RK_E*:
  *   RK_EFULL       more than the definition's `burst`; or a receiver named by id has no room, or
  *   has ended and
- *                  there is no room for a dead letter
+ *                  there is no room for a dead letter; or a port's receiver has no room and its
+ *                  link's policy drops the message or makes it a dead letter
  *   RK_ENOT_FOUND  the port is not connected, or no such port
  *   RK_ETERMINATED the receiver has ended; the message went to the dead letters
  *   RK_ETOO_LARGE  the receiver's slots are smaller than the message, or it is larger than all that
@@ -19,7 +20,7 @@
 #ifndef RK_CTX_DEV_H
 #define RK_CTX_DEV_H
 
-#include "rk_lane_dev.h"
+#include "rk_link_dev.h"
 
 #include "rk_tenant_dev.h"
 
@@ -214,28 +215,27 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
   if (size + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) {
     return rkd_dropped(ctx, RK_ETOO_LARGE);
   }
-  /* connected by this very handling */
+  /* the receiver is full, or the port was connected without there being room */
   if (route->credits == 0u) {
-    return rkd_dropped(ctx, RK_EFULL);
+    int over = rkd_link_over(ctx, route, &h, data, spare);
+    if (over != RK_LINK_HELD) {
+      return over;
+    }
+    rkd_trace_sent(b, &h);
+    return 0;
   }
   if (!rkd_has_allowance(b, ctx->actor)) {
     return rkd_refused(ctx, RK_EDENIED, &h, spare);
   }
   route->credits -= 1u;
   int rc = rkd_deliver(ctx, to, &h, data, spare);
+  if (rc == 0 || rc == RK_BY_LANE) {
+    route->sent += 1u;
+  }
   if (rc != 0) {
     return rc == RK_BY_LANE ? 0 : rc;
   }
-  if (to->block == b->index) {
-    rkd_run_push(b, to);
-  } else if (route->dirty == 0u) {
-    /* start and stop handlers of several actors */
-    if (b->dirty_count == RK_PORTS_MAX) {
-      rkd_flush(b);
-    }
-    route->dirty = 1u;
-    b->dirty[b->dirty_count++] = (rk_u64)(rk_uptr)route;
-  }
+  rkd_route_signal(b, route, to);
   return 0;
 }
 

@@ -5,23 +5,13 @@
  * Room is reserved on each connected port out of the receiver's capacity, `chunk` credits at a
  * time, so a full receiver stops its senders, and through them theirs, without a block ever waiting
  * inside a handler. An actor that cannot reserve everything gives back all credits it holds: nobody
- * holds one receiver's room while waiting for another's, so reservations cannot deadlock.
+ * holds one receiver's room while waiting for another's, so reservations cannot deadlock. Links of
+ * other policies than `block` never hold their sender; see rk_link_dev.h.
  */
 #ifndef RK_K2K_DEV_H
 #define RK_K2K_DEV_H
 
 #include "rk_ctx_dev.h"
-
-RK_FN void rkd_route_give_back(rk_block *b, rk_abi_route *route)
-{
-  if (route->credits != 0u) {
-    rk_abi_actor *to = rkd_actor(b, route->dest);
-    if (to != 0) {
-      rkd_room_give(b, to, route->credits);
-    }
-    route->credits = 0u;
-  }
-}
 
 RK_SLOW_FN void rkd_routes_give_back(rk_block *b, const rk_abi_actor *a, const rk_abi_def *def)
 {
@@ -70,17 +60,23 @@ RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_de
     if (to == 0 || !rkd_may_send(b, a, to)) {
       continue;
     } /* ended, or another tenant's: a send will say so */
-    rk_u32 least = def->burst - route->credits;
+    if (route->head != route->tail) {
+      continue;
+    } /* what is sent now waits behind that */
+    rk_u32 least = route->policy == RK_LINK_BLOCK ? def->burst - route->credits : 1u;
     rk_u32 most = route->chunk > least ? route->chunk : least;
     rk_u32 got = rkd_room_take(to, least, most);
     if (got == 0u && rkd_room_wanted(b, to, least)) {
       got = rkd_room_take(to, least, most);
     }
-    if (got == 0u) {
+    if (got == 0u && rkd_link_waits(route)) {
       rkd_routes_give_back(b, a, def);
       return 0;
     }
-    route->credits += got;
+    if (got != 0u) {
+      route->credits += got;
+      route->stalled_ns = 0u;
+    }
   }
   return 1;
 }

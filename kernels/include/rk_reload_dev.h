@@ -134,6 +134,13 @@ RK_SLOW_FN void rkd_command_reload(rk_block *b, rk_abi_actor *a, const rk_abi_co
       return;
     }
   }
+  if (a->held != 0u) { /* they lie behind the old routes */
+    rkd_links_flush(b, a, RK_PTR(const rk_abi_def, a->def));
+    if (a->held != 0u) {
+      rkd_reload_refuse(b, a, cmd, RK_EFULL, RK_RELOAD_LINKS, a->held);
+      return;
+    }
+  }
   rkd_reload_let_go(b, a);
   rkd_reload_put(a, &line);
   rk_u32 why = rkd_reload_begin(b, a, cmd, was.state, &code);

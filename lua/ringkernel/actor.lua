@@ -95,6 +95,15 @@ function Actor:restart(options)
   return hosted.restarted(self, was, options and options.keep_state)
 end
 
+--- The actor's connected ports as its block has them: port -> { to, policy, limit, deadline,
+-- credits, sent, waiting, high, stalls, dropped, dead }.
+function Actor:links()
+  if hosted.is_hosted(self) then
+    return hosted.links(self)
+  end
+  return core.actor_links(self)
+end
+
 --- Copies the actor's state at a message boundary, as a table of its fields.
 function Actor:peek_state()
   local own = hosted.state(self)

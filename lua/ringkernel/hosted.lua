@@ -365,6 +365,17 @@ function M.routes(actor)
   return records[actor] and out
 end
 
+--- a:links() for one of ours: where its ports lead; nothing is counted.
+function M.links(actor)
+  local out = {}
+  for port, tie in pairs(records[actor].ports) do
+    if context.is_tied(tie) then
+      out[port] = { to = tie.to, policy = "block" }
+    end
+  end
+  return out
+end
+
 --- rt:disconnect for one of ours.
 function M.disconnect(actor, port)
   local record = records[actor]

@@ -92,12 +92,17 @@ function Runtime:watch(pattern, fn)
   return registry.watch(self, pattern, fn)
 end
 
---- Ties a port to an actor. The ports of a Lua actor are the host's.
-function Runtime:connect(from, port, to)
+--- Ties a port to an actor, with what becomes of messages that it has no room for: options policy,
+-- limit, deadline, credits. The ports of a Lua actor are the host's and know back-pressure alone.
+function Runtime:connect(from, port, to, options)
   if is_hosted_here(self, from) and type(to) == "userdata" and to.runtime == self then
+    if options ~= nil and next(options) ~= nil then
+      return nil, ("connect '%s.%s': the ports of a Lua actor have no policies; use a kernel")
+        :format(from.name, tostring(port)), "unsupported"
+    end
     return hosted.connect(from, port, to)
   end
-  return connect(self, from, port, to)
+  return connect(self, from, port, to, options)
 end
 
 --- Unties a port.

@@ -10,34 +10,42 @@ local Runtime = core.methods "runtime"
 
 local M = {}
 
-local outgoing = setmetatable({}, { __mode = "k" }) -- actor -> port -> actor it leads to
+local outgoing = setmetatable({}, { __mode = "k" }) -- actor -> port -> { actor, options }
 local incoming = setmetatable({}, { __mode = "k" }) -- actor -> actor -> port -> true
 
 local connect, disconnect = Runtime.connect, Runtime.disconnect
 
+local function copy(options)
+  local out = {}
+  for key, value in pairs(options) do
+    out[key] = value
+  end
+  return out
+end
+
 local function forget(from, port)
   local ports = outgoing[from]
-  local to = ports and ports[port]
-  if to then
+  local route = ports and ports[port]
+  if route then
     ports[port] = nil
-    incoming[to][from][port] = nil
+    incoming[route[1]][from][port] = nil
   end
 end
 
-local function remember(from, port, to)
+local function remember(from, port, to, options)
   outgoing[from] = outgoing[from] or {}
-  outgoing[from][port] = to
+  outgoing[from][port] = { to, options and copy(options) }
   incoming[to] = incoming[to] or setmetatable({}, { __mode = "k" })
   incoming[to][from] = incoming[to][from] or {}
   incoming[to][from][port] = true
 end
 
---- Ties a port of `from` to `to`.
-function Runtime:connect(from, port, to)
-  local ok, text, code = connect(self, from, port, to)
+--- Ties a port of `from` to `to`, with the options of the link.
+function Runtime:connect(from, port, to, options)
+  local ok, text, code = connect(self, from, port, to, options)
   if ok then
     forget(from, port)
-    remember(from, port, to)
+    remember(from, port, to, options)
     return true
   end
   return nil, text, code
@@ -55,28 +63,37 @@ end
 
 --- Where the ports of an actor lead: port -> actor.
 function M.of(actor)
-  return outgoing[actor] or {}
+  local out = {}
+  for port, route in pairs(outgoing[actor] or {}) do
+    out[port] = route[1]
+  end
+  return out
 end
 
 --- To be called when the ports of an actor lead elsewhere without our doing: port -> actor.
 function M.changed(actor, ports)
-  for port in pairs(outgoing[actor] or {}) do
+  local before = {}
+  for port, route in pairs(outgoing[actor] or {}) do
+    before[port] = route
+  end
+  for port in pairs(before) do
     forget(actor, port)
   end
   for port, to in pairs(ports) do
-    remember(actor, port, to)
+    local was = before[port]
+    remember(actor, port, to, was and was[1] == to and was[2] or nil)
   end
 end
 
 --- Ties all routes from and to an actor that has just begun anew. One that cannot be tied now
 -- (the other side is gone) is tied when that one begins anew.
 function M.tie_again(rt, actor)
-  for port, to in pairs(outgoing[actor] or {}) do
-    connect(rt, actor, port, to)
+  for port, route in pairs(outgoing[actor] or {}) do
+    connect(rt, actor, port, route[1], route[2])
   end
   for from, ports in pairs(incoming[actor] or {}) do
     for port in pairs(ports) do
-      connect(rt, from, port, actor)
+      connect(rt, from, port, actor, outgoing[from][port][2])
     end
   end
 end

@@ -109,6 +109,12 @@ static int runtime_actors(lua_State *L)
   return 1;
 }
 
+static void set_u64(lua_State *L, const char *key, uint64_t value)
+{
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, key);
+}
+
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 /* The open actor at `index`; raises if it belongs to another runtime. NULL with nil, message,
@@ -125,13 +131,57 @@ static rk_actor *actor_of(lua_State *L, const lrk_runtime *self, int index)
   return actor->actor;
 }
 
-/* rt:connect(from, port, to) -> true | nil, message, code */
+/* The options of a link at `index`. */
+static rk_link_options link_options(lua_State *L, int index)
+{
+  static const lrk_option options[] = {{"policy", LRK_TEXT, 0, 0},
+                                       {"limit", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
+                                       {"deadline", LRK_NUMBER, 0, 0},
+                                       {"credits", LRK_INT, 1, 2 * RK_QUEUE_MAX_MSGS},
+                                       {NULL, LRK_ANY, 0, 0}};
+  const char *names[RK_LINK_POLICIES];
+  rk_link_options out = {.policy = RK_LINK_KIND_BLOCK};
+  lrk_options(L, index, "connect", options);
+  for (uint32_t i = 0; i < RK_LINK_POLICIES; i++) {
+    names[i] = rk_link_kind_name((rk_link_kind)i);
+  }
+  const char *policy = lrk_option_text(L, index, "policy", names[0]);
+  while (strcmp(names[out.policy], policy) != 0) {
+    if (++out.policy == RK_LINK_POLICIES) {
+      luaL_error(L,
+                 "connect: option 'policy': one of 'block', 'buffer', 'drop_newest', "
+                 "'drop_oldest', 'dead_letter' expected, got '%s'%s",
+                 policy, lrk_hint(L, policy, names, RK_LINK_POLICIES));
+    }
+  }
+  out.limit = (uint32_t)lrk_option_integer(L, index, "limit", 0);
+  out.credits = (uint32_t)lrk_option_integer(L, index, "credits", 0);
+  if (lua_istable(L, index) && lua_getfield(L, index, "deadline") != LUA_TNIL) {
+    lua_Number seconds = lua_tonumber(L, -1);
+    if (!(seconds > 0) || seconds > 1e9) {
+      luaL_error(L, "connect: option 'deadline': seconds, more than 0, expected, got %f", seconds);
+    }
+    out.deadline_ns = (uint64_t)(seconds * 1e9);
+    out.deadline_ns += out.deadline_ns == 0;
+  }
+  if (out.limit != 0 && out.policy != RK_LINK_KIND_BUFFER &&
+      out.policy != RK_LINK_KIND_DROP_OLDEST) {
+    luaL_error(L, "connect: option 'limit' is for the policies 'buffer' and 'drop_oldest'");
+  }
+  if (out.deadline_ns != 0 && out.policy != RK_LINK_KIND_BLOCK) {
+    luaL_error(L, "connect: option 'deadline' is for the policy 'block'");
+  }
+  return out;
+}
+
+/* rt:connect(from, port, to [, options]) -> true | nil, message, code */
 static int runtime_connect(lua_State *L)
 {
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_actor *from = actor_of(L, self, 2);
   const char *port = luaL_checkstring(L, 3);
   rk_actor *to = from != NULL ? actor_of(L, self, 4) : NULL;
+  rk_link_options options = link_options(L, 5);
   if (from == NULL || to == NULL) {
     return 3;
   }
@@ -140,9 +190,63 @@ static int runtime_connect(lua_State *L)
     return 3;
   }
   rk_error err = RK_ERROR_INIT;
-  int status = rk_runtime_connect(self->rt, from, port, to, &err);
+  int status = rk_runtime_link(self->rt, from, port, to, &options, &err);
   lrk_runtime_kick(L, self, 1);
   return lrk_result(L, status, &err);
+}
+
+/* actor_links(actor) -> port -> { to =, policy =, ... } of its connected ports, as its block has them
+ * | nil, message, code. `to` is the actor, if it is alive. */
+static int core_actor_links(lua_State *L)
+{
+  const lrk_actor *self = lrk_check_actor(L, 1);
+  rk_link_stats links[RK_PORTS_MAX];
+  size_t count = RK_PORTS_MAX;
+  rk_error err = RK_ERROR_INIT;
+  if (self->actor == NULL) {
+    return lrk_fail_released(L);
+  }
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, LRK_ACTOR_HOME);
+  const lrk_runtime *home = lrk_open_runtime(L, 2);
+  if (home == NULL) {
+    return 3;
+  }
+  int status = rk_actor_links_get(self->actor, links, &count, &err);
+  if (status != RK_OK) {
+    return lrk_fail(L, status, &err);
+  }
+  lua_newtable(L);
+  for (size_t i = 0; i < count; i++) {
+    const rk_link_stats *link = &links[i];
+    if (link->to == 0) {
+      continue;
+    }
+    lua_createtable(L, 0, 12);
+    rk_actor *to = rk_runtime_find_id(home->rt, link->to);
+    if (to != NULL) {
+      lrk_push_actor(L, 2, to, 0);
+      lua_setfield(L, -2, "to");
+    }
+    lua_pushstring(L, rk_link_kind_name(link->policy));
+    lua_setfield(L, -2, "policy");
+    if (link->limit != 0) {
+      set_u64(L, "limit", link->limit);
+    }
+    if (link->deadline_ns != 0) {
+      lua_pushnumber(L, (lua_Number)link->deadline_ns * 1e-9);
+      lua_setfield(L, -2, "deadline");
+    }
+    set_u64(L, "credits", link->credits);
+    set_u64(L, "sent", link->sent);
+    set_u64(L, "waiting", link->waiting);
+    set_u64(L, "high", link->high);
+    set_u64(L, "stalls", link->stalls);
+    set_u64(L, "dropped", link->dropped);
+    set_u64(L, "dead", link->dead);
+    lua_setfield(L, -2, link->port);
+  }
+  return 1;
 }
 
 /* rt:disconnect(from, port) -> true | nil, message, code */
@@ -162,12 +266,6 @@ static int runtime_disconnect(lua_State *L)
   int status = rk_runtime_disconnect(self->rt, from, port, &err);
   lrk_runtime_kick(L, self, 1);
   return lrk_result(L, status, &err);
-}
-
-static void set_u64(lua_State *L, const char *key, uint64_t value)
-{
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, key);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -307,16 +405,14 @@ static int core_name_fits(lua_State *L)
   return 1;
 }
 
-const luaL_Reg lrk_registry_functions[] = {
-    {"actor_rename", core_actor_rename}, {"name_fits", core_name_fits}, {NULL, NULL}};
+const luaL_Reg lrk_registry_functions[] = {{"actor_rename", core_actor_rename},
+                                           {"name_fits", core_name_fits},
+                                           {"actor_links", core_actor_links},
+                                           {NULL, NULL}};
 
 const luaL_Reg lrk_registry_methods[] = {
-    {"launch", runtime_launch},
-    {"find", runtime_find},
-    {"actor", runtime_actor},
-    {"actors", runtime_actors},
-    {"connect", runtime_connect},
-    {"disconnect", runtime_disconnect},
-    {"command", runtime_command},
-    {NULL, NULL},
+    {"launch", runtime_launch},   {"find", runtime_find},
+    {"actor", runtime_actor},     {"actors", runtime_actors},
+    {"connect", runtime_connect}, {"disconnect", runtime_disconnect},
+    {"command", runtime_command}, {NULL, NULL},
 };

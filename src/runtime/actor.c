@@ -52,6 +52,7 @@ void rk__actor_unref(rk_actor *actor)
   rk_mailbox_close(&actor->passed_on);
   rk__former_drop(actor);
   rk_kernel_close(actor->kernel);
+  rk__extras_free(actor->extras);
   rk_free(actor->ports);
   rk_free(actor->name);
   rk_free(actor->former_name);

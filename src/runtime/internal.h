@@ -74,6 +74,11 @@ typedef struct rk_pending { /* a command that waits for its answer */
 typedef struct rk_port { /* where a port leads, as the host knows it */
   uint32_t dest;
   uint32_t chunk;
+  uint32_t policy; /* RK_LINK_* */
+  uint32_t limit;  /* of `buffer`, in messages */
+  uint64_t deadline_ns;
+  uint64_t buffer;     /* address of one of the actor's extras; 0 = none */
+  uint32_t slot_bytes; /* of its slots */
 } rk_port;
 
 typedef struct rk_piece { /* of the arena of device memory */
@@ -81,6 +86,12 @@ typedef struct rk_piece { /* of the arena of device memory */
   size_t bytes;
   uint32_t life; /* id of the actor's life that was charged for it, besides its first memory */
 } rk_piece;
+
+/* Such memory that goes with an actor's slot, one of any number: buffers of its links. */
+typedef struct rk_extra {
+  struct rk_extra *next;
+  rk_piece piece;
+} rk_extra;
 
 /* What a reload exchanges of an actor. */
 typedef struct rk_version {
@@ -107,7 +118,7 @@ struct rk_actor {
   uint32_t blocks; /* that run its handlers: `block` and those after it */
   rk_abi_link *link;
   rk_piece memory; /* rings, routes and state as they were at first */
-  rk_piece body;   /* see rk_version; these five change with a reload, and kernel to mailbox_limit */
+  rk_piece body; /* see rk_version; these five change with a reload, and kernel to mailbox_limit */
   uint64_t state, routes;
   uint32_t version;
   rk_version *former;   /* what it was before its last reload; NULL = nothing to go back to */
@@ -119,6 +130,7 @@ struct rk_actor {
   rk_reload *reload;   /* under way */
   rk_piece coming;     /* memory of a reload that was given up, until its block has heard of that */
   uint64_t coming_cmd; /* its command; 0 = none */
+  rk_extra *extras;    /* buffers of its links */
   uint32_t queue;
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
@@ -172,6 +184,7 @@ typedef struct rk_retired {
   struct rk_retired *next;
   uint32_t slot, block;
   rk_piece pieces[RK_ACTOR_PIECES];
+  rk_extra *extras;
   uint64_t ended; /* rk_abi_grid.ended with it */
 } rk_retired;
 
@@ -420,6 +433,14 @@ int rk__slot_abandon(rk_runtime *rt, rk_actor *actor, rk_error *err);
 void rk__slot_came_back(rk_runtime *rt, uint32_t reference, uint64_t ended);
 /* A block's answer about a slot. Called by drain. */
 void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error);
+
+/* Memory that lives as long as the actor's slot, zeroed; 0 when there is none. The caller has asked
+ * whether the actor's tenant may have it. */
+uint64_t rk__extra_take(rk_actor *actor, size_t bytes);
+/* Gives one back before that; nobody in the grid knows its address any more. */
+void rk__extra_give(rk_actor *actor, uint64_t address);
+/* Forgets them without giving memory back: the arena goes as a whole. */
+void rk__extras_free(rk_extra *extra);
 
 /* ---- kernel.c ---- */
 int rk__kernel_load(rk_runtime *rt, rk_kernel *kernel, const rk_loaded **out, char **log,

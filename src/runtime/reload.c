@@ -294,7 +294,16 @@ static int fill(rk_reload_part *part, rk_error *err)
   memset(next->ports, 0, count * sizeof(*next->ports));
   int rc = rk__routes_carry(actor, next->loaded, next->ports, err);
   for (uint32_t i = 0; i < count; ++i) {
-    routes[i] = (rk_abi_route){.dest = next->ports[i].dest, .chunk = next->ports[i].chunk};
+    const rk_port *port = &next->ports[i];
+    routes[i] = (rk_abi_route){
+        .dest = port->dest,
+        .chunk = port->chunk,
+        .policy = port->policy,
+        .limit = port->limit,
+        .slots = port->buffer,
+        .slot_bytes = port->slot_bytes,
+        .deadline_ns = port->deadline_ns,
+    };
   }
   if (rc == RK_OK && count != 0) {
     rc = rt->ops->device_write(rt->backend, next->routes, routes, count * sizeof(*routes), err);
@@ -390,6 +399,11 @@ static int explain(const rk_reload_part *part, const rk_abi_response *answer, rk
   switch (answer->steps_remaining) {
     case RK_RELOAD_TYPES:
       return rk__reload_explain_types(part, answer->step, err);
+    case RK_RELOAD_LINKS:
+      return rk_error_set(err, RK_EFULL,
+                          "reload '%s': %llu messages wait on its links; try again when their "
+                          "receivers have taken them",
+                          actor->name, (unsigned long long)answer->step);
     case RK_RELOAD_CANCELLED:
       return rk_error_set(err, RK_ETIMEOUT, "reload '%s': its block did not come to it in time",
                           actor->name);

@@ -4,13 +4,18 @@
  *
  * The host chooses how many credits a route may hold in hand (`chunk`): up to 32, as long as all
  * routes into one receiver together hold at most half of its queue and leave enough for the largest
- * burst that is tied to it; past that, one burst, which is given back after each handling.
+ * burst that is tied to it; past that, one burst, which is given back after each handling. Asked for
+ * n credits, a link takes n / 2 at a time.
+ *
+ * What becomes of messages for which there is no room is the route's policy, which the sender's
+ * block carries out (rk_link_dev.h); the buffer some of them need is made here.
  */
 #include "runtime/tenant.h"
 
 #include <string.h>
 
 #define CHUNK_MAX 32u
+#define LIMIT_DEFAULT 1024u
 
 static int find_port(const rk_actor *from, const char *port, uint32_t *index, rk_error *err)
 {
@@ -57,20 +62,39 @@ void rk__routes_forget(rk_actor *actor)
   }
 }
 
-static int tie_port(rk_actor *from, uint32_t index, rk_actor *to, uint32_t chunk, rk_error *err)
+/* Commands about a route whose link holds messages: its block moves them as far as there is room in
+ * its ring to us, which we empty while we wait for the answer. */
+static int command_route(rk_actor *from, const rk_abi_command *command, rk_error *err)
+{
+  int rc = RK_OK;
+  do {
+    rk_abi_response answer = {0};
+    rc = rk__command(from->rt, from->block, from->id, command, &answer, err);
+    if (answer.cmd_id == 0) {
+      break; /* it never answered */
+    }
+  } while (rc == RK_EFULL);
+  return rc;
+}
+
+static int tie_port(rk_actor *from, uint32_t index, rk_actor *to, const rk_port *want,
+                    rk_error *err)
 {
   rk_port *port = &from->ports[index];
   rk_abi_command command = {
       .code = RK_CMD_CONNECT_PORT,
+      .flags = want->policy,
       .param1 = from->slot,
       .param2 = index,
       .param3 = to->id,
-      .bytes = chunk,
+      .address = want->buffer,
+      .bytes = (uint64_t)want->limit << 32 | want->chunk,
+      .reserved = want->deadline_ns,
   };
-  int rc = rk__command(from->rt, from->block, from->id, &command, NULL, err);
+  int rc = command_route(from, &command, err);
   if (rc == RK_OK) {
     forget(from, port);
-    *port = (rk_port){to->id, chunk};
+    *port = *want;
     to->hoard += hoarded(from, port);
   }
   return rc;
@@ -90,7 +114,9 @@ static int end_hoards(rk_runtime *rt, rk_actor *to, rk_error *err)
       if (from->ports[i].dest != to->id || hoarded(from, &from->ports[i]) == 0) {
         continue;
       }
-      rc = tie_port(from, i, to, from->loaded->def.burst, err);
+      rk_port small = from->ports[i];
+      small.chunk = from->loaded->def.burst;
+      rc = tie_port(from, i, to, &small, err);
       if (from->life == RK_STATE_TERMINATED) {
         rc = RK_OK;
       }
@@ -154,7 +180,8 @@ int rk__routes_carry(rk_actor *actor, const rk_loaded *next, rk_port *ports, rk_
     if (!is_same && to->hoard > to->queue - to->burst_in) {
       rc = end_hoards(actor->rt, to, err);
     }
-    ports[i] = (rk_port){to->id, is_same ? actor->ports[old].chunk : burst};
+    ports[i] = actor->ports[old];
+    ports[i].chunk = is_same ? actor->ports[old].chunk : burst;
   }
   return rc;
 }
@@ -162,6 +189,39 @@ int rk__routes_carry(rk_actor *actor, const rk_loaded *next, rk_port *ports, rk_
 int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
                        rk_error *err)
 {
+  return rk_runtime_link(rt, from, port, to, NULL, err);
+}
+
+static int check_link(const rk_actor *from, const char *port, const rk_link_options *options,
+                      rk_error *err)
+{
+  bool has_buffer = options->policy == RK_LINK_KIND_BUFFER ||
+                    options->policy == RK_LINK_KIND_DROP_OLDEST;
+  if ((uint32_t)options->policy >= RK_LINK_POLICIES) {
+    return rk_error_set(err, RK_EINVAL, "connect '%s.%s': policy: 0..%u, got %u", from->name, port,
+                        RK_LINK_POLICIES - 1u, (uint32_t)options->policy);
+  }
+  if (options->limit > RK_QUEUE_MAX_MSGS || (options->limit != 0 && !has_buffer)) {
+    return rk_error_set(err, RK_EINVAL,
+                        "connect '%s.%s': limit: 1..%u, for buffer and drop_oldest alone",
+                        from->name, port, RK_QUEUE_MAX_MSGS);
+  }
+  if (options->deadline_ns != 0 && options->policy != RK_LINK_KIND_BLOCK) {
+    return rk_error_set(err, RK_EINVAL, "connect '%s.%s': a deadline is for the policy block alone",
+                        from->name, port);
+  }
+  if (options->credits > 2u * RK_QUEUE_MAX_MSGS) {
+    return rk_error_set(err, RK_EINVAL, "connect '%s.%s': credits: 0..%u, got %u", from->name, port,
+                        2u * RK_QUEUE_MAX_MSGS, options->credits);
+  }
+  return RK_OK;
+}
+
+int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
+                    const rk_link_options *options, rk_error *err)
+{
+  static const rk_link_options defaults = {.policy = RK_LINK_KIND_BLOCK};
+  const rk_link_options *use = options != NULL ? options : &defaults;
   uint32_t index = 0;
   int rc = rk__runtime_check(rt, err);
   if (rc == RK_OK) {
@@ -175,6 +235,9 @@ int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_acto
   }
   if (rc == RK_OK) {
     rc = find_port(from, port, &index, err);
+  }
+  if (rc == RK_OK) {
+    rc = check_link(from, port, use, err);
   }
   if (rc != RK_OK) {
     return rc;
@@ -209,11 +272,37 @@ int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_acto
     }
   }
   uint32_t spare = limit > to->hoard ? limit - to->hoard : 0u;
-  uint32_t chunk = spare > CHUNK_MAX ? CHUNK_MAX : spare;
+  uint32_t most = use->credits != 0 ? (use->credits + 1u) / 2u : CHUNK_MAX;
+  uint32_t chunk = spare > most ? most : spare;
   if (chunk < 2u * burst) {
     chunk = burst;
   }
-  return tie_port(from, index, to, chunk, err);
+  rk_port want = {
+      .dest = to->id,
+      .chunk = chunk,
+      .policy = (uint32_t)use->policy,
+      .deadline_ns = use->deadline_ns,
+  };
+  if (use->policy == RK_LINK_KIND_BUFFER || use->policy == RK_LINK_KIND_DROP_OLDEST) {
+    want.limit = use->limit != 0 ? use->limit : LIMIT_DEFAULT;
+    uint32_t emits = from->loaded->def.emit_bytes != 0 ? from->loaded->def.emit_bytes : 1u;
+    size_t bytes = (size_t)want.limit * RK_LINK_SLOT_BYTES(emits);
+    rc = rk__tenant_room(rt, from->tenant, "connect", from, bytes, err);
+    if (rc != RK_OK) {
+      return rc;
+    }
+    want.slot_bytes = RK_LINK_SLOT_BYTES(emits);
+    want.buffer = rk__extra_take(from, bytes);
+    if (want.buffer == 0) {
+      return rk__no_memory(rt, err, "connect '%s.%s': out of device memory for its buffer",
+                           from->name, port);
+    }
+  }
+  rc = tie_port(from, index, to, &want, err);
+  if (rc != RK_OK && rc != RK_ETIMEOUT) { /* else the block may use it yet */
+    rk__extra_give(from, want.buffer);
+  }
+  return rc;
 }
 
 int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_error *err)
@@ -233,9 +322,74 @@ int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_e
     return rk_error_set(err, RK_ENOT_FOUND, "port '%s.%s' is not connected", from->name, port);
   }
   rk_abi_command command = {.code = RK_CMD_DISCONNECT_PORT, .param1 = from->slot, .param2 = index};
-  rc = rk__command(rt, from->block, from->id, &command, NULL, err);
+  rc = command_route(from, &command, err);
   if (rc == RK_OK) {
+    uint64_t buffer = from->ports[index].buffer;
     forget(from, &from->ports[index]);
+    rk__extra_give(from, buffer);
   }
   return rc;
+}
+
+/* ---- what its block says of an actor's links ------------------------------------------------- */
+
+static void tell(rk_actor *actor, uint32_t index, const rk_abi_route *route, rk_link_stats *out)
+{
+  *out = (rk_link_stats){
+      .port = actor->loaded->def.ports[index],
+      .to = route->dest,
+      .policy = (rk_link_kind)route->policy,
+      .limit = route->limit,
+      .deadline_ns = route->deadline_ns,
+      .credits = 2u * route->chunk,
+      .sent = route->sent,
+      .waiting = route->tail - route->head,
+      .high = route->high,
+      .stalls = route->stalls,
+      .dropped = route->dropped,
+      .dead = route->dead,
+  };
+}
+
+int rk_actor_links_get(rk_actor *actor, rk_link_stats *out, size_t *count, rk_error *err)
+{
+  rk_runtime *rt = actor->rt;
+  int rc = rk__runtime_check(rt, err);
+  if (rc == RK_OK) {
+    rc = rk__actor_check(actor, err);
+  }
+  size_t ports = actor->loaded->def.port_count;
+  if (rc != RK_OK || ports == 0) {
+    *count = rc == RK_OK ? 0 : *count;
+    return rc;
+  }
+  size_t bytes = ports * sizeof(rk_abi_route);
+  uint64_t place = rk_arena_take(&rt->shared_arena, bytes);
+  if (place == 0) {
+    return rk__no_memory(rt, err, "actor '%s': out of shared memory", actor->name);
+  }
+  rk_abi_command command = {
+      .code = RK_CMD_LINKS_ACTOR, .param1 = actor->slot, .address = place, .bytes = bytes};
+  rc = rk__command(rt, actor->block, actor->id, &command, NULL, err);
+  if (rc == RK_ETIMEOUT || rc == RK_EFULL) {
+    return rc; /* the block may still write there: leave it */
+  }
+  const rk_abi_route *routes = RK_PTR(const rk_abi_route, place);
+  for (uint32_t i = 0; rc == RK_OK && i < ports && i < *count; ++i) {
+    tell(actor, i, &routes[i], &out[i]);
+  }
+  if (rc == RK_OK) {
+    *count = ports;
+  } else if (rc == RK_ENOT_FOUND || rc == RK_ETERMINATED) {
+    rc = rk_error_set(err, RK_ETERMINATED, "actor '%s' has terminated", actor->name);
+  }
+  rk_arena_give(&rt->shared_arena, place, bytes);
+  return rc;
+}
+
+const char *rk_link_kind_name(rk_link_kind policy)
+{
+  static const char *const names[RK_LINK_POLICIES] = {"block", "buffer", "drop_newest",
+                                                      "drop_oldest", "dead_letter"};
+  return (uint32_t)policy < RK_LINK_POLICIES ? names[policy] : "unknown";
 }

@@ -90,7 +90,11 @@ int rk_actor_reserve_with(rk_actor *actor, uint32_t type, size_t size,
     }
   }
   if (!rk__send_room(actor, priority)) {
-    return refuse_full(actor, err);
+    (void)rk__drain(rt); /* its block may itself wait for room toward us */
+    rc = rk__actor_check(actor, err);
+    if (rc != RK_OK || !rk__send_room(actor, priority)) {
+      return rc != RK_OK ? rc : refuse_full(actor, err);
+    }
   }
   uint32_t units = rkd_units((uint32_t)size);
   uint32_t block = actor->block;

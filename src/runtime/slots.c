@@ -8,7 +8,7 @@
  * its end; when every block has shown that count, or sleeps (a sleeping block holds nothing), its
  * own block is asked to clear it. That block refuses while an entry of its ready ring names it.
  */
-#include "runtime/internal.h"
+#include "runtime/reload.h"
 
 #include "base/alloc.h"
 #include "base/base.h"
@@ -48,16 +48,69 @@ bool rk__slots_open(rk_runtime *rt)
   return true;
 }
 
+/* ---- extras ---------------------------------------------------------------------------------- */
+
+uint64_t rk__extra_take(rk_actor *actor, size_t bytes)
+{
+  rk_extra *extra = rk_calloc(1, sizeof(*extra));
+  if (extra == NULL || !rk__piece_take(actor, bytes, &extra->piece)) {
+    rk_free(extra);
+    return 0;
+  }
+  extra->next = actor->extras;
+  actor->extras = extra;
+  return extra->piece.address;
+}
+
+void rk__extra_give(rk_actor *actor, uint64_t address)
+{
+  for (rk_extra **at = &actor->extras; *at != NULL; at = &(*at)->next) {
+    rk_extra *extra = *at;
+    if (extra->piece.address == address) {
+      *at = extra->next;
+      rk__piece_give(actor, &extra->piece);
+      rk_free(extra);
+      return;
+    }
+  }
+}
+
+void rk__extras_free(rk_extra *extra)
+{
+  while (extra != NULL) {
+    rk_extra *next = extra->next;
+    rk_free(extra);
+    extra = next;
+  }
+}
+
+static rk_extra *extras_of(rk_actor *actor)
+{
+  rk_extra *extras = actor->extras;
+  actor->extras = NULL;
+  return extras;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+static void free_retired(rk_retired *retired)
+{
+  if (retired != NULL) {
+    rk__extras_free(retired->extras);
+    rk_free(retired);
+  }
+}
+
 void rk__slots_close(rk_runtime *rt)
 {
   while (rt->retired != NULL) {
     rk_retired *next = rt->retired->next;
-    rk_free(rt->retired);
+    free_retired(rt->retired);
     rt->retired = next;
   }
   rt->retired_tail = &rt->retired;
   for (uint32_t slot = 0; rt->slot_memory != NULL && slot < rt->slot_high; ++slot) {
-    rk_free(rt->retired_slot[slot]);
+    free_retired(rt->retired_slot[slot]);
   }
   rk_pages_unmap(rt->slot_memory, rt->slot_bytes);
   rt->slot_memory = NULL;
@@ -109,6 +162,7 @@ void rk__slot_retire(rk_runtime *rt, rk_actor *actor, uint64_t ended)
   *retired = (rk_retired){
       .slot = actor->slot,
       .block = actor->block,
+      .extras = extras_of(actor),
       .ended = ended,
   };
   rk__actor_pieces(actor, retired->pieces);
@@ -125,6 +179,7 @@ int rk__slot_abandon(rk_runtime *rt, rk_actor *actor, rk_error *err)
   *retired = (rk_retired){
       .slot = actor->slot,
       .block = actor->block,
+      .extras = extras_of(actor),
   };
   rk__actor_pieces(actor, retired->pieces);
   rt->retired_slot[actor->slot] = retired;
@@ -204,7 +259,10 @@ void rk__slot_freed(rk_runtime *rt, uint64_t slot, int error)
   for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
     rk_arena_give(&rt->arena, retired->pieces[i].address, retired->pieces[i].bytes);
   }
+  for (const rk_extra *extra = retired->extras; extra != NULL; extra = extra->next) {
+    rk_arena_give(&rt->arena, extra->piece.address, extra->piece.bytes);
+  }
   rt->links[slot] = (rk_abi_link){0};
   rk__slot_give(rt, (uint32_t)slot);
-  rk_free(retired);
+  free_retired(retired);
 }

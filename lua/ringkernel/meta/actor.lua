@@ -159,6 +159,14 @@ function actor:stats() end
 ---@field resolution number step of the clock it was measured with; 0: not known
 ---@field includes string what was measured, in words
 
+---Its connected ports, as its block has them at a message boundary: port -> { to, policy, limit,
+---deadline, credits, sent, waiting, high (most that ever waited on the link), stalls (times the
+---sender had to wait), dropped, dead (made dead letters by the link) }.
+---@return table<string, table>?
+---@return string? message
+---@return ringkernel.code? code terminated, timeout, closed
+function actor:links() end
+
 ---Latencies of the messages it has handled since it was launched, as of a message boundary.
 ---`delivered`: from the stamp of sending to the start of the handler; the stamp has steps of a
 ---microsecond, and between actors is of the moment at which the sender's turn began. `handled`: how

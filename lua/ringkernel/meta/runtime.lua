@@ -97,14 +97,25 @@ function runtime:checkpoint(path, options) end
 ---@return string? log all that the compiler said
 function runtime:restore(path, options) end
 
+---What becomes of messages through a port whose receiver has no room: "block" holds the sender (and
+---after `deadline` seconds sends that message to the dead letters), "buffer" keeps up to `limit` on
+---the link and then refuses, "drop_newest" drops, "drop_oldest" keeps the newest `limit` on the
+---link, "dead_letter" sends to the dead letters.
+---@class ringkernel.link_options
+---@field policy? "block" | "buffer" | "drop_newest" | "drop_oldest" | "dead_letter"
+---@field limit? integer 1024
+---@field deadline? number seconds; none: for ever
+---@field credits? integer most messages that the link may hold room for, taken by halves; 64
+
 ---Ties a port of `from` to `to`.
 ---@param from ringkernel.actor
 ---@param port string
 ---@param to ringkernel.actor
+---@param options? ringkernel.link_options
 ---@return true?
 ---@return string? message
----@return ringkernel.code? code not_found, exists, terminated, tenant_mismatch
-function runtime:connect(from, port, to) end
+---@return ringkernel.code? code not_found, exists, terminated, tenant_mismatch, out_of_memory, ...
+function runtime:connect(from, port, to, options) end
 
 ---Unties a port.
 ---@param from ringkernel.actor

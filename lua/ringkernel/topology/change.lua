@@ -69,9 +69,9 @@ local function tie_all(state, moves, target)
     end
   end
   for _, move in ipairs(moves) do
-    local to, name = target(move)
+    local to, name, flow = target(move)
     if to then
-      local ok, message, code = state.rt:connect(state.handles[move.from], move.port, to)
+      local ok, message, code = state.rt:connect(state.handles[move.from], move.port, to, flow)
       if not ok then
         return nil, ("link '%s.%s -> %s': %s"):format(move.from, move.port, name, message), code
       end
@@ -89,11 +89,11 @@ local function move_links(state, moves, handle_of)
     end
   end
   local ok, message, code = tie_all(state, moves, function(move)
-    return move.new and handle_of(move.new), move.new
+    return move.new and handle_of(move.new), move.new, move.new_flow
   end)
   if not ok then
     tie_all(state, moves, function(move)
-      return move.old and state.handles[move.old], move.old
+      return move.old and state.handles[move.old], move.old, move.old_flow
     end)
   end
   for name, is_suspended in pairs(suspended) do

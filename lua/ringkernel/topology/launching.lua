@@ -91,7 +91,8 @@ function M.connect(rt, plan, from, handle_of, what)
   local failures = M.failures()
   for _, edge in ipairs(plan.edges) do
     if from[edge.from] then
-      local ok, text, code = rt:connect(handle_of(edge.from), edge.port, handle_of(edge.to))
+      local ok, text, code = rt:connect(handle_of(edge.from), edge.port, handle_of(edge.to),
+        edge.flow)
       if not ok then
         failures:add(("link '%s.%s -> %s'"):format(edge.from, edge.port, edge.to), text, code)
       end

@@ -6,11 +6,16 @@
 --        "a.next -> {b, c} round_robin"     to one after another
 --        "a.next -> {b, c} shard sensor"    by a field of the message
 --        "{a.next, b.next} -> c"            several senders
--- Table: { from = "a.next", to = "b" or { "b", "c" }, mode =, key =, queue = }
+--        "a.next -> b : drop_oldest 256"    what becomes of what the receiver has no room for
+-- Table: { from = "a.next", to = "b" or { "b", "c" }, mode =, key =, queue =, policy =, limit =,
+--          deadline =, credits = }
+--
+-- The policy of a link to a list is that of the ways to its receivers: one that is slow holds up,
+-- or does not hold up, the others.
 --
 -- The port may be left out where the sender has one. `links.read(list, report)` returns a list of
--- { from =, port = or nil, to = { names }, mode =, key =, queue =, text = }, one for each
--- sender; what cannot be read goes to report(format, ...).
+-- { from =, port = or nil, to = { names }, mode =, key =, queue =, flow = options of rt:connect
+-- or nil, text = }, one for each sender; what cannot be read goes to report(format, ...).
 
 local check = require "ringkernel.check"
 
@@ -19,7 +24,12 @@ local M = {}
 --- "direct" is what a link to one receiver is.
 M.MODES = { "broadcast", "round_robin", "shard" }
 
-local KEYS = { from = true, to = true, mode = true, key = true, queue = true }
+--- What a link does with messages that its receiver has no room for.
+M.POLICIES = { "block", "buffer", "drop_newest", "drop_oldest", "dead_letter" }
+
+local FLOW = { "policy", "limit", "deadline", "credits" }
+local KEYS = { from = true, to = true, mode = true, key = true, queue = true, policy = true,
+  limit = true, deadline = true, credits = true }
 
 local function contains(list, value)
   for _, entry in ipairs(list) do
@@ -51,6 +61,15 @@ local function parse(text)
     return nil, "no '->' in it"
   end
   left, right = trim(left), trim(right)
+  local way, flow = right:match("^(.-)%s*:%s*(.*)$")
+  local policy, limit
+  if way then
+    policy, limit = flow:match("^(%S+)%s*(%d*)$")
+    if not policy then
+      return nil, ("'%s' is not a policy"):format(flow)
+    end
+    right = way
+  end
   local receivers, rest = right:match("^(%b{})%s*(.*)$")
   if not receivers then
     receivers, rest = right:match("^(%S*)%s*(.*)$")
@@ -65,6 +84,8 @@ local function parse(text)
     to = is_list and to or to[1],
     mode = mode ~= "" and mode or nil,
     key = key ~= "" and key or nil,
+    policy = policy,
+    limit = math.tointeger(tonumber(limit)),
   }
 end
 
@@ -129,6 +150,39 @@ local function check_link(link, text, report)
   return is_good
 end
 
+--- Options of rt:connect: nil if there are none, false if they are wrong.
+local function flow_of(link, text, report)
+  local is_good, flow = true, {}
+  local function wrong(format, ...)
+    is_good = false
+    report("%s: " .. format, text, ...)
+  end
+  for _, key in ipairs(FLOW) do
+    flow[key] = link[key]
+  end
+  local policy = link.policy or "block"
+  local has_buffer = policy == "buffer" or policy == "drop_oldest"
+  if not contains(M.POLICIES, policy) then
+    wrong("'policy': one of '%s' expected, got %s", table.concat(M.POLICIES, "', '"),
+      check.describe(policy))
+  end
+  for _, key in ipairs { "limit", "credits" } do
+    local value, most = link[key], key == "limit" and 65536 or 131072
+    if value ~= nil and (math.type(value) ~= "integer" or value < 1 or value > most) then
+      wrong("'%s': a whole number from 1 to %d expected, got %s", key, most, check.describe(value))
+    end
+  end
+  if link.limit ~= nil and not has_buffer then
+    wrong("'limit' is for the policies 'buffer' and 'drop_oldest'")
+  end
+  if link.deadline ~= nil and (type(link.deadline) ~= "number" or link.deadline <= 0) then
+    wrong("'deadline': seconds, more than 0, expected, got %s", check.describe(link.deadline))
+  elseif link.deadline ~= nil and policy ~= "block" then
+    wrong("'deadline' is for the policy 'block'")
+  end
+  return is_good and (next(flow) and flow or nil)
+end
+
 local function link_text(entry, index)
   if type(entry) == "string" then
     return ("link '%s'"):format(entry)
@@ -161,13 +215,15 @@ function M.read(list, report)
     end
     if not link then
       report("%s: %s", text, problem)
-    elseif check_link(link, text, report) then
-      for _, sender in ipairs(as_list(link.from)) do
+    else
+      local is_good = check_link(link, text, report)
+      local flow = flow_of(link, text, report)
+      for _, sender in ipairs(is_good and flow ~= false and as_list(link.from) or {}) do
         local name, port = split_port(sender)
         local to = table.move(as_list(link.to), 1, #as_list(link.to), 1, {})
         local mode = type(link.to) == "table" and (link.mode or "broadcast") or "direct"
         out[#out + 1] = { from = name, port = port, to = to, mode = mode, key = link.key,
-          queue = link.queue, text = text }
+          queue = link.queue, flow = flow, text = text }
       end
     end
   end

@@ -2,7 +2,7 @@
 --- From a network to what is launched and connected: routers are nodes of their own here.
 --
 --   { nodes = name -> { name, definition, queue, block, tags, activate, is_hidden },
---     edges = list of { from, port, to }, names = sorted,
+--     edges = list of { from, port, to, flow }, names = sorted,
 --     groups = lists of names, senders before receivers }
 --
 -- `plan.difference(old, new)` says what has to change between two of them.
@@ -24,7 +24,8 @@ local function add_router(plan, link)
   }
   plan.edges[#plan.edges + 1] = { from = link.from, port = link.port, to = name }
   for index, to in ipairs(link.to) do
-    plan.edges[#plan.edges + 1] = { from = name, port = ("out%d"):format(index - 1), to = to }
+    plan.edges[#plan.edges + 1] = { from = name, port = ("out%d"):format(index - 1), to = to,
+      flow = link.flow }
   end
 end
 
@@ -38,7 +39,8 @@ function M.of(net)
   end
   for _, link in ipairs(net.links) do
     if link.mode == "direct" then
-      plan.edges[#plan.edges + 1] = { from = link.from, port = link.port, to = link.to[1] }
+      plan.edges[#plan.edges + 1] = { from = link.from, port = link.port, to = link.to[1],
+        flow = link.flow }
     else
       add_router(plan, link)
     end
@@ -72,6 +74,16 @@ local function is_same(a, b)
     and a.tenant == b.tenant
 end
 
+local function is_same_flow(a, b)
+  a, b = a and a.flow or {}, b and b.flow or {}
+  for _, key in ipairs { "policy", "limit", "deadline", "credits" } do
+    if a[key] ~= b[key] then
+      return false
+    end
+  end
+  return true
+end
+
 local function by_port(edges)
   local out = {}
   for _, edge in ipairs(edges) do
@@ -98,8 +110,10 @@ function M.difference(old, new)
   local function move(key, edge)
     local was, is = old_edges[key], new_edges[key]
     local to, before = is and is.to, was and was.to
-    if out.kept[edge.from] and (to ~= before or (to and not out.kept[to])) then
-      out.moves[#out.moves + 1] = { from = edge.from, port = edge.port, old = before, new = to }
+    if out.kept[edge.from] and (to ~= before or not is_same_flow(was, is)
+      or (to and not out.kept[to])) then
+      out.moves[#out.moves + 1] = { from = edge.from, port = edge.port, old = before, new = to,
+        old_flow = was and was.flow, new_flow = is and is.flow }
     end
   end
   for key, edge in pairs(old_edges) do
