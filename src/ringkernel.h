@@ -72,6 +72,10 @@ typedef struct rk_runtime_options {
   /* form of the rings between host and grid: "plain", "tagged", or "auto" = tagged if it passes a
    * self-test and the backend is no CPU, else plain; NULL = RINGKERNEL_TRANSPORT */
   const char *transport;
+  /* bytes for queues, links, buffers, mailboxes, subscriptions and dead letters together; from 60 %
+   * on events tell of it and what is spare is given back, from 80 % on the oldest dead letters go,
+   * at 95 % launches and links are refused; 0 = none */
+  uint64_t memory_budget;
   uint16_t node; /* node number of the runtime's clock */
   bool checksum; /* checksum every payload the host sends; verified before handling */
   bool latency;  /* keep latency histograms: 2 KiB an actor slot, time for each message */
@@ -114,6 +118,7 @@ typedef struct rk_runtime_stats {
   uint64_t handled;      /* messages handled by all actors */
   uint64_t by_lane;      /* messages between blocks of a cluster that took its lanes */
   uint64_t refused_full; /* sends refused because a queue was full */
+  uint64_t queues_grown; /* times that a queue became larger */
   uint64_t dead_letters; /* ever: the sum of the next, by reason (RK_DEAD_*) */
   uint64_t dead_by_reason[9];
   uint64_t dead_letters_kept;
@@ -121,6 +126,7 @@ typedef struct rk_runtime_stats {
   uint64_t dead_letters_evicted;  /* because there were too many or memory was short, */
   uint64_t dead_letters_replayed; /* or taken off the list to be handled after all */
   uint64_t dead_letter_bytes;     /* of memory that those kept take */
+  uint64_t memory_used;           /* bytes that count against memory_budget */
   uint64_t published;             /* publishes, by host and handlers */
   uint64_t publish_dropped;       /* deliveries that found no room */
   uint64_t subscriptions;
@@ -128,6 +134,10 @@ typedef struct rk_runtime_stats {
   uint64_t device_bytes;   /* memory reserved for actors and buffers */
 } rk_runtime_stats;
 RK_API void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out);
+
+/* What counts against the budget of the runtime, and of an actor, in bytes now. */
+RK_API uint64_t rk_runtime_memory_used(const rk_runtime *rt);
+RK_API uint64_t rk_actor_memory_used(const rk_actor *actor);
 
 /* ---- trace: what blocks and host did with messages, in rings that overwrite what is oldest --- */
 
@@ -264,6 +274,10 @@ RK_API void rk_text_free(char *text);
 typedef struct rk_launch_options {
   const char *name; /* unique among living actors; NULL = "<definition>#<n>" */
   uint32_t queue;   /* messages that may wait from the host, and as many from actors; 0 = 1024 */
+  /* the queue may grow up to here, fourfold when it is 75 % full, with nothing lost and the order
+   * kept: the grid rests at a message boundary meanwhile; 0 = it stays as it is */
+  uint32_t queue_max;
+  uint64_t memory_budget; /* bytes for its queues, links and mailbox; events tell; 0 = none */
   /* blocks that run its handlers together, 0 = 1: `block` and those after it, where the first comes
    * after the last. More than the runtime has: RK_EUNSUPPORTED */
   uint32_t grid;
@@ -383,7 +397,9 @@ typedef enum rk_event_kind {
   RK_EVENT_REGISTER,    /* `actor` has its name now */
   RK_EVENT_UNREGISTER,  /* it gives its name back */
   RK_EVENT_STOPPED,     /* rk_actor_end was answered: `message` is what it gave, `code` its error */
-  RK_EVENT_DENIED /* refused because of a tenant: `message` is the number of its audit entry */
+  RK_EVENT_DENIED,  /* refused because of a tenant: `message` is the number of its audit entry */
+  RK_EVENT_PRESSURE /* `used` of `budget` is in use: `reason` "queue" (messages, of `actor`) or
+                     * "memory" (bytes, of `actor` or of the runtime); `code` is the level */
 } rk_event_kind;
 
 typedef struct rk_event {
@@ -394,8 +410,12 @@ typedef struct rk_event {
   int code;
   const char *reason; /* static text, or NULL */
   uint64_t message;
-  uint64_t hlc; /* when the host learned of it */
+  uint64_t used, budget; /* of pressure */
+  uint64_t hlc;          /* when the host learned of it */
 } rk_event;
+
+/* Levels of pressure: "normal", "warning", "critical", "emergency". Threads: any. */
+RK_API const char *rk_pressure_name(int level);
 
 /* From now on keeps events of the kinds whose bits are set in `kinds`: at most 4096 of them, and of
  * failures and ends one more for each actor there can be. */
@@ -547,12 +567,12 @@ RK_API int rk_actor_depth(rk_actor *actor, uint64_t *depth, uint64_t *handled, r
 RK_API int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
                               rk_error *err);
 /* What becomes of a message when the receiver has no room for it. */
-typedef enum rk_link_kind { /* as RK_LINK_* of rk_abi.h */
-                            RK_LINK_KIND_BLOCK, /* the sender is handed nothing until there is */
+typedef enum rk_link_kind {                      /* as RK_LINK_* of rk_abi.h */
+                            RK_LINK_KIND_BLOCK,  /* the sender is handed nothing until there is */
                             RK_LINK_KIND_BUFFER, /* waits on the link; when that is full, as FULL */
                             RK_LINK_KIND_DROP_NEWEST, /* is dropped; the send returns RK_EFULL */
                             RK_LINK_KIND_DROP_OLDEST, /* waits on the link, which drops its oldest */
-                            RK_LINK_KIND_DEAD_LETTER /* becomes a dead letter ("full") */
+                            RK_LINK_KIND_DEAD_LETTER  /* becomes a dead letter ("full") */
 } rk_link_kind;
 typedef struct rk_link_options {
   rk_link_kind policy;

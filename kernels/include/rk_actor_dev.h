@@ -139,6 +139,28 @@ RK_FN rk_u64 rkd_depth(const rk_abi_actor *a)
          (a->urgent_tail - a->urgent_head);
 }
 
+/* How full the fuller of the actor's two long queues is: the host is told when it passes 75 % and
+ * 90 %, and again only after it was below a quarter, so a busy queue costs a record in half of its
+ * length at most. Short queues are full in the normal course of things. A level for which the ring to
+ * the host has no room is told at the next look. */
+#define RK_WATCH_LEAST_MSGS 64u
+RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a)
+{
+  rk_u64 kernel = (rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED) - a->kernel_head;
+  rk_u64 host = a->host_tail - a->host_head;
+  rk_u64 waiting = kernel > host ? kernel : host;
+  if (waiting * 4u < a->limit_msgs) {
+    a->level = 0u;
+  } else if (waiting * 4u >= a->limit_msgs * 3u && a->limit_msgs >= RK_WATCH_LEAST_MSGS) {
+    rk_u32 level = waiting * 10u >= a->limit_msgs * 9u ? 2u : 1u;
+    rk_u32 spare = RK_PTR(const rk_abi_def, a->def)->reserve_units + 4u;
+    if (level > a->level && rkd_ring_free(&b->tx, spare) >= spare) {
+      a->level = level;
+      rkd_respond(b, RK_RSP_PRESSURE, 0u, a->id, 0, waiting, a->limit_msgs, level, 0u);
+    }
+  }
+}
+
 /* Publishes what a turn changed: control block, telemetry, and the counts the host computes room
  * from. */
 RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot)
@@ -158,6 +180,7 @@ RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot)
   rk_st_relaxed_sys_u64(&t->messages_dropped, a->dropped);
   rk_st_relaxed_sys_u64((rk_u64 *)&t->last_processed_timestamp, b->hlc);
   rk_st_relaxed_sys_u32((rk_u32 *)&t->queue_depth, (rk_u32)rkd_depth(a));
+  rkd_watch_queue(b, a);
 }
 
 /* Copies what is kept about an actor to where the host reads it. */

@@ -80,6 +80,8 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record)
   }
   if (a->life == RK_STATE_ACTIVE) {
     rkd_run_push(b, a);
+  } else {
+    rkd_watch_queue(b, a); /* it gets no turn that would */
   }
   return 1;
 }
@@ -124,6 +126,8 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
     (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
     if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) {
       rkd_run_push(b, a);
+    } else if (life != RK_STATE_NONE && life != RK_STATE_TERMINATED) {
+      rkd_watch_queue(b, a);
     }
     ++n;
   }

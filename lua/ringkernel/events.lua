@@ -2,10 +2,10 @@
 --- Events of a runtime: `rt:on(name, fn)`.
 --
 -- The C core queues what happens to actors, of the kinds that somebody listens to: failure, ended,
--- dead_letter, register, unregister, stopped, denied. Supervisors (supervision.lua) tell of
--- restart, escalation and quarantine by M.emit, and so may any module that has actors of its own.
--- Functions run inside poll, drain and calls that wait, in the order of events; errors in them
--- become warnings.
+-- dead_letter, register, unregister, stopped, denied, pressure. Supervisors (supervision.lua) tell
+-- of restart, escalation and quarantine by M.emit, and so may any module that has actors of its
+-- own. Functions run inside poll, drain and calls that wait, in order; errors in them become
+-- warnings.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
@@ -16,8 +16,8 @@ local Runtime = core.methods "runtime"
 local M = {}
 
 local KNOWN = { failure = true, ended = true, dead_letter = true, register = true,
-  unregister = true, stopped = true, denied = true, restart = true, escalation = true,
-  quarantine = true }
+  unregister = true, stopped = true, denied = true, pressure = true, restart = true,
+  escalation = true, quarantine = true }
 
 local listeners = setmetatable({}, { __mode = "k" }) -- runtime -> event -> list of functions
 

@@ -14,11 +14,16 @@
 /* rt:launch(definition, options) -> actor | nil, message, code [, log] */
 static int runtime_launch(lua_State *L)
 {
-  static const lrk_option options[] = {
-      {"name", LRK_NAME, 0, 0},     {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
-      {"activate", LRK_BOOL, 0, 0}, {"grid", LRK_INT, 1, INT32_MAX},
-      {"block", LRK_INT, 0, 65535}, {"wait", LRK_BOOL, 0, 0},
-      {"tenant", LRK_ANY, 0, 0},    {NULL, LRK_ANY, 0, 0}};
+  static const lrk_option options[] = {{"name", LRK_NAME, 0, 0},
+                                       {"queue", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
+                                       {"queue_max", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
+                                       {"memory_budget", LRK_INT, 1, INT64_MAX},
+                                       {"activate", LRK_BOOL, 0, 0},
+                                       {"grid", LRK_INT, 1, INT32_MAX},
+                                       {"block", LRK_INT, 0, 65535},
+                                       {"wait", LRK_BOOL, 0, 0},
+                                       {"tenant", LRK_ANY, 0, 0},
+                                       {NULL, LRK_ANY, 0, 0}};
   lua_settop(L, 3);
   lrk_runtime *self = lrk_check_runtime(L, 1);
   rk_kernel *kernel = lrk_test_kernel(L, 2);
@@ -33,6 +38,8 @@ static int runtime_launch(lua_State *L)
   rk_launch_options launch = {
       .name = lrk_option_text(L, 3, "name", NULL),
       .queue = (uint32_t)lrk_option_integer(L, 3, "queue", 0),
+      .queue_max = (uint32_t)lrk_option_integer(L, 3, "queue_max", 0),
+      .memory_budget = (uint64_t)lrk_option_integer(L, 3, "memory_budget", 0),
       .grid = (uint32_t)lrk_option_integer(L, 3, "grid", 0),
       .block = (int32_t)lrk_option_integer(L, 3, "block", -1),
       .inactive = !lrk_option_bool(L, 3, "activate", true),

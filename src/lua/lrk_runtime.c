@@ -146,6 +146,8 @@ static int runtime_stats(lua_State *L)
   set_u64(L, "handled", stats.handled);
   set_u64(L, "by_lane", stats.by_lane);
   set_u64(L, "refused_full", stats.refused_full);
+  set_u64(L, "queues_grown", stats.queues_grown);
+  set_u64(L, "memory_used", stats.memory_used);
   lrk_dead_push_stats(L, &stats);
   set_u64(L, "published", stats.published);
   set_u64(L, "publish_dropped", stats.publish_dropped);
@@ -234,6 +236,12 @@ static void tell(lua_State *L, int index, lrk_runtime *self, const rk_event *eve
   if (event->reason != NULL) {
     lua_pushstring(L, event->reason);
     lua_setfield(L, -2, "reason");
+  }
+  if (event->kind == RK_EVENT_PRESSURE) {
+    lua_pushstring(L, rk_pressure_name(event->code));
+    lua_setfield(L, -2, "level");
+    set_u64(L, "used", event->used);
+    set_u64(L, "budget", event->budget);
   }
   if (event->message != 0) {
     set_u64(L, "message", event->message);
@@ -384,7 +392,7 @@ static int core_events_want(lua_State *L)
   luaL_checktype(L, 3, LUA_TFUNCTION);
   uint32_t kinds = 0;
   for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; ++i) {
-    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_DENIED; ++kind) {
+    for (int kind = RK_EVENT_FAILURE; kind <= RK_EVENT_PRESSURE; ++kind) {
       if (strcmp(rk_event_name((rk_event_kind)kind), lua_tostring(L, -1)) == 0) {
         kinds |= 1u << kind;
       }

@@ -84,6 +84,16 @@ void rk__letters_expire(rk_runtime *rt)
   }
 }
 
+size_t rk__letters_shed(rk_runtime *rt, size_t bytes)
+{
+  size_t before = rt->letters.bytes;
+  while (rt->letters.count != 0 && rt->letters.bytes > bytes) {
+    rt->stats.dead_letters_evicted += 1;
+    forget(rt, 0);
+  }
+  return before - rt->letters.bytes;
+}
+
 void rk__letters_close(rk_runtime *rt)
 {
   rk_runtime_dead_letters_clear(rt);

@@ -32,6 +32,8 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response)
   } else if (actor != NULL) {
     if (response->code == RK_RSP_ACTOR_DESTROYED || response->code == RK_RSP_MIGRATION_COMPLETE) {
       rk__actor_ended(actor, response->ended, response->cmd_id != 0);
+    } else if (response->code == RK_RSP_PRESSURE) {
+      rk__queue_pressed(actor, response->flags, response->step, response->steps_remaining);
     } else if (response->code == RK_RSP_ACTOR_FAILED) {
       rk__actor_failed(actor, response->error_code);
     } else if (rk__actor_answered(actor, response)) {

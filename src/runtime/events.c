@@ -22,6 +22,15 @@ struct rk_queued_event {
 void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, const char *reason,
                uint64_t message)
 {
+  rk__event_of(
+      rt, &(rk_event){
+              .kind = kind, .actor = actor, .code = code, .reason = reason, .message = message});
+}
+
+void rk__event_of(rk_runtime *rt, const rk_event *event)
+{
+  rk_event_kind kind = event->kind;
+  rk_actor *actor = event->actor;
   if ((rt->events_wanted >> kind & 1u) == 0u || rt->closing) {
     return;
   }
@@ -38,16 +47,12 @@ void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, co
     rt->stats.events_dropped += 1;
     return;
   }
-  *queued = (rk_queued_event){
-      .event = {.kind = kind,
-                .actor = actor != NULL ? rk_actor_retain(actor) : NULL,
-                .actor_id = actor != NULL ? actor->id : 0,
-                .name = actor != NULL ? queued->name : NULL,
-                .code = code,
-                .reason = reason,
-                .message = message,
-                .hlc = rk_hlc_tick(&rt->clock)},
-  };
+  queued->next = NULL;
+  queued->event = *event;
+  queued->event.actor = actor != NULL ? rk_actor_retain(actor) : NULL;
+  queued->event.actor_id = actor != NULL ? actor->id : 0;
+  queued->event.name = actor != NULL ? queued->name : NULL;
+  queued->event.hlc = rk_hlc_tick(&rt->clock);
   memcpy(queued->name, name, bytes);
   *rt->events_tail = queued;
   rt->events_tail = &queued->next;
@@ -87,6 +92,6 @@ void rk__events_close(rk_runtime *rt)
 const char *rk_event_name(rk_event_kind kind)
 {
   static const char *const names[] = {"failure",    "ended",   "dead_letter", "register",
-                                      "unregister", "stopped", "denied"};
+                                      "unregister", "stopped", "denied",      "pressure"};
   return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
 }

@@ -19,6 +19,7 @@
  *   checkpoint*.c  actors into files;  restore*.c  and back (checkpoint.h)
  *   tenant.c      tenants and quotas;  grants.c  who may send to whom;  audit.c  what was refused
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
+ *   growth.c      queues that become larger;  pressure.c  budgets of memory, what is done about them
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
  * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what
@@ -132,6 +133,10 @@ struct rk_actor {
   uint64_t coming_cmd; /* its command; 0 = none */
   rk_extra *extras;    /* buffers of its links */
   uint32_t queue;
+  uint32_t queue_max; /* 0: it does not grow */
+  bool wants_more;    /* it is to grow */
+  uint64_t budget;    /* of memory, bytes; 0 = none of its own */
+  uint32_t pressure;  /* its level */
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
   bool inactive; /* it is created without being activated, and nobody has activated it since */
@@ -347,6 +352,16 @@ struct rk_runtime {
   rk_subscription *subscriptions;
   rk_subscription *ready, **ready_tail;
   uint64_t subscription_count;
+
+  /* budget of memory: pressure.c */
+  uint64_t budget;    /* bytes; 0 = none */
+  uint32_t budgets;   /* actors that have one of their own */
+  uint32_t pressure;  /* its level */
+  uint64_t looked_ns; /* when what is used was last added up */
+
+  /* queues that are to grow */
+  uint32_t growing;
+  uint64_t grow_after_ns; /* not before: a block did not answer */
 
   /* actors with messages for functions of the host */
   rk_actor *hosted, **hosted_tail;
@@ -583,7 +598,23 @@ void rk__letters_close(rk_runtime *rt);
 /* `reason`: a static text. `message`: id of the one concerned, or 0. */
 void rk__event(rk_runtime *rt, rk_event_kind kind, rk_actor *actor, int code, const char *reason,
                uint64_t message);
+/* The same with all it says; its name, id and stamp are filled in. */
+void rk__event_of(rk_runtime *rt, const rk_event *event);
 void rk__events_close(rk_runtime *rt);
+
+/* ---- growth.c ---- */
+/* A queue is `waiting` of `limit` full. Called by drain. */
+void rk__queue_pressed(rk_actor *actor, uint32_t level, uint64_t waiting, uint64_t limit);
+/* Makes the queues larger that are to grow. The caller is in the middle of nothing. */
+void rk__queues_grow(rk_runtime *rt);
+
+/* ---- pressure.c ---- */
+/* Now and then compares what is used with the budgets, and acts. */
+void rk__pressure_look(rk_runtime *rt);
+/* RK_EOUT_OF_MEMORY when `what` would take the runtime to 95 % of its budget. */
+int rk__pressure_check(rk_runtime *rt, size_t bytes, const char *what, rk_error *err);
+/* Frees the oldest dead letters until they take at most so many bytes. */
+size_t rk__letters_shed(rk_runtime *rt, size_t bytes);
 
 /* ---- tracing.c ---- */
 /* Host memory for a trace of `records` (0: no trace) for each block. */

@@ -74,6 +74,12 @@ static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
     return rk_error_set(err, RK_EINVAL, "launch '%s': queue: 1..%u, got %u", kernel->name,
                         RK_QUEUE_MAX_MSGS, options->queue);
   }
+  uint32_t queue = options->queue != 0 ? options->queue : QUEUE_DEFAULT;
+  if (options->queue_max != 0 &&
+      (options->queue_max < queue || options->queue_max > RK_QUEUE_MAX_MSGS)) {
+    return rk_error_set(err, RK_EINVAL, "launch '%s': queue_max: %u..%u, got %u", kernel->name,
+                        queue, RK_QUEUE_MAX_MSGS, options->queue_max);
+  }
   if (options->block >= 0 && (uint32_t)options->block >= rt->block_count) {
     return rk_error_set(err, RK_EINVAL, "launch '%s': block: 0..%u, got %d", kernel->name,
                         rt->block_count - 1u, options->block);
@@ -131,6 +137,10 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   actor->slot = slot;
   actor->id = (uint32_t)rt->generation[slot] << RK_ID_SLOT_BITS | slot;
   actor->link = &rt->links[slot];
+  rc = rk__pressure_check(rt, p.bytes, "launch", err);
+  if (rc != RK_OK) {
+    goto fail;
+  }
   actor->memory = (rk_piece){.address = rk_arena_take(&rt->arena, p.bytes), .bytes = p.bytes};
   if (actor->memory.address == 0) {
     rc = rk__no_memory(rt, err, "launch '%s': out of device memory", actor->name);
@@ -227,6 +237,8 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   actor->tenant = use->as != 0 ? use->as - 1u : 0u;
   actor->blocks = use->grid != 0 ? use->grid : 1;
   actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;
+  actor->queue_max = use->queue_max;
+  actor->budget = use->memory_budget;
   actor->mailbox_limit = actor->queue > loaded->def.burst ? actor->queue : loaded->def.burst;
   actor->urgent_limit = actor->queue < RK_URGENT_MAX_MSGS ? actor->queue : RK_URGENT_MAX_MSGS;
   actor->name = make_name(rt, kernel, use->name);
@@ -244,6 +256,7 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
     rk__actor_unref(actor);
     return rc;
   }
+  rt->budgets += actor->budget != 0;
   *out = actor;
   return RK_OK;
 }

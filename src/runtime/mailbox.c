@@ -42,12 +42,9 @@ static const rk_abi_msg *record_at(const rk_mailbox *box, uint64_t position)
   return (const void *)(box->bytes + (position & (box->capacity - 1)));
 }
 
-static bool grow(rk_mailbox *box, size_t needed)
+/* Moves what waits into a buffer of another size, which holds it. */
+static bool resize(rk_mailbox *box, size_t capacity)
 {
-  size_t capacity = box->capacity == 0 ? FIRST_BYTES : box->capacity * 2;
-  while (capacity < (size_t)(box->tail - box->head) + 2 * needed) {
-    capacity *= 2;
-  }
   rk_mailbox bigger = {.bytes = rk_alloc_aligned(64, capacity), .capacity = capacity};
   if (bigger.bytes == NULL) {
     return false;
@@ -71,6 +68,31 @@ static bool grow(rk_mailbox *box, size_t needed)
   }
   *box = bigger;
   return true;
+}
+
+static bool grow(rk_mailbox *box, size_t needed)
+{
+  size_t capacity = box->capacity == 0 ? FIRST_BYTES : box->capacity * 2;
+  while (capacity < (size_t)(box->tail - box->head) + 2 * needed) {
+    capacity *= 2;
+  }
+  return resize(box, capacity);
+}
+
+void rk_mailbox_shrink(rk_mailbox *box)
+{
+  size_t capacity = FIRST_BYTES;
+  if (box->count == 0) {
+    rk_free(box->bytes);
+    *box = (rk_mailbox){0};
+    return;
+  }
+  while (capacity < (size_t)(box->tail - box->head)) {
+    capacity *= 2;
+  }
+  if (capacity < box->capacity && box->held == NULL) {
+    (void)resize(box, capacity); /* without memory for the smaller one it stays */
+  }
 }
 
 static void drop_lent(rk_mailbox *box)

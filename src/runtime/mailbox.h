@@ -29,6 +29,8 @@ typedef struct rk_mailbox {
 } rk_mailbox;
 
 void rk_mailbox_close(rk_mailbox *box);
+/* Gives spare memory back: what is left holds what waits with little to spare. Views stay valid. */
+void rk_mailbox_shrink(rk_mailbox *box);
 /* Appends a copy; false when memory has run out. */
 bool rk_mailbox_push(rk_mailbox *box, const rk_abi_msg *header, const void *data);
 /* Room for a record whose payload the caller fills in: the record's header and payload, or NULL. */

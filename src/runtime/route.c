@@ -287,7 +287,10 @@ int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *
     want.limit = use->limit != 0 ? use->limit : LIMIT_DEFAULT;
     uint32_t emits = from->loaded->def.emit_bytes != 0 ? from->loaded->def.emit_bytes : 1u;
     size_t bytes = (size_t)want.limit * RK_LINK_SLOT_BYTES(emits);
-    rc = rk__tenant_room(rt, from->tenant, "connect", from, bytes, err);
+    rc = rk__pressure_check(rt, bytes, "connect", err);
+    if (rc == RK_OK) {
+      rc = rk__tenant_room(rt, from->tenant, "connect", from, bytes, err);
+    }
     if (rc != RK_OK) {
       return rc;
     }

@@ -190,6 +190,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->letters.limit = use->dead_letters != 0 ? use->dead_letters : LETTERS_DEFAULT;
   rt->letters.tries = use->dead_letter_tries != 0 ? use->dead_letter_tries : TRIES_DEFAULT;
   rt->letters.age_ns = use->dead_letter_age_ns != 0 ? use->dead_letter_age_ns : AGE_DEFAULT_NS;
+  rt->budget = use->memory_budget;
   if (rt->letters.age_ns == UINT64_MAX) {
     rt->letters.age_ns = 0;
   }
@@ -303,6 +304,7 @@ void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
   }
   rk__letters_expire(rt);
   *out = rt->stats;
+  out->memory_used = rk_runtime_memory_used(rt);
   out->dead_letters_kept = rt->letters.count;
   out->dead_letter_bytes = rt->letters.bytes;
   out->handled = 0;

@@ -91,6 +91,7 @@ int rk_actor_reserve_with(rk_actor *actor, uint32_t type, size_t size,
   }
   if (!rk__send_room(actor, priority)) {
     (void)rk__drain(rt); /* its block may itself wait for room toward us */
+    rk__queues_grow(rt);
     rc = rk__actor_check(actor, err);
     if (rc != RK_OK || !rk__send_room(actor, priority)) {
       return rc != RK_OK ? rc : refuse_full(actor, err);

@@ -151,6 +151,8 @@ size_t rk_runtime_drain(rk_runtime *rt)
     /* without memory a record stays where it is: try again next time */
   } while (arm(rt) && step != 0);
   rk_runtime_flush(rt); /* what was published on the way */
+  rk__queues_grow(rt);
+  rk__pressure_look(rt);
   return moved;
 }
 

@@ -4,6 +4,8 @@
 ---@class ringkernel.launch_options
 ---@field name? string unique among living actors; default "<definition>#<n>"
 ---@field queue? integer messages that may wait from the host, and as many from actors; 1024
+---@field queue_max? integer the queue grows up to here, fourfold, when it is 75 % full
+---@field memory_budget? integer bytes for its queues, links and mailbox, for the event pressure
 ---@field tags? string | table { "hot", zone = "eu" }, for rt:actors { tag = }
 ---@field tenant? string | ringkernel.tenant that it belongs to, "default"
 ---@field activate? boolean false leaves it launched: messages queue, none is handled

@@ -30,6 +30,9 @@ local ringkernel = {}
 ---@field dead_letters? integer how many are kept, 10000
 ---@field dead_letter_age? number seconds for which one is kept, 3600; math.huge = for ever
 ---@field dead_letter_tries? integer how often one may be replayed, 3; 1 to 15
+---@field memory_budget? integer bytes for queues, links, buffers, mailboxes, subscriptions and dead
+---  letters together: from 60 % on spare memory is given back, from 80 % on the oldest dead letters
+---  go, what would take 95 % is refused; events pressure tell; none
 ---@field policy? "latency"|"balanced"|"eco" how blocks that have nothing to do wait: without pause,
 ---  with short ones (the default), with such as spare the device; a processor's blocks spin for a
 ---  millisecond, RINGKERNEL_SPIN_US, not at all before they sleep

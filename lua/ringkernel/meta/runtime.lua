@@ -311,7 +311,7 @@ function runtime:drain() end
 
 ---@alias ringkernel.event_name
 ---| "failure" | "ended" | "dead_letter" | "register" | "unregister" | "stopped" | "denied"
----| "restart" | "escalation" | "quarantine"
+---| "restart" | "escalation" | "quarantine" | "pressure"
 
 ---@class ringkernel.event
 ---@field event string
@@ -324,6 +324,9 @@ function runtime:drain() end
 ---@field tenant string? of denied, with `other`, `quota`, `dest` as in rt:audit()
 ---@field reason string?
 ---@field message integer? id of the message concerned
+---@field level "normal" | "warning" | "critical" | "emergency" | nil of pressure
+---@field used integer? of pressure: messages (reason "queue") or bytes (reason "memory") in use
+---@field budget integer? of pressure: out of so many
 ---@field hlc ringkernel.timestamp
 
 ---@class ringkernel.listener
@@ -332,7 +335,10 @@ function runtime:drain() end
 ---Calls `fn` for each event of that name, in order, inside poll, drain and calls that wait. Events
 ---that nobody listens to are not kept; more than 4096 waiting are counted and dropped (ends of
 ---actors and failures are not). stopped: a supervisor ended a life of an actor that it may begin
----again. restart, escalation, quarantine: of supervisors.
+---again. restart, escalation, quarantine: of supervisors. pressure: a queue of 64 messages or more
+---is 75 % (warning) or 90 % full (critical), and again once it was below a quarter; or a memory
+---budget is used to 60 % (warning), 80 % (critical), 95 % (emergency), or to less than 60 % again
+---(normal).
 ---@param event ringkernel.event_name
 ---@param fn fun(event: ringkernel.event)
 ---@return ringkernel.listener
@@ -409,7 +415,8 @@ function runtime:info() end
 
 ---actors, launched, sent, received, handled, by_lane, refused_full, dead_letters (ever),
 ---dead_letters_kept, dead_letters_expired, dead_letters_evicted, dead_letters_replayed,
----dead_letter_bytes, dead_by_reason (a table), published, publish_dropped, subscriptions,
+---dead_letter_bytes, dead_by_reason (a table), queues_grown, memory_used (bytes that count against
+---memory_budget), published, publish_dropped, subscriptions,
 ---device_bytes, callback_errors.
 ---@return table<string, any>?
 function runtime:stats() end

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Budgets of memory: how much is used of them, and what is done as they run out.
+ *
+ * What counts for the runtime is what messages can make grow: device memory of actors, links and
+ * buffers, and on the host mailboxes, subscriptions and dead letters. What counts for an actor is
+ * its own part of that. Levels are 60, 80 and 95 % of the budget. A level that is reached is an event,
+ * and so is the return to less than 60 %.
+ *
+ *   60 %  spare memory of mailboxes and subscriptions is given back
+ *   80 %  the oldest dead letters go, as many as are needed
+ *   95 %  what would take so much for good is refused: launches, links' buffers, larger queues (before
+ *         that, spare memory and dead letters make room for them)
+ *
+ * Messages that were accepted are never dropped for it: their number is bounded by queues.
+ * rk_runtime_drain looks, at most once in LOOK_NS; without budgets it does not.
+ */
+#include "runtime/internal.h"
+
+#include "base/clock.h"
+
+#define LOOK_NS (UINT64_C(10) * 1000 * 1000)
+
+uint64_t rk_actor_memory_used(const rk_actor *actor)
+{
+  uint64_t used = actor->mailbox.capacity + actor->passed_on.capacity;
+  used += actor->memory.bytes + actor->body.bytes + actor->rings.bytes + actor->coming.bytes;
+  for (const rk_extra *extra = actor->extras; extra != NULL; extra = extra->next) {
+    used += extra->piece.bytes;
+  }
+  return used;
+}
+
+uint64_t rk_runtime_memory_used(const rk_runtime *rt)
+{
+  uint64_t used = rt->arena.taken_bytes + rt->pool_bytes + rt->letters.bytes;
+  for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
+    const rk_actor *actor = rt->by_slot[slot];
+    used += actor != NULL ? actor->mailbox.capacity + actor->passed_on.capacity : 0u;
+  }
+  for (const rk_subscription *sub = rt->subscriptions; sub != NULL; sub = sub->next) {
+    used += sub->box.capacity;
+  }
+  return used;
+}
+
+static uint32_t level_of(uint64_t used, uint64_t budget)
+{
+  double share = (double)used / (double)budget;
+  return share >= 0.95 ? 3u : share >= 0.80 ? 2u : share >= 0.60 ? 1u : 0u;
+}
+
+static void tell(rk_runtime *rt, rk_actor *actor, uint32_t level, uint64_t used, uint64_t budget)
+{
+  rk__event_of(rt, &(rk_event){.kind = RK_EVENT_PRESSURE,
+                               .actor = actor,
+                               .code = (int)level,
+                               .reason = "memory",
+                               .used = used,
+                               .budget = budget});
+}
+
+static void shrink_all(rk_runtime *rt)
+{
+  for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
+    if (rt->by_slot[slot] != NULL) {
+      rk_mailbox_shrink(&rt->by_slot[slot]->mailbox);
+      rk_mailbox_shrink(&rt->by_slot[slot]->passed_on);
+    }
+  }
+  for (rk_subscription *sub = rt->subscriptions; sub != NULL; sub = sub->next) {
+    rk_mailbox_shrink(&sub->box);
+  }
+}
+
+/* Frees dead letters, the oldest first, until `used` would be 60 % of the budget; returns how many
+ * bytes that gave. */
+static size_t shed(rk_runtime *rt, uint64_t used)
+{
+  uint64_t aim = rt->budget / 100u * 60u;
+  uint64_t over = used > aim ? used - aim : 0u;
+  return rk__letters_shed(rt, rt->letters.bytes > over ? rt->letters.bytes - (size_t)over : 0u);
+}
+
+/* Does what the level asks for; returns what is used afterwards. */
+static uint64_t relieve(rk_runtime *rt, uint32_t level, uint64_t used)
+{
+  if (level >= 1u) {
+    shrink_all(rt);
+    used = rk_runtime_memory_used(rt);
+  }
+  if (level_of(used, rt->budget) >= 2u) {
+    used -= shed(rt, used);
+  }
+  return used;
+}
+
+static void look_at_actor(rk_actor *actor)
+{
+  uint64_t used = rk_actor_memory_used(actor);
+  uint32_t level = level_of(used, actor->budget);
+  if (level > actor->pressure) {
+    actor->pressure = level;
+    tell(actor->rt, actor, level, used, actor->budget);
+  }
+  if (level >= 1u) {
+    rk_mailbox_shrink(&actor->mailbox);
+    rk_mailbox_shrink(&actor->passed_on);
+    used = rk_actor_memory_used(actor);
+    level = level_of(used, actor->budget);
+  }
+  if (level < actor->pressure) {
+    actor->pressure = level;
+    tell(actor->rt, actor, level, used, actor->budget);
+  }
+}
+
+void rk__pressure_look(rk_runtime *rt)
+{
+  if (rt->budget == 0 && rt->budgets == 0) {
+    return;
+  }
+  uint64_t now = rk_clock_mono_ns();
+  if (now - rt->looked_ns < LOOK_NS) {
+    return;
+  }
+  rt->looked_ns = now;
+  for (uint32_t slot = 0; rt->budgets != 0 && slot < rt->slot_high; ++slot) {
+    if (rt->by_slot[slot] != NULL && rt->by_slot[slot]->budget != 0) {
+      look_at_actor(rt->by_slot[slot]);
+    }
+  }
+  if (rt->budget != 0) {
+    uint64_t used = rk_runtime_memory_used(rt);
+    uint32_t level = level_of(used, rt->budget);
+    if (level > rt->pressure) { /* told before anything is done about it */
+      rt->pressure = level;
+      tell(rt, NULL, level, used, rt->budget);
+    }
+    used = relieve(rt, level, used);
+    level = level_of(used, rt->budget);
+    if (level < rt->pressure) {
+      rt->pressure = level;
+      tell(rt, NULL, level, used, rt->budget);
+    }
+  }
+}
+
+int rk__pressure_check(rk_runtime *rt, size_t bytes, const char *what, rk_error *err)
+{
+  if (rt->budget == 0) {
+    return RK_OK;
+  }
+  uint64_t used = rk_runtime_memory_used(rt);
+  if (level_of(used + bytes, rt->budget) >= 3u) { /* what can go makes room first */
+    shrink_all(rt);
+    used = rk_runtime_memory_used(rt);
+    used -= shed(rt, used + bytes);
+  }
+  if (level_of(used + bytes, rt->budget) < 3u) {
+    return RK_OK;
+  }
+  return rk_error_set(err, RK_EOUT_OF_MEMORY,
+                      "%s: it needs %zu bytes, and %llu of the memory budget of %llu are used",
+                      what, bytes, (unsigned long long)used, (unsigned long long)rt->budget);
+}
