@@ -216,7 +216,7 @@ describe("rkl --bench", function()
       "local slow = clock() + 2e-3; while clock() < slow do end"):gsub("samples = 5, ", ""))
     local out = folder .. "/out"
     local ran = files.run(files.rkl, { "--bench", path, "--out", out, "--no-plot" },
-      { before = "timeout -s INT 1.5" })
+      { before = "timeout --foreground -s INT 1.5" })
     assert.not_equal(0, ran.status)
     assert.matches("interrupted!", ran.err)
     ran = files.run(files.rkl, { "--bench", path, "--out", out, "--no-plot" })
