@@ -354,14 +354,17 @@ RK_ON_STOP() {
     end)
 
     it("with their runtime, however many there are", function()
+      local kept = {} -- a buffer that is garbage goes, whoever works in it
       for i = 1, 6 do
         local a = assert(rt:launch(Edges, { grid = 1 + i % BLOCKS }))
         local words = assert(rt:buffer("u64", 3))
+        kept[i] = words
         for _ = 1, 5 do
           assert.is_true(a:send(Word { words = words }))
         end
       end
       assert.is_true(rt:close())
+      assert.equal(6, #kept)
     end)
   end)
 
