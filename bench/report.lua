@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- How results are shown and kept: verdicts against goals, the table, JSON. Used by bench/run.lua.
+--- How results are shown: verdicts against goals, the table. Used by bench/run.lua.
 
 local M = {}
 
@@ -179,40 +179,6 @@ function M.table(list, figures, rounds)
     show(name, {})
   end
   return table.concat(out, "\n")
-end
-
-local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
-
-local function quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(char)
-    return ESCAPES[char] or ("\\u%04x"):format(char:byte())
-  end) .. '"'
-end
-
---- A value as JSON. A table with [1], or an empty one, is a list; keys of objects are sorted.
-function M.json(value, indent)
-  indent = indent or ""
-  local inner = indent .. "  "
-  local parts = {}
-  if type(value) == "string" then
-    return quote(value)
-  elseif type(value) ~= "table" then
-    return math.type(value) == "float" and ("%.6g"):format(value) or tostring(value)
-  elseif value[1] ~= nil or next(value) == nil then
-    for index, item in ipairs(value) do
-      parts[index] = inner .. M.json(item, inner)
-    end
-    return #parts == 0 and "[]" or ("[\n%s\n%s]"):format(table.concat(parts, ",\n"), indent)
-  end
-  local keys = {}
-  for key in pairs(value) do
-    keys[#keys + 1] = key
-  end
-  table.sort(keys)
-  for index, key in ipairs(keys) do
-    parts[index] = ("%s%s: %s"):format(inner, quote(key), M.json(value[key], inner))
-  end
-  return ("{\n%s\n%s}"):format(table.concat(parts, ",\n"), indent)
 end
 
 return M

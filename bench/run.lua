@@ -11,8 +11,12 @@
 
 package.path = (arg[0]:match("^(.*)/") or ".") .. "/?.lua;" .. package.path
 
+local json = require "ringkernel.json"
 local report = require "report"
+local shell = require "shell"
 local targets = require "targets"
+
+local quoted, output, first_match = shell.quoted, shell.output, shell.first_match
 
 local LIMIT_S = 120
 local ROUNDS = math.tointeger(tonumber(os.getenv("BENCH_ROUNDS") or "")) or 3
@@ -26,27 +30,6 @@ for index = 1, #arg, 2 do
     error("usage: rkl bench/run.lua --build DIR --rkl PATH --cc COMPILER [--only TEXT]", 0)
   end
   options[key] = arg[index + 1]
-end
-
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
---- Output of a command without its last line break, "" when it fails.
-local function output(command)
-  local pipe = assert(io.popen(command .. " 2>/dev/null"))
-  local text = pipe:read("a")
-  pipe:close()
-  return (text:gsub("%s+$", ""))
-end
-
-local function first_match(path, pattern)
-  local file = io.open(path)
-  local text = file and file:read("a") or ""
-  if file then
-    file:close()
-  end
-  return text:match(pattern)
 end
 
 --- What a result must carry to be worth anything later.
@@ -248,7 +231,7 @@ if not options.only then
   local file = assert(io.open(path, "w"))
   env.load_after = first_match("/proc/loadavg", "^%S+") or ""
   local all = { environment = env, results = results, skipped = skipped, failed = failed }
-  assert(file:write(report.json(all), "\n"))
+  assert(file:write(json.encode(all, ""), "\n"))
   assert(file:close())
   print("\nwritten to " .. path)
 end

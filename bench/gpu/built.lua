@@ -10,7 +10,8 @@
 
 local M = {}
 
-local SOURCES = "src lua kernels spec bench/c bench/lua bench/gpu bench/report.lua Makefile"
+local SOURCES = "src lua kernels spec bench/c bench/lua bench/gpu bench/report.lua "
+  .. "bench/shell.lua Makefile"
 
 local function output(command)
   local pipe = assert(io.popen(command .. " 2>/dev/null"))

@@ -18,13 +18,14 @@ local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/?.lua;" .. here .. "/../?.lua;" .. package.path
 
 local core = require "ringkernel.core"
-local report = require "report"
+local json = require "ringkernel.json"
 
 local built = require "built"
 local pages = require "pages"
+local shell = require "shell"
 local stages = require "stages"
 
-local quoted = stages.quoted
+local quoted, output, first_match = shell.quoted, shell.output, shell.first_match
 local LIMIT_S = 455 -- of all stages together
 local FAKE = "fake driver, CPU: not a measurement"
 -- What makes a run over the driver of the tests short.
@@ -47,22 +48,6 @@ end
 
 local function say(...)
   io.stderr:write(string.format(...), "\n")
-end
-
-local function output(command)
-  local pipe = assert(io.popen(command .. " 2>/dev/null"))
-  local text = pipe:read("a")
-  pipe:close()
-  return (text:gsub("%s+$", ""))
-end
-
-local function first_match(path, pattern)
-  local file = io.open(path)
-  local text = file and file:read("a") or ""
-  if file then
-    file:close()
-  end
-  return text:match(pattern)
 end
 
 local function set_of(text)
@@ -256,11 +241,11 @@ local function write(path, content)
   assert(file:close())
 end
 assert(os.execute("mkdir -p " .. quoted(folder)))
-write(base .. ".json", report.json {
+write(base .. ".json", json.encode({
   what = "ringkernel gpu-check", label = result.label, environment = result.environment,
   stages = result.stages, results = list, notes = result.notes, missing = result.missing,
   experiments = result.experiments, goals = result.goals,
-})
+}, ""))
 write(base .. ".md", text)
 print(text)
 print(("written to %s.json and .md"):format(base))

@@ -8,14 +8,13 @@
 --
 -- The order: what the report is about first, what may leave the device in a bad state last.
 
+local shell = require "shell"
+
 local M = {}
 
 local NO_COMPILER = 127
 
-local function quoted(text)
-  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
-end
-M.quoted = quoted
+local quoted = shell.quoted
 
 --- A command's environment and words as shell text.
 local function command_of(environment, words)

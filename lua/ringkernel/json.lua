@@ -2,9 +2,17 @@
 --- JSON (RFC 8259) for results: whole numbers of 64 bits stay what they are in both directions.
 --
 -- Why not a library: lua-cjson turns 64-bit integers into floats, and a result must also be read on
--- a machine where nothing but `rkl` is installed. Used by bench/ and whoever wants it.
+-- a machine where nothing but `rkl` is installed. Used by bench/, trace.lua and
+-- provenance_document.lua.
 
 local M = {}
+
+local Object = {}
+
+--- Marks a table (default: a new one) as an object, which it stays in JSON when it is empty.
+function M.object(value)
+  return setmetatable(value or {}, Object)
+end
 
 local ESCAPES = {
   ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
@@ -33,7 +41,8 @@ local function number(value)
   return tonumber(text) == value and text or ("%.17g"):format(value)
 end
 
---- A value as JSON text. A table with [1], and an empty one, is a list; keys of objects are sorted.
+--- A value as JSON text. A table with [1] is a list, and so is an empty one that is not marked as
+-- an object; keys of objects are sorted.
 -- With `indent` (a string of spaces, "" to begin with) it takes several lines.
 function M.encode(value, indent)
   local kind = type(value)
@@ -46,7 +55,7 @@ function M.encode(value, indent)
   end
   local inner = indent and indent .. "  "
   local parts, open, close = {}, "[", "]"
-  if value[1] ~= nil or next(value) == nil then
+  if getmetatable(value) ~= Object and (value[1] ~= nil or next(value) == nil) then
     for i, item in ipairs(value) do
       parts[i] = M.encode(item, inner)
     end

@@ -16,7 +16,7 @@
 -- A message whose sending was lost or forgotten, or what led to it, has no generation, and
 -- rk:origin = "unknown"; then the record is not complete.
 
-local json = require "ringkernel.json_text"
+local json = require "ringkernel.json"
 
 local M = {}
 
@@ -240,7 +240,7 @@ function M.new(given)
   local doc = { prefix = { rk = "urn:ringkernel:" } }
   for _, kind in ipairs { "entity", "activity", "agent", "wasGeneratedBy", "used", "wasInformedBy",
     "wasAssociatedWith", "wasAttributedTo", "wasDerivedFrom", "actedOnBehalfOf" } do
-    doc[kind] = {}
+    doc[kind] = json.object()
   end
   local builder = setmetatable({ doc = doc, counts = {}, keys = {}, used_keys = {}, ends = {},
     generator = {}, handled_by = {}, has_boss = {}, members = given.members,
@@ -262,7 +262,7 @@ end
 
 --- PROV-JSON text.
 function Document:json()
-  return json.encode(self.data) .. "\n"
+  return json.encode(self.data, "") .. "\n"
 end
 
 --- Writes it to a file: true | nil, message, "io".

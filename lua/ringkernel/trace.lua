@@ -34,6 +34,7 @@
 -- beside them say how far the clock of the blocks was from it, and how well that is known.
 
 local check = require "ringkernel.check"
+local json = require "ringkernel.json"
 
 local M = {}
 
@@ -53,20 +54,7 @@ local KINDS = { handle = true, send = true, start = true, stop = true, dead = tr
 -- width.
 local MOMENT_US = 0.001
 
-local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
-
-local function escape(char)
-  return ESCAPES[char] or ("\\u%04x"):format(char:byte())
-end
-
---- A JSON string. Bytes that are no UTF-8 are shown as the Latin-1 characters of their values.
-local function quote(text)
-  text = text:gsub('[%c"\\\127]', escape)
-  if not utf8.len(text) then
-    text = text:gsub("[\128-\255]", escape)
-  end
-  return '"' .. text .. '"'
-end
+local quote = json.quote
 
 --- Microseconds with nanoseconds behind the point.
 local function time(us)
