@@ -8,17 +8,14 @@ local Number, Adder, Sink, error_of = support.Number, support.Adder, support.Sin
 local Echo = rk.stock.echo.messages.Echo
 local rkl = os.getenv("RKL") or "build/rkl"
 
+local kit = dofile("spec/checkpoint_kit.lua")
+
+local read = kit.read
+
 local folder
 
 local function path(name)
   return folder .. "/" .. name
-end
-
-local function read(file)
-  local handle = assert(io.open(file, "rb"))
-  local text = handle:read("a")
-  handle:close()
-  return text
 end
 
 local function write(file, text)

@@ -1,4 +1,4 @@
--- Definitions of the specs of checkpoints.
+-- What the specs of checkpoints share.
 
 local rk = require "ringkernel"
 local support = dofile("spec/support.lua")
@@ -51,5 +51,13 @@ RK_ON(Number) {
 }
 ]],
 }
+
+--- What a file holds.
+function M.read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
 
 return M

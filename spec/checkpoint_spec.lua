@@ -10,18 +10,12 @@ local Adder, Sink, Smooth = support.Adder, support.Sink, support.Smooth
 local kit = dofile("spec/checkpoint_kit.lua")
 
 local Relay, Tick, Counter, Checker = kit.Relay, kit.Tick, kit.Counter, kit.Checker
+local read = kit.read
 
 local folder
 
 local function path(name)
   return folder .. "/" .. name
-end
-
-local function read(file)
-  local handle = assert(io.open(file, "rb"))
-  local text = handle:read("a")
-  handle:close()
-  return text
 end
 
 local function open(options)

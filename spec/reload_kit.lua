@@ -246,4 +246,24 @@ function M.sum_of(n)
   return n * (n + 1) // 2
 end
 
+local living = {}
+
+--- Launches an actor that end_all ends.
+function M.launch(rt, definition, options)
+  local actor = assert(rt:launch(definition, options))
+  living[#living + 1] = actor
+  return actor
+end
+
+--- Ends what was launched, and forgets the letters of it.
+function M.end_all(rt)
+  for _, actor in ipairs(living) do
+    if actor:state() ~= "terminated" then
+      actor:terminate()
+    end
+  end
+  living = {}
+  rt:clear_dead_letters()
+end
+
 return M

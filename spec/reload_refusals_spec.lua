@@ -11,7 +11,7 @@ local Number, Tick = kit.Number, kit.Tick
 local ask, depth = kit.ask, kit.depth
 
 describe("actor:reload, at its edges,", function()
-  local rt, living
+  local rt
 
   setup(function()
     rt = rk.open { blocks = 2 }
@@ -22,22 +22,12 @@ describe("actor:reload, at its edges,", function()
   teardown(function()
     rt:close()
   end)
-  before_each(function()
-    living = {}
-  end)
   after_each(function()
-    for _, actor in ipairs(living) do
-      if actor:state() ~= "terminated" then
-        actor:terminate()
-      end
-    end
-    rt:clear_dead_letters()
+    kit.end_all(rt)
   end)
 
   local function launch(definition, options)
-    local actor = assert(rt:launch(definition, options))
-    living[#living + 1] = actor
-    return actor
+    return kit.launch(rt, definition, options)
   end
 
   it("carries links over by name, also with another burst", function()

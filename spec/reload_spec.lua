@@ -11,7 +11,7 @@ local Number, Large = kit.Number, kit.Large
 local ask, sum_of, depth = kit.ask, kit.sum_of, kit.depth
 
 describe("actor:reload", function()
-  local rt, living
+  local rt
 
   setup(function()
     rt = rk.open { blocks = 2 }
@@ -21,22 +21,12 @@ describe("actor:reload", function()
   teardown(function()
     rt:close()
   end)
-  before_each(function()
-    living = {}
-  end)
   after_each(function()
-    for _, actor in ipairs(living) do
-      if actor:state() ~= "terminated" then
-        actor:terminate()
-      end
-    end
-    rt:clear_dead_letters()
+    kit.end_all(rt)
   end)
 
   local function launch(definition, options)
-    local actor = assert(rt:launch(definition, options))
-    living[#living + 1] = actor
-    return actor
+    return kit.launch(rt, definition, options)
   end
 
   it("brings new handlers to the same actor and the same state", function()
