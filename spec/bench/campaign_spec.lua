@@ -327,6 +327,23 @@ describe("truth", function()
     assert.equal(1e6, quantity(found.cases[2], "time").median)
   end)
 
+  it("a kernel that the meter ran is a synchronisation", function()
+    local fill = rk.global { name = "campaign_fill", params = { { "out", "u32*" }, { "n", "u32" } },
+      source = "RK_GLOBAL() { RK_FOR_LANES(i, n) { out[i] = i; } }" }
+    local out = assert(rt:buffer("u32", 64))
+    local found = run { samples = 2, run = function(_, meter)
+      meter:run(rt, fill, { grid = 1, block = 32 }, out, 64)
+      meter:device_seconds(1e-3)
+    end }
+    assert.equal("ok", found.cases[1].status, found.cases[1].reason)
+    assert.equal("device", found.cases[1].labels.clock)
+    assert.equal(63, out:read(63, 1)[1])
+    found = run { run = function(_, meter)
+      meter:run(rt, fill, { grid = 1, block = 5000 }, out, 64)
+    end }
+    assert.equal("failed", found.cases[1].status)
+  end)
+
   it("a failed comparison of contents voids the sample", function()
     local found = run { run = function(_, meter)
       busy(1e-5)

@@ -195,7 +195,6 @@ size_t lrk_runtime_dispatch(lua_State *L, int index);
  * been reset, so a loop that keeps coroutines waiting for it must look. `object`: index of the
  * runtime or a child. */
 void lrk_runtime_kick(lua_State *L, lrk_runtime *home, int object);
-int lrk_runtime_open(lua_State *L);
 void lrk_runtime_register(lua_State *L);
 extern const luaL_Reg lrk_runtime_functions[];
 
