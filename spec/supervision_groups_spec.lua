@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Strategies, restart types and nested supervisors over running actors.
 
+local core = require "ringkernel.core"
 local rk = require "ringkernel"
 local support = dofile("spec/support.lua")
 local kit = dofile("spec/supervision_kit.lua")
@@ -86,12 +87,15 @@ describe("over running actors", function()
       worker("a", { launch = { block = 0 } }), worker("b", { launch = { block = 1 } }) } }
     local other = k:supervise({ children = { worker("o", { launch = { block = 0 } }) } },
       { name = "other" })
+    local asked = core.clock()
     assert(sup.b:send(Number { n = -7 })) -- 1.5 s
     assert(sup.a:send_many { Number { n = -13 }, Number { n = 5 } })
     k:wait_for("restart a")
     k:fail(other.o)
     k:wait_for("restart o")
-    assert.equal("failed", sup.a:state())
+    if core.clock() - asked < 1.4 then -- on a crowded machine it may be over by now
+      assert.equal("failed", sup.a:state())
+    end
     assert.equal(5, assert(sup.a:receive(5)).n)
     assert.equal(2, #k.rt:dead_letters())
   end)

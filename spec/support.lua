@@ -73,9 +73,9 @@ RK_ON(Reading) { (void)ctx; state->sum += msg->value; state->n += 1; }
 ]],
 }
 
---- Calls fn until it returns something true, for at most 5 seconds. Returns that.
-function M.eventually(fn)
-  local deadline = core.clock() + 5
+--- Calls fn until it returns something true, for at most 5 seconds, or `limit`. Returns that.
+function M.eventually(fn, limit)
+  local deadline = core.clock() + (limit or 5)
   repeat
     local value = fn()
     if value then

@@ -303,7 +303,7 @@ describe("the trace of a grid", function()
       take()
       answer = b:try_receive()
       return answer
-    end) ~= nil)
+    end, 60) ~= nil)
     assert.equal(0, answer.n)
     assert(rt:trace { on = false })
     take()
