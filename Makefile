@@ -302,7 +302,8 @@ docs: ## write the reference of the Lua API to build/docs/reference.md
 # exit status; scripts/summary.lua reads the logs. A crash or a hang costs one file, not the run.
 
 RESULTS     ?= build/results/test
-SUITES      ?= c lua rkl
+# Words run at the same time, what + joins one after another.
+SUITES      ?= c+lua+rkl
 TESTS_RUN   ?= $(TESTS)
 SPECS_RUN   ?= $(SPECS)
 BUSTED_ARGS ?=
@@ -321,7 +322,7 @@ export TSAN_OPTIONS  ?= halt_on_error=0:second_deadlock_stack=1
 # terminal the limit also ends the command's children; with one, Ctrl-C must reach the command.
 define logged
   log=$(RESULTS)/$(1).log; \
-  timeout $$(test -t 0 && echo --foreground) -k 5 $(TEST_TIMEOUT) $(2) >$$log 2>&1 </dev/null; \
+  timeout $$(test -t 2 && echo --foreground) -k 5 $(TEST_TIMEOUT) $(2) >$$log 2>&1 </dev/null; \
   printf '\n# exit %d\n' $$? >>$$log; $(LUA) scripts/summary.lua --one $$log;
 endef
 
@@ -370,17 +371,19 @@ define run_cuda
     >$(RESULTS)/cuda.log; fi;
 endef
 
-# Internal: runs the suites one after another; whether they passed is in the logs.
-run-suites:
+# Internal: runs the suites; whether they passed is in the logs.
+run-suites: $(SUITES:%=run-suites-%)
+	@:
+$(SUITES:%=run-suites-%): run-suites-%:
 	@mkdir -p $(RESULTS)
-	@$(foreach suite,$(SUITES),$(run_$(suite))) true
+	@$(foreach suite,$(subst +, ,$*),$(run_$(suite))) true
 
 # $(call suite,NAME,SWITCHES,GOALS TO BUILD,SUITES): builds, runs and sums up. With PART=1 the sum
 # is one step of several (.ci/run) and does not look like the last line of a run.
 define suite
   @rm -rf build/results/$(1); mkdir -p build/results/$(1)
   +@if $(submake) $(jobs) $(2) $(3); then \
-    $(submake) $(2) run-suites RESULTS=build/results/$(1) SUITES="$(4)"; \
+    $(submake) $(jobs) $(2) run-suites RESULTS=build/results/$(1) SUITES="$(4)"; \
   else printf 'not ok 1 - build\n1..1\n# exit 2\n' >build/results/$(1)/build.log; fi
   @$(LUA) scripts/summary.lua $(if $(PART),--part $(1)) build/results/$(1)/*.log
 endef
@@ -394,13 +397,13 @@ hash      := \#
 tagged     = $(if $(SPECS),$(shell grep -l '$(hash)$(1)\b' $(SPECS)))
 
 test: bootstrap ## set up, build, run every test; ends with "N passed, N failed, N skipped"
-	$(call suite,test,,build test-programs gpu-build,c lua rkl cuda)
+	$(call suite,test,,build test-programs gpu-build,c+lua+rkl cuda)
 
 test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
 
 test-lua: ## run the Lua specs, under lua5.4 and under rkl
-	$(call suite,test-lua,,build tiny-drivers fakecuda spec-tools gpu-build,lua rkl)
+	$(call suite,test-lua,,build tiny-drivers fakecuda spec-tools gpu-build,lua+rkl)
 
 test-cuda: ## run the specs on the CUDA backend over the tests' own driver
 	$(call suite,test-cuda,,build fakecuda spec-tools,cuda)
@@ -410,7 +413,7 @@ sanitized_cuda := spec/buffer_spec.lua spec/cuda/bad_luck_spec.lua
 
 test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1 CUDA_SPECS_RUN="$(sanitized_cuda)", \
-	  build test-programs,c rkl cuda)
+	  build test-programs,c+cuda rkl)
 
 test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with ThreadSanitizer
 	$(call suite,test-tsan,BUILD=build/tsan TSAN=1 \
@@ -419,7 +422,7 @@ test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with Th
 
 test-oom: ## run the tests in which allocations fail
 	$(call suite,test-oom,TESTS_RUN="$(oom_tests)" SPECS_RUN="$(call tagged,oom)" \
-	  BUSTED_ARGS=--tags=oom,build test-programs,c lua)
+	  BUSTED_ARGS=--tags=oom,build test-programs,c+lua)
 
 # ---- checks -------------------------------------------------------------------------------------
 
