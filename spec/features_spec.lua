@@ -104,6 +104,22 @@ RK_ON(Number) {
       assert.equal(0, #rt:dead_letters())
     end)
 
+    it("with records of their sending in a trace", function()
+      local rt <close> = open { blocks = 2, cluster = 2, trace = 4096 }
+      local actors = chain(rt, { 0, 1 })
+      assert(rt:trace { on = true })
+      drive(rt, actors, 100)
+      assert(rt:trace { on = false })
+      local sent = 0
+      for _, record in ipairs(assert(rt:trace_read())) do
+        if record.kind == "send" and record.block == 0 then
+          sent = sent + 1
+        end
+      end
+      assert.is_true(rt:stats().by_lane > 0)
+      assert.equal(100, sent)
+    end)
+
     it("and none from one cluster to another", function()
       local rt <close> = open { blocks = 4, cluster = 2 }
       local actors = chain(rt, { 0, 2, 1, 3 })

@@ -93,13 +93,13 @@ RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const 
     rkd_room_give(ctx->block, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
   }
-  if (rkd_lane_put(ctx->block, to, ticket, h, data)) {
-    return RK_BY_LANE;
+  int by_lane = rkd_lane_put(ctx->block, to, ticket, h, data);
+  if (!by_lane) {
+    rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
+                     data);
   }
-  rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
-                   data);
   rkd_trace_sent(ctx->block, h);
-  return 0;
+  return by_lane ? RK_BY_LANE : 0;
 }
 
 /* To an actor named by its reference: the credit is taken on the spot, and the receiver is
