@@ -145,6 +145,7 @@ M.list = {
     times("lua.floor.send_fields") },
   { "lua.post.cached", times("lua.post") },
   { "lua.post.many32", at_most(1 / 2.5, "lua.post") },
+  { "lua.post.packed32", at_most(1 / 5, "lua.post") },
   { "lua.post.new", times("lua.post") },
   { "lua.send", times("lua.post") },
   { "lua.try_receive", times("lua.table") },

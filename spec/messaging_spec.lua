@@ -164,6 +164,39 @@ describe("messages #tsan", function()
       assert.equal(0, a:stats().sent)
     end)
 
+    it("sends packed messages of one type", function()
+      local a = assert(rt:launch(Sink, { queue = 256 }))
+      local packed = {}
+      for n = 1, 100 do
+        packed[n] = Number:pack(Number { n = n })
+      end
+      packed = table.concat(packed)
+      assert.equal(100, a:send_many(packed, Number))
+      assert.is_truthy(eventually(function() return a:peek_state().n == 100 end))
+      assert.equal(5050.0, a:peek_state().sum)
+      assert.equal(100, a:peek_state().last)
+      assert.equal(0, a:send_many("", Number))
+      assert(a:deactivate())
+      local sent, _, code = a:send_many(packed:rep(3), Number, { priority = "normal" })
+      assert.equal(256, sent)
+      assert.equal("full", code)
+      assert(a:activate())
+      assert.is_truthy(eventually(function() return a:peek_state().n == 356 end))
+    end)
+
+    it("refuses bytes that are no whole messages, and types that are none or not taken", function()
+      local a = assert(rt:launch(Sink))
+      assert.matches("whole messages of Number expected, of 8 bytes each, got 9 bytes",
+        error_of(a.send_many, a, ("x"):rep(9), Number))
+      assert.matches("a message type expected, got nil", error_of(a.send_many, a, ("x"):rep(8)))
+      assert.matches("a list of messages, or a string of packed ones expected, got 5",
+        error_of(a.send_many, a, 5))
+      local Other = rk.message("PackedOther", { { "x", "u64" } })
+      assert.matches("does not accept PackedOther; it accepts Number",
+        error_of(a.send_many, a, ("x"):rep(8), Other))
+      assert.equal(0, a:stats().sent)
+    end)
+
     it("packs messages larger than it guessed", function()
       local Big = rk.message("Big", { { "data", "u32[1000]" } })
       local Last = rk.kernel {

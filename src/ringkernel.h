@@ -430,6 +430,12 @@ RK_API uint64_t rk_actor_commit(rk_actor *actor, const rk_send_options *options)
 /* Like rk_actor_commit, but wakes nobody: end a batch with rk_runtime_flush. */
 RK_API uint64_t rk_actor_commit_quiet(rk_actor *actor, const rk_send_options *options);
 RK_API void rk_runtime_flush(rk_runtime *rt);
+/* `count` messages of one type that lie one after another at `data`, `size` bytes each, in order
+ * and with one release for up to 32. *sent becomes how many were sent, on failure too: the others
+ * were not. Wakes nobody, as rk_actor_commit_quiet. Errors: those of rk_actor_send. */
+RK_API int rk_actor_send_batch(rk_actor *actor, uint32_t type, size_t size, const void *data,
+                               uint32_t count, const rk_send_options *options, uint32_t *sent,
+                               rk_error *err);
 
 typedef struct rk_received {
   uint64_t id, correlation, hlc, sender; /* sender: actor id, 0 = host */

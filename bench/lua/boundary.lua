@@ -160,6 +160,21 @@ measure {
 }
 
 measure {
+  "lua.post.packed32",
+  count = 8192,
+  includes = "per message: actor:send_many of a string of 32 packed ones, else as lua.post",
+  run = function(n)
+    local packed = Reading:pack(plain):rep(32)
+    local whole = n // 32 * 32
+    return posted(whole, function(actor, count)
+      for _ = 1, count, 32 do
+        assert(actor:send_many(packed, Reading) == 32)
+      end
+    end) * n / whole
+  end,
+}
+
+measure {
   "lua.post.new",
   count = 8000,
   includes = "as lua.post, and the message is made from a table literal each time",

@@ -33,6 +33,7 @@
 #include <lua.h>
 #include <lauxlib.h>
 
+#include "base/base.h"
 #include "ringkernel.h"
 
 #include "core/schema.h"
@@ -236,12 +237,36 @@ extern const luaL_Reg lrk_registry_functions[];
 void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel);
 lrk_actor *lrk_check_actor(lua_State *L, int index);
 lrk_actor *lrk_test_actor(lua_State *L, int index);
+/* The actor at index 1 of a function whose upvalue 1 is the class's metatable: cheaper than a
+ * search in the registry. */
+static inline lrk_actor *lrk_self(lua_State *L)
+{
+  if (RK_LIKELY(lua_getmetatable(L, 1))) {
+    bool is_actor = lua_rawequal(L, -1, lua_upvalueindex(1)) != 0;
+    lua_pop(L, 1);
+    if (RK_LIKELY(is_actor)) {
+      return lua_touserdata(L, 1);
+    }
+  }
+  return luaL_checkudata(L, 1, LRK_ACTOR);
+}
 /* nil, message, "closed" for a handle that was given back. Returns 3. */
 int lrk_fail_released(lua_State *L);
 /* nil, message with the actor's name, code. Returns 3. */
 int lrk_fail_actor(lua_State *L, const lrk_actor *self, int status);
 void lrk_actor_register(lua_State *L);
 extern const luaL_Reg lrk_actor_functions[];
+
+/* ---- lrk_send.c ------------------------------------------------------------------------------ */
+
+int lrk_actor_send(lua_State *L);
+int lrk_actor_send_many(lua_State *L);
+/* Fills `out` from the option table at `index`; returns NULL where there is none. */
+const rk_send_options *lrk_send_options(lua_State *L, const lrk_actor *self, int index,
+                                        rk_send_options *out);
+/* Raises that the actor does not take messages of this type, naming those it takes. */
+int lrk_refuse_type(lua_State *L, const lrk_actor *self, const lrk_schema *schema,
+                    const rk_error *err);
 
 /* ---- lrk_state.c ----------------------------------------------------------------------------- */
 
@@ -272,6 +297,8 @@ void lrk_push_value(lua_State *L, const rk_schema *schema, size_t field, size_t 
 /* Packs the table at `index` into `base`, which is zeroed. `keys`: index of the list of field
  * names. Both indices are positive. */
 void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base);
+/* The same where the names of the fields lie on the stack, from index `first` on. */
+void lrk_pack_with(lua_State *L, const lrk_schema *schema, int index, int first, void *base);
 /* Pushes a table with all fields. */
 void lrk_push_fields(lua_State *L, const lrk_schema *schema, int keys, const void *base);
 /* Raises "X: field 'y': f32 takes ..., got ...". */
@@ -291,6 +318,8 @@ void lrk_schema_register(lua_State *L);
 lrk_schema *lrk_to_message(lua_State *L, int index);
 /* As above, but raises an argument error. */
 lrk_schema *lrk_check_message(lua_State *L, int index);
+/* The schema of the message type at `index`, with its userdata pushed; raises for what is none. */
+lrk_schema *lrk_check_type(lua_State *L, int index);
 /* Pushes a received message with its envelope: a table of its type, or { type =, bytes = } for a
  * type that is not known or a size that does not fit. */
 void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Class actor: handles, sending, receiving without waiting; and class call, a request on its way.
- * lrk_state.c has the rest of the class; what waits is Lua's (lua/ringkernel/actor.lua).
- *
- * The hot path is actor:send(message): the schema comes from the message's metatable, the payload
- * is packed straight into the queue's slot, and nothing is allocated.
+ * Class actor: handles, receiving without waiting; and class call, a request on its way. lrk_send.c
+ * and lrk_state.c have the rest of the class; what waits is Lua's (lua/ringkernel/actor.lua).
  */
 #include "lua/lrk.h"
 
 #include <string.h>
 
 #include "base/base.h"
-#include "base/clock.h"
-
-#include "rk_hlc_dev.h"
 
 typedef struct lrk_call {
   rk_call *call; /* NULL once closed */
@@ -21,20 +15,6 @@ typedef struct lrk_call {
 } lrk_call;
 
 /* ---- handles --------------------------------------------------------------------------------- */
-
-/* The actor at index 1 of a function whose upvalue 1 is the class's metatable: cheaper than a
- * search in the registry. */
-static inline lrk_actor *check_self(lua_State *L)
-{
-  if (RK_LIKELY(lua_getmetatable(L, 1))) {
-    bool is_actor = lua_rawequal(L, -1, lua_upvalueindex(1)) != 0;
-    lua_pop(L, 1);
-    if (RK_LIKELY(is_actor)) {
-      return lua_touserdata(L, 1);
-    }
-  }
-  return luaL_checkudata(L, 1, LRK_ACTOR);
-}
 
 lrk_actor *lrk_check_actor(lua_State *L, int index)
 {
@@ -95,7 +75,7 @@ void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel)
 
 static int actor_gc(lua_State *L)
 {
-  lrk_actor *self = check_self(L);
+  lrk_actor *self = lrk_self(L);
   rk_actor_release(self->actor);
   self->actor = NULL;
   lua_pushboolean(L, 1);
@@ -105,7 +85,7 @@ static int actor_gc(lua_State *L)
 /* actor:close() -> true: gives the handle back; the actor lives on. Also __close. */
 static int actor_close(lua_State *L)
 {
-  if (check_self(L)->is_kept) {
+  if (lrk_self(L)->is_kept) {
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -114,7 +94,7 @@ static int actor_close(lua_State *L)
 
 static int actor_tostring(lua_State *L)
 {
-  const lrk_actor *self = check_self(L);
+  const lrk_actor *self = lrk_self(L);
   if (self->actor == NULL) {
     lua_pushfstring(L, "%s: (closed)", LRK_ACTOR);
   } else {
@@ -154,208 +134,6 @@ static int actor_get(lua_State *L)
   return 1;
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
-
-/* Raises that the actor does not take messages of this type, naming those it takes. */
-static int refuse_type(lua_State *L, const lrk_actor *self, const lrk_schema *schema,
-                       const rk_error *err)
-{
-  if (lua_getiuservalue(L, 1, LRK_ACTOR_KERNEL) != LUA_TUSERDATA ||
-      lua_getiuservalue(L, -1, 1) != LUA_TTABLE || lua_getfield(L, -1, "accepts") != LUA_TTABLE) {
-    return luaL_error(L, "actor '%s': %s", rk_actor_name(self->actor), err->text);
-  }
-  int list = lua_gettop(L);
-  luaL_Buffer names;
-  luaL_buffinit(L, &names);
-  for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, list); i++) {
-    luaL_addstring(&names, i > 1 ? ", " : "");
-    lua_rawgeti(L, list, i);
-    lua_getfield(L, -1, "name");
-    lua_remove(L, -2);
-    luaL_addvalue(&names);
-  }
-  luaL_pushresult(&names);
-  return luaL_error(L, "actor '%s' does not accept %s; it accepts %s", rk_actor_name(self->actor),
-                    rk_schema_name(schema->schema), lua_tostring(L, -1));
-}
-
-/* Seconds from now, a timestamp, or a packed stamp. */
-static uint64_t check_deadline(lua_State *L, int index)
-{
-  const lrk_stamp *stamp = lrk_test_stamp(L, index);
-  if (stamp != NULL) {
-    return stamp->word;
-  }
-  lua_Number seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : -1.0;
-  if (!(seconds >= 0.0 && seconds <= 1e9)) {
-    luaL_error(L,
-               "send: option 'deadline': seconds from now (0 or more) or a timestamp expected, "
-               "got %s",
-               lrk_describe(L, index));
-  }
-  return rkd_hlc_pack(rk_clock_wall_us() + (uint64_t)(seconds * 1e6), 0);
-}
-
-/* Fills `out` from the option table at `index`; returns NULL where there is none. */
-static const rk_send_options *check_options(lua_State *L, const lrk_actor *self, int index,
-                                            rk_send_options *out)
-{
-  static const lrk_option options[] = {{"deadline", LRK_ANY, 0, 0},
-                                       {"priority", LRK_TEXT, 0, 0},
-                                       {"correlation", LRK_INT, INT64_MIN, INT64_MAX},
-                                       {"tenant", LRK_ANY, 0, 0},
-                                       {NULL, LRK_ANY, 0, 0}};
-  if (!lrk_options(L, index, "send", options)) {
-    return NULL;
-  }
-  *out = (rk_send_options){0};
-  out->correlation = (uint64_t)lrk_option_integer(L, index, "correlation", 0);
-  if (lua_getfield(L, index, "deadline") != LUA_TNIL) {
-    out->deadline = check_deadline(L, lua_gettop(L));
-  }
-  lua_pop(L, 1);
-  const char *priority = lrk_option_text(L, index, "priority", "normal");
-  if (strcmp(priority, "high") == 0) {
-    out->priority = RK_PRIORITY_HIGH;
-  } else if (strcmp(priority, "normal") != 0) {
-    luaL_error(L, "send: option 'priority': 'normal' or 'high' expected, got '%s'", priority);
-  }
-  if (!lrk_option_tenant(L, self->home, index, "send", &out->as)) {
-    lua_pop(L, 3);
-    out->as = UINT32_MAX; /* which the send refuses */
-  }
-  return out;
-}
-
-/* actor:send(message, options) -> true | nil, message, code */
-static int actor_send(lua_State *L)
-{
-  lrk_actor *self = check_self(L);
-  rk_send_options storage;
-  const rk_send_options *options = NULL;
-  if (RK_UNLIKELY(lua_gettop(L) != 2)) {
-    lua_settop(L, 3);
-    options = check_options(L, self, 3, &storage);
-  }
-  const lrk_schema *schema = lrk_check_message(L, 2);
-  if (RK_UNLIKELY(self->actor == NULL)) {
-    return lrk_fail_released(L);
-  }
-  void *payload = NULL;
-  rk_error err;
-  err.text[0] = '\0';
-  int status = rk_actor_reserve_with(self->actor, schema->id, schema->size, options, &payload,
-                                     &err);
-  if (RK_UNLIKELY(status != RK_OK)) {
-    return status == RK_EINVAL ? refuse_type(L, self, schema, &err) : lrk_fail(L, status, &err);
-  }
-  lrk_pack(L, schema, 2, lua_gettop(L), payload);
-  rk_actor_commit(self->actor, options);
-  lua_pushboolean(L, 1);
-  return 1;
-}
-
-/* The messages of a list, packed one after another. */
-typedef struct batch {
-  const lrk_schema **schemas; /* [count] */
-  char *bytes;
-  size_t size, capacity;
-  int memory; /* index of the userdata that `bytes` lies in */
-} batch;
-
-/* Room for `size` zeroed bytes more. */
-static char *batch_add(lua_State *L, batch *b, size_t size)
-{
-  if (b->size + size > b->capacity) {
-    size_t capacity = 2 * b->capacity + size;
-    char *bytes = lua_newuserdatauv(L, capacity, 0);
-    memcpy(bytes, b->bytes, b->size);
-    lua_replace(L, b->memory);
-    b->bytes = bytes;
-    b->capacity = capacity;
-  }
-  b->size += size;
-  return memset(b->bytes + b->size - size, 0, size);
-}
-
-/* Packs all messages of the list at index 2. Everything that is misuse raises here, before the
- * first message is sent. A run of one type looks its schema up once. */
-static void pack_all(lua_State *L, lua_Integer count, batch *b)
-{
-  b->schemas = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *b->schemas, 0);
-  b->size = 0;
-  b->capacity = (size_t)count * 64;
-  b->bytes = lua_newuserdatauv(L, b->capacity + 1, 0);
-  b->memory = lua_gettop(L);
-  const lrk_schema *schema = NULL;
-  int message = b->memory + LRK_MESSAGE_VALUES + 1; /* below it: what lrk_to_message pushed */
-  lua_settop(L, message - 1);
-  for (lua_Integer i = 1; i <= count; i++) {
-    bool is_same = lua_rawgeti(L, 2, i) == LUA_TTABLE && lua_getmetatable(L, message) &&
-                   lua_rawequal(L, -1, b->memory + 1);
-    if (!is_same) {
-      lua_settop(L, message);
-      schema = lrk_to_message(L, message);
-      if (schema == NULL) {
-        luaL_error(L, "send_many: element %I: a message expected, got %s", i, lrk_describe(L, -1));
-      }
-      for (int value = LRK_MESSAGE_VALUES; value >= 1; value--) {
-        lua_replace(L, b->memory + value);
-      }
-    }
-    b->schemas[i - 1] = schema;
-    lrk_pack(L, schema, message, message - 1, batch_add(L, b, schema->size));
-    lua_settop(L, message - 1);
-  }
-}
-
-/* actor:send_many(list, options) -> number sent [, message, code] */
-static int actor_send_many(lua_State *L)
-{
-  lrk_actor *self = check_self(L);
-  rk_send_options storage;
-  lua_settop(L, 3);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  const rk_send_options *options = check_options(L, self, 3, &storage);
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
-  batch b;
-  pack_all(L, count, &b);
-  if (self->actor == NULL || self->home->rt == NULL) {
-    lua_pushinteger(L, 0);
-    lua_pushliteral(L, "the runtime or the actor's handle is closed");
-    lua_pushliteral(L, "closed");
-    return 3;
-  }
-  lua_Integer sent = 0;
-  int status = RK_OK;
-  rk_error err;
-  err.text[0] = '\0';
-  const char *bytes = b.bytes;
-  const lrk_schema *schema = NULL;
-  for (; sent < count; sent++) {
-    void *payload = NULL;
-    schema = b.schemas[sent];
-    status = rk_actor_reserve_with(self->actor, schema->id, schema->size, options, &payload, &err);
-    if (status != RK_OK) {
-      break;
-    }
-    memcpy(payload, bytes, schema->size);
-    rk_actor_commit_quiet(self->actor, options);
-    bytes += schema->size;
-  }
-  rk_runtime_flush(self->home->rt);
-  if (status == RK_EINVAL) {
-    return refuse_type(L, self, schema, &err);
-  }
-  lua_pushinteger(L, sent);
-  if (status == RK_OK) {
-    return 1;
-  }
-  int results = lrk_fail(L, status, &err);
-  lua_remove(L, -results);
-  return results;
-}
-
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static int fail_receive(lua_State *L, const lrk_actor *self, int status)
@@ -372,7 +150,7 @@ static int fail_receive(lua_State *L, const lrk_actor *self, int status)
 /* actor:try_receive() -> message | nil, message, "empty" | "terminated" | "closed" */
 static int actor_try_receive(lua_State *L)
 {
-  lrk_actor *self = check_self(L);
+  lrk_actor *self = lrk_self(L);
   if (RK_UNLIKELY(self->actor == NULL)) {
     return lrk_fail_released(L);
   }
@@ -418,7 +196,7 @@ static int core_call_open(lua_State *L)
   uint64_t small[SMALL_BYTES / 8];
   lua_settop(L, 3);
   const lrk_schema *schema = lrk_check_message(L, 2);
-  const rk_send_options *options = check_options(L, self, 3, &storage);
+  const rk_send_options *options = lrk_send_options(L, self, 3, &storage);
   void *bytes = schema->size <= SMALL_BYTES ? (void *)small : lua_newuserdatauv(L, schema->size, 0);
   memset(bytes, 0, schema->size);
   lrk_pack(L, schema, 2, 3 + LRK_MESSAGE_VALUES, bytes);
@@ -435,7 +213,7 @@ static int core_call_open(lua_State *L)
                             &err);
   if (status != RK_OK) {
     call->call = NULL;
-    return status == RK_EINVAL ? refuse_type(L, self, schema, &err) : lrk_fail(L, status, &err);
+    return status == RK_EINVAL ? lrk_refuse_type(L, self, schema, &err) : lrk_fail(L, status, &err);
   }
   return 1;
 }
@@ -485,8 +263,8 @@ const luaL_Reg lrk_actor_functions[] = {
 
 void lrk_actor_register(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"send", actor_send},
-                                     {"send_many", actor_send_many},
+  static const luaL_Reg methods[] = {{"send", lrk_actor_send},
+                                     {"send_many", lrk_actor_send_many},
                                      {"try_receive", actor_try_receive},
                                      {"close", actor_close},
                                      {NULL, NULL}};

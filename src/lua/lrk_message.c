@@ -139,8 +139,7 @@ static int core_envelope(lua_State *L)
 
 /* ---- classes --------------------------------------------------------------------------------- */
 
-/* The schema of the class at `index`, with its userdata pushed. */
-static lrk_schema *check_type(lua_State *L, int index)
+lrk_schema *lrk_check_type(lua_State *L, int index)
 {
   if (lua_type(L, index) != LUA_TTABLE || lua_rawgetp(L, index, &lrk_key_schema) != LUA_TUSERDATA) {
     luaL_argerror(L, index,
@@ -172,7 +171,7 @@ static int refuse_field(lua_State *L, const lrk_schema *schema, int key)
 static int type_call(lua_State *L)
 {
   lua_settop(L, 2);
-  const lrk_schema *schema = check_type(L, 1);
+  const lrk_schema *schema = lrk_check_type(L, 1);
   lua_getiuservalue(L, 3, LRK_SCHEMA_INDEX);
   if (lua_isnil(L, 2)) {
     lua_createtable(L, 0, (int)schema->count);
@@ -227,7 +226,7 @@ static int type_call(lua_State *L)
 static int type_pack(lua_State *L)
 {
   lua_settop(L, 2);
-  const lrk_schema *schema = check_type(L, 1);
+  const lrk_schema *schema = lrk_check_type(L, 1);
   if (lrk_check_message(L, 2) != schema) {
     return luaL_argerror(L, 2,
                          lua_pushfstring(L, "a message of type %s expected, got %s",
@@ -245,7 +244,7 @@ static int type_pack(lua_State *L)
 static int type_unpack(lua_State *L)
 {
   size_t length = 0;
-  const lrk_schema *schema = check_type(L, 1);
+  const lrk_schema *schema = lrk_check_type(L, 1);
   const char *bytes = luaL_checklstring(L, 2, &length);
   if (length != schema->size) {
     return lrk_fail_text(L, RK_ECORRUPT, "%s: %I bytes expected, got %I",

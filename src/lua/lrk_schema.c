@@ -282,20 +282,34 @@ static inline bool put_plain(lua_State *L, const lrk_field *field, int type, voi
 #undef PUT_INTEGER
 }
 
+/* Puts the value on top of the stack, of Lua type `type`, into a field; pops it. */
+static inline void pack_field(lua_State *L, const lrk_schema *schema, uint32_t i, int type,
+                              void *base)
+{
+  const lrk_field *field = &schema->fields[i];
+  if (type != LUA_TNIL) {
+    if (field->is_array) {
+      put_array(L, schema->schema, i, lua_gettop(L), base, rk_schema_name(schema->schema));
+    } else if (RK_UNLIKELY(!put_plain(L, field, type, base))) {
+      lrk_put_value(L, schema->schema, i, 0, -1, base, rk_schema_name(schema->schema));
+    }
+  }
+  lua_pop(L, 1);
+}
+
 void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base)
 {
   for (uint32_t i = 0; i < schema->count; i++) {
-    const lrk_field *field = &schema->fields[i];
     lua_rawgeti(L, keys, (lua_Integer)i + 1);
-    int type = lua_rawget(L, index);
-    if (type != LUA_TNIL) {
-      if (field->is_array) {
-        put_array(L, schema->schema, i, lua_gettop(L), base, rk_schema_name(schema->schema));
-      } else if (RK_UNLIKELY(!put_plain(L, field, type, base))) {
-        lrk_put_value(L, schema->schema, i, 0, -1, base, rk_schema_name(schema->schema));
-      }
-    }
-    lua_pop(L, 1);
+    pack_field(L, schema, i, lua_rawget(L, index), base);
+  }
+}
+
+void lrk_pack_with(lua_State *L, const lrk_schema *schema, int index, int first, void *base)
+{
+  for (uint32_t i = 0; i < schema->count; i++) {
+    lua_pushvalue(L, first + (int)i);
+    pack_field(L, schema, i, lua_rawget(L, index), base);
   }
 }
 

@@ -154,25 +154,42 @@ static rk_u64 stamp(rk_runtime *rt, bool is_batch)
   return rk_hlc_tick_at(&rt->clock, rt->batch_us);
 }
 
-static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_batch)
+/* The header of what is reserved, but for its id, stamp and checksum. */
+static rk_abi_msg header_of(const rk_actor *actor, const rk_send_options *options)
 {
-  rk_runtime *rt = actor->rt;
-  rk_ring_tx *tx = rt->reserved.tx;
-  rk_abi_msg header = {
-      .id = ++rt->next_id,
+  const rk_runtime *rt = actor->rt;
+  return (rk_abi_msg){
       .correlation = options != NULL ? options->correlation : 0,
-      .hlc = stamp(rt, is_batch),
       .deadline = options != NULL ? options->deadline : 0,
       .source = options != NULL ? options->source : RK_ID_HOST,
       .dest = actor->id,
       .type = rt->reserved.type,
       .size_bytes = rt->reserved.size,
-      .flags = (uint16_t)(rt->ordered | (options != NULL && options->is_reply ? RK_MSG_REPLY : 0u)),
+      .flags = (uint16_t)(rt->ordered | (options != NULL && options->is_reply ? RK_MSG_REPLY : 0u) |
+                          (rt->checksum ? RK_MSG_CHECKED : 0u)),
       .priority = rt->reserved.priority,
       .reason = rt->reserved.tenant,
   };
+}
+
+static void count_sent(rk_actor *actor, uint8_t priority, uint32_t messages)
+{
+  if (priority == RK_PRIORITY_HIGH) {
+    actor->urgent_sent += messages;
+  } else {
+    actor->host_sent += messages;
+  }
+  actor->rt->stats.sent += messages;
+}
+
+static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_batch)
+{
+  rk_runtime *rt = actor->rt;
+  rk_ring_tx *tx = rt->reserved.tx;
+  rk_abi_msg header = header_of(actor, options);
+  header.id = ++rt->next_id;
+  header.hlc = stamp(rt, is_batch);
   if (rt->checksum) {
-    header.flags = (uint16_t)(header.flags | RK_MSG_CHECKED);
     header.checksum = rkd_checksum(rt->reserved.payload, header.size_bytes);
   }
   if (rt->reserved.payload == rt->scratch) {
@@ -183,12 +200,7 @@ static uint64_t commit(rk_actor *actor, const rk_send_options *options, bool is_
     rk__trace_sent(rt, &header, options != NULL ? options->cause : 0);
   }
   rt->reserved.tx = NULL;
-  if (header.priority == RK_PRIORITY_HIGH) {
-    actor->urgent_sent += 1;
-  } else {
-    actor->host_sent += 1;
-  }
-  rt->stats.sent += 1;
+  count_sent(actor, header.priority, 1);
   return header.id;
 }
 
@@ -224,6 +236,75 @@ int rk_actor_send(rk_actor *actor, uint32_t type, const void *data, size_t size,
     *id = made;
   }
   return RK_OK;
+}
+
+/* How many more messages like the last one there is room for now, without waiting. */
+static uint32_t room_for_more(rk_actor *actor, uint8_t priority, size_t size)
+{
+  uint32_t units = rkd_units((uint32_t)size);
+  uint64_t left = priority == RK_PRIORITY_HIGH
+                      ? actor->urgent_limit - (actor->urgent_sent - actor->urgent_taken)
+                      : actor->queue - (actor->host_sent - actor->host_taken);
+  uint32_t free_units = rkd_ring_free(&actor->rt->blocks[actor->block].tx, units);
+  return left < free_units / units ? (uint32_t)left : free_units / units;
+}
+
+/* Messages like the last one that was reserved, with one release for all of them. */
+static void commit_many(rk_actor *actor, const rk_send_options *options, const unsigned char *data,
+                        uint32_t count)
+{
+  rk_runtime *rt = actor->rt;
+  rk_ring_tx *tx = &rt->blocks[actor->block].tx;
+  rk_abi_msg header = header_of(actor, options);
+  rkd_ring_hold(tx);
+  for (uint32_t i = 0; i < count; ++i, data += header.size_bytes) {
+    header.id = ++rt->next_id;
+    header.hlc = stamp(rt, true);
+    if (rt->checksum) {
+      header.checksum = rkd_checksum(data, header.size_bytes);
+    }
+    rkd_ring_put(tx, header.size_bytes, 0u, data, header.size_bytes);
+    rkd_ring_commit(tx, &header);
+    if (RK_UNLIKELY(rt->trace.on != 0)) {
+      rk__trace_sent(rt, &header, options != NULL ? options->cause : 0);
+    }
+  }
+  rkd_ring_flush(tx);
+  count_sent(actor, header.priority, count);
+}
+
+int rk_actor_send_batch(rk_actor *actor, uint32_t type, size_t size, const void *data,
+                        uint32_t count, const rk_send_options *options, uint32_t *sent,
+                        rk_error *err)
+{
+  RK_NVTX_RANGE(RK_NVTX_SEND, actor->rt->next_id + 1);
+  const unsigned char *from = data;
+  rk_runtime *rt = actor->rt;
+  int rc = RK_OK;
+  *sent = 0;
+  while (*sent < count) {
+    void *payload = NULL;
+    /* All that can be in the way is met by the first of each part. */
+    rc = rk_actor_reserve_with(actor, type, size, options, &payload, err);
+    if (rc != RK_OK) {
+      break;
+    }
+    if (size != 0) {
+      memcpy(payload, from + *sent * size, size);
+    }
+    (void)commit(actor, options, true);
+    rt->blocks[actor->block].rung_later = true;
+    *sent += 1;
+    uint32_t more = count - *sent < BATCH_MSGS - 1 ? count - *sent : BATCH_MSGS - 1;
+    if (more == 0 || rt->tenants != NULL) { /* tenants pay for each */
+      continue;
+    }
+    uint32_t room = room_for_more(actor, rt->reserved.priority, size);
+    more = more < room ? more : room;
+    commit_many(actor, options, from + *sent * size, more);
+    *sent += more;
+  }
+  return rc;
 }
 
 int rk__send(rk_actor *actor, const rk_abi_msg *header, const void *data)

@@ -24,7 +24,9 @@ local actor = {}
 ---@return ringkernel.code? code full, terminated, tenant_mismatch, denied, closed
 function actor:send(message, options) end
 
----Sends the messages of a list until one finds no room. Misuse raises before anything is sent.
+---Sends the messages of a list until one finds no room. Misuse raises before anything is sent. Or
+---messages of one type that are packed already: type:pack(message) of each, one after another.
+---@overload fun(self, packed: string, type: table, options?: ringkernel.send_options): integer, string?, ringkernel.code?
 ---@param list table[]
 ---@param options? ringkernel.send_options
 ---@return integer sent
