@@ -16,8 +16,9 @@ local function on_device(env, chunk)
   env.RINGKERNEL_LIBCUDA = FAKE
   env.RINGKERNEL_CACHE = BUILD .. "/cuda-cache"
   local result = support.run(support.rkl, { "-e", "local rk = require 'ringkernel'; " .. chunk },
-    { env = env })
+    { env = env, before = "timeout 120" }) -- what is compiled may take a while
   assert.equal("", result.err)
+  assert.equal(0, result.status)
   return result.out
 end
 
