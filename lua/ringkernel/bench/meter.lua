@@ -178,6 +178,18 @@ function Meter:run(rt, ...)
   return ok
 end
 
+--- Times launches of an ordinary kernel as rt:time does, and takes its time, from after a launch
+-- that it does not time until the device has ended the last, for that of the sample.
+function Meter:launches(rt, ...)
+  local timing, message, code = rt:time(...)
+  if not timing then
+    error(("meter:launches: %s (%s)"):format(message, tostring(code)), 0)
+  end
+  self.operations, self.given = timing.launches, timing.seconds
+  self.synchronised = timing.synchronised
+  return timing
+end
+
 --- A time that was taken on the device, in seconds, in place of the clock's. The device must have
 -- been waited for through this meter: settle or run. Otherwise the sample is void.
 function Meter:device_seconds(seconds)
@@ -214,7 +226,10 @@ function M.sample(fn, case)
   if meter.replies == meter.operations then
     meter.labels.consumed, meter.synchronised = "inside the timing (a reply to each)", true
   end
-  local seconds = meter.stopped_at - meter.started_at
+  local seconds = meter.given or meter.stopped_at - meter.started_at
+  if meter.given and not meter.synchronised then
+    meter:void("launches that were not waited for")
+  end
   if meter.device then
     if not meter.synchronised then
       meter:void("a device time without synchronisation: call meter:settle or meter:run first")

@@ -247,7 +247,7 @@ local function prepare(campaign, options)
       for key, value in pairs(entry.case) do
         fresh.case[key] = value
       end
-      local reason = campaign.skip and campaign.skip(fresh.case)
+      local reason = campaign.skip and campaign.skip(fresh.case, options.only or {})
       if reason then
         fail(fresh, "skipped", reason)
       end

@@ -13,7 +13,8 @@
 ---@field check? fun(case: table): boolean, string? after the samples; false, or an error, voids the
 ---  case
 ---@field teardown? fun(case: table)
----@field skip? fun(case: table): string? a reason leaves the case out
+---@field skip? fun(case: table, only: table): string? a reason leaves the case out; `only` has the
+---  values that were asked for, factor -> text
 ---@field samples? integer of each case, 30
 ---@field warmup? integer runs before, at least, 3; then until two windows of five agree within 2 %
 ---@field warmup_max? integer runs before, at most, 30

@@ -69,6 +69,12 @@ function meter:settle(seconds) end
 ---@param rt ringkernel.runtime
 function meter:run(rt, ...) end
 
+---Times launches of an ordinary kernel as runtime:time does; its time and its number of launches are
+---those of the sample. Raises on failure.
+---@param rt ringkernel.runtime
+---@return ringkernel.timing
+function meter:launches(rt, ...) end
+
 ---A time taken on the device instead of the clock's. Void unless the device was waited for through
 ---settle, run or call.
 ---@param seconds number
