@@ -146,20 +146,23 @@ function Sink:is_right()
   return reply.words[1] == self.count and reply.words[2] == self.sum
 end
 
---- Sends a token around a ring of `pass` actors; `hops` is a multiple of their number. Times it.
--- `first` answers when all have been made.
-function M.travel(meter, first, hops, per_actor)
+--- Sends a token around a ring of `pass` actors, each of which handles it `per_actor` times for all
+-- `hops`, and times that. The first has it last and gives it to the host. `words`: what the token
+-- carries instead of numbers.
+function M.travel(meter, first, hops, per_actor, words)
   local token = M.Token { hops = hops, words = { 0, 2, 3, 4, 5, 6, 7 } }
+  for i, word in pairs(words or {}) do
+    token.words[i] = word
+  end
   meter:watch(first, per_actor + 1)
   meter:count(hops)
   meter:start()
   local back = assert(first:call(token, 20))
   meter:settle()
   meter:stop()
-  local words = back.words
-  local good = back.hops == 0 and words[1] == hops
+  local good = back.hops == 0 and back.words[1] == hops
   for i = 2, 7 do
-    good = good and words[i] == i
+    good = good and back.words[i] == token.words[i]
   end
   meter:verified(good, "hops counted by the actors, the token whole")
 end
