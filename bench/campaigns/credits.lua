@@ -38,13 +38,13 @@ local LINKS = {
 }
 
 local INCLUDES = {
-  eighth = "over a link that blocks, the default; eight credits, half the receiver's queue, are "
-    .. "taken at a time",
+  eighth = "over a link that blocks, the default; eight credits, half the receiver's queue, "
+    .. "are taken at a time",
   each = "over a link that blocks, with one credit: each hop takes it and gives it back",
   buffer = "over a link that buffers and has room",
   drop_oldest = "over a link that drops the oldest and has room",
-  by_id = "by rk_send_to with an id from the token: no link; the receiver is looked up and asked for "
-    .. "room each time",
+  by_id = "by rk_send_to with an id from the token: no link; the receiver is looked up and "
+    .. "asked for room each time",
 }
 
 local shared = kit.shared { load = { kit.pass, by_id } }
@@ -52,8 +52,8 @@ local shared = kit.shared { load = { kit.pass, by_id } }
 return kit.campaign {
   name = "credits",
   answers = "the goal of credit bookkeeping below a tenth of a hop: a seventh of (`each` - `eighth`) "
-    .. "against `eighth`; RustCompute's policies of credits are stored and never used, and it keeps "
-    .. "a receipt of each K2K message for ever (about 180 bytes)",
+    .. "against `eighth`; RustCompute's policies of credits are stored and never used, and it "
+    .. "keeps a receipt of each K2K message for ever (about 180 bytes)",
   includes = "per hop of a token of 64 B between two actors",
   matrix = {
     { "place", kit.values { "one_block", "two_blocks" } },
@@ -71,13 +71,14 @@ return kit.campaign {
     for i = 1, link and 2 or 0 do
       assert(rt:connect(case.actors[i], "next", case.actors[3 - i], link))
     end
-    -- Hops count down from an even number: the first actor, which has it then, sends to the second.
+    -- Hops count down from an even number: the first actor, which has it then, sends to the
+    -- second.
     case.words = not link and { [6] = case.actors[2].id, [7] = case.actors[1].id } or nil
   end,
   run = function(case, meter)
     local rounds = kit.count(20000)
-    meter:includes(INCLUDES[case.link] .. "; per hop of 64 B: handler, copy, queue, stamp; one call "
-      .. "from Lua and one question to the first actor shared by all; threads not pinned")
+    meter:includes(INCLUDES[case.link] .. "; per hop of 64 B: handler, copy, queue, stamp; one "
+      .. "call from Lua and one question to the first actor shared by all; threads not pinned")
     kit.travel(meter, case.actors[1], 2 * rounds, rounds, case.words)
     case.rounds, case.sent = case.rounds + rounds, case.sent + 1
   end,

@@ -24,9 +24,9 @@ return kit.campaign {
   answers = "RustCompute's K2K send and receive of one thread (600 to 770 ns, no handler), and its "
     .. "launches named K2K tiers (6.7 / 9.0-15.3 / 10.5-18.2 us); Erlang's ring of 1,000 processes "
     .. "(337 ns a hop) and ping-pong (649 ns, two hops)",
-  includes = "per hop: handler, copy of 64 B, credit, ticket, stamp, queue of the block that has it "
-    .. "next; one call from Lua and one question to the first actor shared by all hops; threads not "
-    .. "pinned",
+  includes = "per hop: handler, copy of 64 B, credit, ticket, stamp, queue of the block that has "
+    .. "it next; one call from Lua and one question to the first actor shared by all hops; threads "
+    .. "not pinned",
   matrix = {
     { "place", kit.values { "one_block", "halves", "in_turn" } },
     { "actors", kit.values({ 2, 10, 100, 1000 }, 2) },

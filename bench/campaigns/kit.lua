@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- What the campaigns of this folder have in common: sizes of a quick run, one runtime for all cases
---- of a file, and kernels that more than one of them uses.
+--- What the campaigns of this folder have in common: sizes of a quick run, one runtime for all
+--- cases of a file, and kernels that more than one of them uses.
 --
 --   BENCH_QUICK=1   two samples of the first cases, with little work: does it run, is it right?
 --   BENCH_FULL=1    the cases that take long, too (--only names one of them alone)
@@ -45,9 +45,9 @@ end
 local Shared = {}
 Shared.__index = Shared
 
---- One runtime for all cases of a campaign, because a device has room for one grid. Options: those of
--- rk.open, and `load`, a list of definitions that are compiled when it is opened: compiled later,
--- each would stop the grid once.
+--- One runtime for all cases of a campaign, because a device has room for one grid. Options: those
+-- of rk.open, and `load`, a list of definitions that are compiled when it is opened: compiled
+-- later, each would stop the grid once.
 function M.shared(options)
   local load = options.load
   options.load = nil
@@ -85,8 +85,8 @@ end
 --- 64 bytes.
 M.Token = rk.message("Token", { { "hops", "u64" }, { "words", "u64[7]" } })
 
---- Reads every word and counts. A token with hops = 1 is answered with the count and the sum, itself
--- included.
+--- Reads every word and counts. A token with hops = 1 is answered with the count and the sum,
+-- itself included.
 M.sink = rk.kernel {
   name = "bench_sink",
   accepts = { M.Token },

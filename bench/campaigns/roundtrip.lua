@@ -161,7 +161,8 @@ return kit.campaign {
     meter:watch(case.actor, case.trips)
     meter:count(case.trips)
     meter:bytes(2 * case.payload * case.trips)
-    meter:includes(INCLUDES[case.way] .. "; the bandwidth is of both directions; threads not pinned")
+    meter:includes(INCLUDES[case.way] .. "; the bandwidth is of both directions; threads not "
+      .. "pinned")
     local good = (case.way == "buffer" and by_buffer or by_message)(case, meter, case.trips)
     case.sent = case.sent + case.trips
     meter:verified(good, "every byte of every reply")
