@@ -38,8 +38,8 @@ local LINKS = {
 }
 
 local INCLUDES = {
-  eighth = "over a link that blocks, the default; eight credits, half the receiver's queue, "
-    .. "are taken at a time",
+  eighth = "over a link that blocks, the default; eight credits are taken at a time: half the "
+    .. "receiver's queue",
   each = "over a link that blocks, with one credit: each hop takes it and gives it back",
   buffer = "over a link that buffers and has room",
   drop_oldest = "over a link that drops the oldest and has room",
@@ -51,9 +51,9 @@ local shared = kit.shared { load = { kit.pass, by_id } }
 
 return kit.campaign {
   name = "credits",
-  answers = "the goal of credit bookkeeping below a tenth of a hop: a seventh of (`each` - `eighth`) "
-    .. "against `eighth`; RustCompute's policies of credits are stored and never used, and it "
-    .. "keeps a receipt of each K2K message for ever (about 180 bytes)",
+  answers = "the goal of credit bookkeeping below a tenth of a hop: a seventh of (`each` - "
+    .. "`eighth`) against `eighth`; RustCompute's policies of credits are stored and never used, "
+    .. "and it keeps a receipt of each K2K message for ever (about 180 bytes)",
   includes = "per hop of a token of 64 B between two actors",
   matrix = {
     { "place", kit.values { "one_block", "two_blocks" } },
