@@ -191,7 +191,8 @@ local FIGURES = {
       meter:stop()
       meter:verified(settled(case, n), "count and sum of the actor")
     end },
-  { "try_receive", 2000, "actor:try_receive of a waiting message of 24 B: table made, envelope kept",
+  { "try_receive", 2000, "actor:try_receive of a waiting message of 24 B: table made, envelope "
+    .. "kept",
     function(case, meter, n)
       take(case, meter, n, function(actor)
         return { assert(actor:try_receive()) }
