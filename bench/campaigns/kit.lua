@@ -43,6 +43,20 @@ function M.long(only, factor, value)
   end
 end
 
+--- The backend that rk.open will choose, before it has: sizes of a grid depend on it.
+function M.backend()
+  local wish = os.getenv("RINGKERNEL_BACKEND")
+  if wish == "cpu" or wish == "cuda" then
+    return wish
+  end
+  for _, device in ipairs(rk.devices()) do
+    if device.backend == "cuda" and device.is_usable then
+      return "cuda"
+    end
+  end
+  return "cpu"
+end
+
 -- ---- the runtime --------------------------------------------------------------------------------
 
 local Shared = {}
