@@ -54,11 +54,11 @@ M.add = rk.global {
 M.Clear = rk.message("WaveClear", { { "p", "buffer" }, { "q", "buffer" } })
 M.Add = rk.message("WaveAdd", { { "p", "buffer" }, { "cell", "u32" }, { "amount", "f32" } })
 M.Run = rk.message("WaveRun", { { "p", "buffer" }, { "q", "buffer" }, { "n", "u32" },
-  { "steps", "u32" }, { "c2", "f32" } })
+  { "steps", "u32" }, { "c2", "f32" }, { "tell", "u32" } })
 M.Probe = rk.message("WaveProbe", { { "p", "buffer" }, { "cell", "u32" }, { "value", "f32" } })
 M.Done = rk.message("WaveDone", { { "steps", "u32" } })
 
---- The same as an actor. Run answers to calls with Done, Probe with Probe.
+--- The same as an actor. Run answers with Done if `tell` is not 0, Probe with Probe.
 function M.actor(lanes)
   return rk.kernel {
     name = "bench_wave",
@@ -87,7 +87,7 @@ RK_ON(WaveRun) {
     q = p;
     p = next;
   }
-  rk_reply(ctx, WaveDone, &done);
+  if (msg->tell != 0u) { rk_reply(ctx, WaveDone, &done); }
 }
 RK_ON(WaveProbe) {
   const rk_f32 *p = rk_buffer_at(const rk_f32, msg->p);

@@ -89,7 +89,7 @@ return kit.campaign {
     meter:start()
     if case.actor then
       local done = assert(case.actor:call(wave.Run { p = p, q = q, n = n, steps = steps,
-        c2 = wave.C2 }, WAIT_S))
+        c2 = wave.C2, tell = 1 }, WAIT_S))
       meter:settle()
       assert(done.steps == steps)
     else

@@ -102,7 +102,8 @@ function M.table(results)
         case.name, q.name, M.with_unit(q.median, q.unit),
         q.low == q.low and q.low and ("%s .. %s"):format(M.with_unit(q.low, q.unit),
           M.with_unit(q.high, q.unit)) or "-",
-        M.with_unit(q.p99, q.unit), q.variation and ("%.1f %%"):format(q.variation * 100) or "-",
+        M.with_unit(q.p99, q.unit), -- of zeros alone the variation is no number
+        q.variation and q.variation == q.variation and ("%.1f %%"):format(q.variation * 100) or "-",
         tostring(q.n), outlier_text(q),
       }
     end
