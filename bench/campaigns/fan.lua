@@ -5,60 +5,14 @@
 
 local here = (...):match("^(.*)/") or "."
 local kit = dofile(here .. "/kit.lua")
-local rk = require "ringkernel"
 
-local BURST = 8
+local BURST = kit.BURST
 local DELIVERIES = 16384
 local WAIT_S = 20
 
 local Token = kit.Token
 
---- Sends BURST numbered messages on for each of the `hops` handlings that one token starts. The
--- last of all has hops = 1.
-local Source = rk.kernel {
-  name = "bench_fan_source",
-  accepts = { Token },
-  emits = { Token },
-  ports = { "next", burst = BURST + 1 },
-  state = { { "next", "u64" } },
-  source = [[
-RK_ON(Token) {
-  Token out = { 0u, { 0u, 1u, 1u, 1u, 1u, 1u, 1u } };
-  for (rk_u32 k = 0u; k < 8u; ++k) {
-    out.words[0] = state->next;
-    out.hops = msg->hops <= 1u && k == 7u;
-    state->next += 1u;
-    if (rk_send(ctx, RK_PORT_next, Token, &out) != 0) { rk_fail(ctx, 1); return; }
-  }
-  if (msg->hops > 1u) {
-    out.hops = msg->hops - 1u;
-    if (rk_send_to(ctx, rk_self(ctx), Token, &out) != 0) { rk_fail(ctx, 2); }
-  }
-}
-]],
-}
-
---- Reads every word and counts; tells the host count and sum at every source's last message.
-local Sink = rk.kernel {
-  name = "bench_fan_sink",
-  accepts = { Token },
-  emits = { Token },
-  state = { { "count", "u64" }, { "sum", "u64" } },
-  source = [[
-RK_ON(Token) {
-  for (int i = 0; i < 7; ++i) { state->sum += msg->words[i]; }
-  state->count += 1u;
-  if (msg->hops == 1u) {
-    Token out = *msg;
-    out.words[0] = state->count;
-    out.words[1] = state->sum;
-    if (rk_send_to(ctx, RK_HOST, Token, &out) != 0) { rk_fail(ctx, 1); }
-  }
-}
-]],
-}
-
-local shared = kit.shared { load = { Source, Sink } }
+local shared = kit.shared { load = { kit.source, kit.sink } }
 
 --- Sources on block 0, sinks on block 1.
 local function network(direction, width)
@@ -71,8 +25,8 @@ local function network(direction, width)
       names[kind][i] = name
     end
   end
-  add("source", direction == "fan_in" and width or 1, Source, 0)
-  add("sink", direction == "fan_out" and width or 1, Sink, 1)
+  add("source", direction == "fan_in" and width or 1, kit.source, 0)
+  add("sink", direction == "fan_out" and width or 1, kit.sink, 1)
   for i, name in ipairs(names.source) do
     net.links[i] = { from = name .. ".next", to = #names.sink > 1 and names.sink or names.sink[1] }
   end
@@ -127,7 +81,7 @@ return kit.campaign {
     meter:settle()
     meter:stop()
     local count = case.made * #sources
-    local sum = (case.made * (case.made - 1) // 2 + 6 * case.made) * #sources
+    local sum = kit.sum_of(case.made) * #sources
     local good = true
     for i = 1, #sinks do
       good = good and last[i].words[1] == count and last[i].words[2] == sum

@@ -102,8 +102,8 @@ end
 --- 64 bytes.
 M.Token = rk.message("Token", { { "hops", "u64" }, { "words", "u64[7]" } })
 
---- Reads every word and counts. A token with hops = 1 is answered with the count and the sum,
--- itself included.
+--- Reads every word and counts. At a token with hops = 1 it gives the host the count and the sum,
+-- that token included; to a call this is the reply.
 M.sink = rk.kernel {
   name = "bench_sink",
   accepts = { M.Token },
@@ -117,11 +117,43 @@ RK_ON(Token) {
     Token out = *msg;
     out.words[0] = state->count;
     out.words[1] = state->sum;
-    rk_reply(ctx, Token, &out);
+    if (rk_send_to(ctx, RK_HOST, Token, &out) != 0) { rk_fail(ctx, 1); }
   }
 }
 ]],
 }
+
+M.BURST = 8
+
+--- Sends BURST numbered messages on for each of the `hops` handlings that one token starts, six
+-- words of 1 behind the number. The last of all has hops = 1.
+M.source = rk.kernel {
+  name = "bench_source",
+  accepts = { M.Token },
+  emits = { M.Token },
+  ports = { "next", burst = M.BURST + 1 },
+  state = { { "next", "u64" } },
+  source = [[
+RK_ON(Token) {
+  Token out = { 0u, { 0u, 1u, 1u, 1u, 1u, 1u, 1u } };
+  for (rk_u32 k = 0u; k < 8u; ++k) {
+    out.words[0] = state->next;
+    out.hops = msg->hops <= 1u && k == 7u;
+    state->next += 1u;
+    if (rk_send(ctx, RK_PORT_next, Token, &out) != 0) { rk_fail(ctx, 1); return; }
+  }
+  if (msg->hops > 1u) {
+    out.hops = msg->hops - 1u;
+    if (rk_send_to(ctx, rk_self(ctx), Token, &out) != 0) { rk_fail(ctx, 2); }
+  }
+}
+]],
+}
+
+--- What the words of the first `count` messages of a source add up to.
+function M.sum_of(count)
+  return count * (count - 1) // 2 + 6 * count
+end
 
 --- Passes a token on while it has hops left and counts them in words[0], then gives it to the host.
 M.pass = rk.kernel {
