@@ -22,9 +22,9 @@ local STEPS = 10 -- of a command; even
 local PACED = kit.count(10, 2)
 local WAIT_S = 5
 
-local backend = kit.backend()
+local backend, processors = kit.backend()
 local lanes = wave.lanes(backend)
-local blocks = backend == "cuda" and 16 or 1
+local blocks = backend == "cuda" and math.min(16, processors) or 1
 local Actor = wave.actor(lanes)
 local shared = kit.shared { blocks = blocks, load = { Actor } }
 

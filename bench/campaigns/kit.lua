@@ -43,18 +43,18 @@ function M.long(only, factor, value)
   end
 end
 
---- The backend that rk.open will choose, before it has: sizes of a grid depend on it.
+--- What rk.open will choose, before it has: sizes of a grid depend on it. Returns the backend and
+-- its processors.
 function M.backend()
-  local wish = os.getenv("RINGKERNEL_BACKEND")
-  if wish == "cpu" or wish == "cuda" then
-    return wish
-  end
+  local wish = os.getenv("RINGKERNEL_BACKEND") or "auto"
+  local found = {}
   for _, device in ipairs(rk.devices()) do
-    if device.backend == "cuda" and device.is_usable then
-      return "cuda"
+    if device.is_usable and not found[device.backend] then
+      found[device.backend] = device.processors
     end
   end
-  return "cpu"
+  local backend = wish ~= "auto" and wish or found.cuda and "cuda" or "cpu"
+  return backend, found[backend] or 1
 end
 
 -- ---- the runtime --------------------------------------------------------------------------------

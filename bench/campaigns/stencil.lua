@@ -10,9 +10,9 @@ local wave = dofile(here .. "/kit_wave.lua")
 local WAIT_S = 20
 local STRIDE = 97 -- cells from one that is compared to the next
 
-local backend = kit.backend()
+local backend, processors = kit.backend()
 local lanes = wave.lanes(backend)
-local most = backend == "cuda" and 16 or 2
+local most = backend == "cuda" and math.min(16, processors) or 2
 local Actor = wave.actor(lanes)
 local shared = kit.shared { blocks = most, load = { Actor } }
 
