@@ -69,8 +69,8 @@ function meter:settle(seconds) end
 ---@param rt ringkernel.runtime
 function meter:run(rt, ...) end
 
----Times launches of an ordinary kernel as runtime:time does; its time and its number of launches are
----those of the sample. Raises on failure.
+---Times launches of an ordinary kernel as runtime:time does; its time and its number of launches
+---are those of the sample. Raises on failure.
 ---@param rt ringkernel.runtime
 ---@return ringkernel.timing
 function meter:launches(rt, ...) end
