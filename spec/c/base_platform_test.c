@@ -281,6 +281,56 @@ static void failed_write_leaves_the_old_file(void **state)
   assert_int_equal(count_entries(), 1); /* the temporary file is gone */
 }
 
+static void scratch_files_have_no_name(void **state)
+{
+  (void)state;
+  char back[12];
+  int fd = -1;
+  assert_int_equal(os->scratch_open(folder, &fd, NULL), RK_OK);
+  assert_true(fd >= 0);
+  assert_int_equal(count_entries(), 0);
+  assert_int_equal(os->scratch_write(fd, 9000, "over there", 10, NULL), RK_OK);
+  assert_int_equal(os->scratch_write(fd, 0, "here", 4, NULL), RK_OK);
+  assert_int_equal(os->scratch_read(fd, 9000, back, 10, NULL), RK_OK);
+  assert_memory_equal(back, "over there", 10);
+  assert_int_equal(os->scratch_read(fd, 0, back, 4, NULL), RK_OK);
+  assert_memory_equal(back, "here", 4);
+  os->scratch_free(fd, 8192, 4096); /* the rest stays */
+  assert_int_equal(os->scratch_read(fd, 0, back, 4, NULL), RK_OK);
+  assert_memory_equal(back, "here", 4);
+  rk_error err = RK_ERROR_INIT;
+  assert_int_equal(os->scratch_read(fd, 9005, back, 12, &err), RK_EIO);
+  assert_non_null(strstr(err.text, "it ends at byte 9010"));
+  os->scratch_close(fd);
+  os->scratch_close(-1);
+  assert_int_equal(count_entries(), 0);
+}
+
+static void scratch_files_need_a_folder_and_room(void **state)
+{
+  (void)state;
+  int fd = -7;
+  rk_error err = RK_ERROR_INIT;
+  assert_int_equal(os->scratch_open(in_folder("none"), &fd, &err), RK_ENOT_FOUND);
+  assert_non_null(strstr(err.text, "/none'"));
+  assert_int_equal(os->file_write(in_folder("f"), "x", 1, NULL), RK_OK);
+  assert_int_equal(os->scratch_open(in_folder("f"), &fd, NULL), RK_ENOT_FOUND);
+  assert_int_equal(fd, -7);
+  assert_int_equal(os->scratch_open(folder, &fd, NULL), RK_OK);
+  struct rlimit before;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  struct rlimit small = {.rlim_cur = 5000, .rlim_max = before.rlim_max};
+  static char big[100000];
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+  int status = os->scratch_write(fd, 0, big, sizeof big, &err);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  assert_int_equal(status, RK_EIO);
+  assert_non_null(strstr(err.text, "cannot write 'a scratch file'"));
+  os->scratch_close(fd);
+}
+
 static void file_does_not_replace_a_folder(void **state)
 {
   (void)state;
@@ -486,6 +536,8 @@ int main(void)
       TEST(names_that_are_too_long_are_refused),
       TEST(failed_write_leaves_the_old_file),
       TEST(file_does_not_replace_a_folder),
+      TEST(scratch_files_have_no_name),
+      TEST(scratch_files_need_a_folder_and_room),
       TEST(write_without_a_random_name_fails),
       TEST(relative_paths_and_links_are_written),
       TEST(temporary_folder_needs_a_place),

@@ -140,6 +140,22 @@ typedef struct rk_platform {
   /* Calls `fn` for each entry but "." and "..", in the file system's order. */
   int (*dir_each)(const char *path, rk_dir_fn fn, void *arg, rk_error *err);
 
+  /* --- scratch files --- */
+
+  /* Opens a file without a name in a folder that is there, for this process only: it is gone when
+   * its descriptor is, however the process ends. (Where the file system makes no such file it has a
+   * name, rk-*.tmp, until it is removed at once.) Close with scratch_close. */
+  int (*scratch_open)(const char *folder, int *fd, rk_error *err);
+  /* Writes `size` bytes from byte `offset` on. After an error some of them may be there. */
+  int (*scratch_write)(int fd, uint64_t offset, const void *data, size_t size, rk_error *err);
+  /* Reads `size` bytes from byte `offset` on; RK_EIO if the file ends before. */
+  int (*scratch_read)(int fd, uint64_t offset, void *into, size_t size, rk_error *err);
+  /* Gives the disk's room under that range back where the file system can; the file keeps its
+   * length. */
+  void (*scratch_free)(int fd, uint64_t offset, uint64_t size);
+  /* Closes it. A negative descriptor is allowed. */
+  void (*scratch_close)(int fd);
+
   /* --- programs and shared objects --- */
 
   /* Runs a program to its end, with no shell, stdin from /dev/null, signals as default, in a

@@ -37,6 +37,13 @@ int rk__os_dir_make(const char *path, rk_error *err);
 int rk__os_dir_make_temp(const char *prefix, char *path, size_t path_bytes, rk_error *err);
 int rk__os_dir_each(const char *path, rk_dir_fn fn, void *arg, rk_error *err);
 
+/* platform_real_scratch.c */
+int rk__os_scratch_open(const char *folder, int *fd, rk_error *err);
+int rk__os_scratch_write(int fd, uint64_t offset, const void *data, size_t size, rk_error *err);
+int rk__os_scratch_read(int fd, uint64_t offset, void *into, size_t size, rk_error *err);
+void rk__os_scratch_free(int fd, uint64_t offset, uint64_t size);
+void rk__os_scratch_close(int fd);
+
 /* platform_real_spawn.c */
 int rk__os_spawn(const rk_spawn *program, rk_spawn_result *result, rk_error *err);
 
