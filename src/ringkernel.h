@@ -76,15 +76,21 @@ typedef struct rk_runtime_options {
    * on events tell of it and what is spare is given back, from 80 % on the oldest dead letters go,
    * at 95 % launches and links are refused; 0 = none */
   uint64_t memory_budget;
-  uint16_t node; /* node number of the runtime's clock */
-  bool checksum; /* checksum every payload the host sends; verified before handling */
-  bool latency;  /* keep latency histograms: 2 KiB an actor slot, time for each message */
+  /* folder on a disk for messages that actors sent to the host and nobody has received: where a
+   * budget is used to 80 %, the runtime's, an actor's or a tenant's, they wait in a file there,
+   * without a name, and come back in their order; NULL = they stay in memory */
+  const char *spill;
+  uint64_t spill_max; /* bytes of that file at most; 0 = 1 GiB */
+  uint16_t node;      /* node number of the runtime's clock */
+  bool checksum;      /* checksum every payload the host sends; verified before handling */
+  bool latency;       /* keep latency histograms: 2 KiB an actor slot, time for each message */
   /* records of each block's trace, and the host's; 0 = there is no trace */
   uint32_t trace_records;
 } rk_runtime_options;
 
 /* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda"
- * here), invalid, unsupported (`cluster`, `sms` where there are none), out_of_memory. */
+ * here), invalid, unsupported (`cluster`, `sms` where there are none), out_of_memory; not_found,
+ * denied, io (`spill` is no folder in which a file can be made). */
 RK_API int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err);
 
 /* Stops every actor (stop handlers run), joins the grid's threads, closes all children. Idempotent
@@ -127,6 +133,11 @@ typedef struct rk_runtime_stats {
   uint64_t dead_letters_replayed; /* or taken off the list to be handled after all */
   uint64_t dead_letter_bytes;     /* of memory that those kept take */
   uint64_t memory_used;           /* bytes that count against memory_budget */
+  uint64_t spilled_messages;      /* that wait on the disk */
+  uint64_t spilled_bytes;         /* which they take there */
+  uint64_t spilled_total;         /* messages that were put there, ever */
+  uint64_t spill_lost;            /* that could not be read back */
+  uint64_t spill_refused;         /* times that messages stayed in memory for want of room there */
   uint64_t published;             /* publishes, by host and handlers */
   uint64_t publish_dropped;       /* deliveries that found no room */
   uint64_t subscriptions;
@@ -323,7 +334,8 @@ typedef enum rk_event_kind {
   RK_EVENT_STOPPED,     /* rk_actor_end was answered: `message` is what it gave, `code` its error */
   RK_EVENT_DENIED,  /* refused because of a tenant: `message` is the number of its audit entry */
   RK_EVENT_PRESSURE /* `used` of `budget` is in use: `reason` "queue" (messages, of `actor`) or
-                     * "memory" (bytes, of `actor` or of the runtime); `code` is the level */
+                     * "memory" (bytes, of `actor` or of the runtime); `code` is the level. "spill":
+                     * because of that level messages went to the disk; `used` is what is left */
 } rk_event_kind;
 
 typedef struct rk_event {
@@ -335,7 +347,11 @@ typedef struct rk_event {
   const char *reason; /* static text, or NULL */
   uint64_t message;
   uint64_t used, budget; /* of pressure */
-  uint64_t hlc;          /* when the host learned of it */
+  /* of pressure for the reason "spill": messages that went to the disk, bytes of memory that came
+   * back; `as`: for the sake of this tenant's limit, 0 = of none's */
+  uint64_t spilled_messages, spilled_bytes;
+  uint32_t as;
+  uint64_t hlc; /* when the host learned of it */
 } rk_event;
 
 /* Levels of pressure: "normal", "warning", "critical", "emergency". Threads: any. */
@@ -448,8 +464,16 @@ typedef struct rk_received {
 } rk_received;
 
 /* Takes the next message the actor sent to the host. Drains first. Errors: empty, closed,
- * terminated (ended and nothing left), interrupted. */
+ * terminated (ended and nothing left), interrupted. What waits on the disk (`spill`) is read back
+ * first: out_of_memory (nothing is lost); corrupt, io (some messages are lost; told once, the next
+ * call goes on behind them). */
 RK_API int rk_actor_try_receive(rk_actor *actor, rk_received *out);
+/* Says that what it gave last is not needed any more, before the next call would: its memory can be
+ * given back under pressure. */
+RK_API void rk_actor_let_go(rk_actor *actor);
+/* What was said of the messages of any actor that were lost last; `err` stays as it is where none
+ * were. */
+RK_API void rk_runtime_spill_loss(const rk_runtime *rt, rk_error *err);
 
 /* A request: sends, and keeps the reply apart from the mailbox. Poll returns 0 once, then the call
  * is done; empty while waiting; when there will be none: terminated, timeout (its deadline passed),

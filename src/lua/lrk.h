@@ -84,6 +84,7 @@ typedef struct lrk_actor {
   rk_actor *actor; /* NULL once released */
   lrk_runtime *home;
   bool is_kept; /* its function's handle: only the collector gives it back */
+  int owed;     /* what the next receive has to say: the last one had messages to give, too */
 } lrk_actor;
 
 /* User values of an actor: its runtime, its definition (or nil). */

@@ -59,6 +59,7 @@ void lrk_push_actor(lua_State *L, int runtime, rk_actor *actor, int kernel)
   self->actor = actor;
   self->home = lua_touserdata(L, runtime);
   self->is_kept = false;
+  self->owed = RK_OK;
   luaL_setmetatable(L, LRK_ACTOR);
   lua_pushvalue(L, runtime);
   lua_setiuservalue(L, -2, LRK_ACTOR_HOME);
@@ -144,10 +145,26 @@ static int fail_receive(lua_State *L, const lrk_actor *self, int status)
     lua_pushliteral(L, "empty");
     return 3;
   }
+  if ((status == RK_ECORRUPT || status == RK_EIO) && self->home->rt != NULL) {
+    rk_error err = RK_ERROR_INIT;
+    rk_runtime_spill_loss(self->home->rt, &err);
+    return lrk_fail(L, status, &err);
+  }
   return lrk_fail_actor(L, self, status);
 }
 
-/* actor:try_receive() -> message | nil, message, "empty" | "terminated" | "closed" */
+static inline int take(lrk_actor *self, rk_received *out)
+{
+  int owed = self->owed;
+  if (RK_UNLIKELY(owed != RK_OK)) {
+    self->owed = RK_OK;
+    return owed;
+  }
+  return rk_actor_try_receive(self->actor, out);
+}
+
+/* actor:try_receive() -> message | nil, message, "empty" | "terminated" | "closed" | "corrupt" | "io"
+ */
 static int actor_try_receive(lua_State *L)
 {
   lrk_actor *self = lrk_self(L);
@@ -155,11 +172,12 @@ static int actor_try_receive(lua_State *L)
     return lrk_fail_released(L);
   }
   rk_received received;
-  int status = rk_actor_try_receive(self->actor, &received);
+  int status = take(self, &received);
   if (status != RK_OK) {
     return fail_receive(L, self, status);
   }
   lrk_push_received(L, &received, self->home->node);
+  rk_actor_let_go(self->actor);
   return 1;
 }
 
@@ -172,7 +190,7 @@ static int core_actor_take(lua_State *L)
     return lrk_fail_released(L);
   }
   rk_received received;
-  int status = rk_actor_try_receive(self->actor, &received);
+  int status = take(self, &received);
   if (status != RK_OK) {
     return fail_receive(L, self, status);
   }
@@ -181,7 +199,9 @@ static int core_actor_take(lua_State *L)
   do {
     lrk_push_received(L, &received, self->home->node);
     lua_rawseti(L, -2, ++count);
-  } while (count < most && rk_actor_try_receive(self->actor, &received) == RK_OK);
+  } while (count < most && (status = rk_actor_try_receive(self->actor, &received)) == RK_OK);
+  rk_actor_let_go(self->actor);
+  self->owed = status == RK_ECORRUPT || status == RK_EIO ? status : RK_OK;
   return 1;
 }
 

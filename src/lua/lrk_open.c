@@ -79,6 +79,8 @@ int lrk_core_open(lua_State *L)
                                        {"dead_letter_tries", LRK_INT, 1, 15},
                                        {"dead_letter_age", LRK_NUMBER, 0, 0},
                                        {"memory_budget", LRK_INT, 1, INT64_MAX},
+                                       {"spill", LRK_NAME, 0, 0},
+                                       {"spill_max", LRK_INT, 1, INT64_MAX},
                                        {"policy", LRK_TEXT, 0, 0},
                                        {"grace", LRK_INT, 0, 86400},
                                        {"spin_us", LRK_INT, 0, 1000000},
@@ -106,6 +108,8 @@ int lrk_core_open(lua_State *L)
       .dead_letter_tries = (uint32_t)lrk_option_integer(L, 1, "dead_letter_tries", 0),
       .dead_letter_age_ns = age_option(L, 1),
       .memory_budget = (uint64_t)lrk_option_integer(L, 1, "memory_budget", 0),
+      .spill = lrk_option_text(L, 1, "spill", NULL),
+      .spill_max = (uint64_t)lrk_option_integer(L, 1, "spill_max", 0),
       .policy = policy_option(L, 1),
       .grace_s = (int32_t)lrk_option_integer(L, 1, "grace", -1),
       .spin_us = (int32_t)lrk_option_integer(L, 1, "spin_us", -1),
@@ -115,6 +119,9 @@ int lrk_core_open(lua_State *L)
       .transport = choice_option(L, 1, "transport", RK_PARAM_TRANSPORT, transports),
       .trace_records = (uint32_t)lrk_option_integer(L, 1, "trace", 0),
   };
+  if (open.spill_max != 0 && open.spill == NULL) {
+    return luaL_error(L, "rk.open: option 'spill_max' says nothing without 'spill'");
+  }
   lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
   *self = (lrk_runtime){.next_sub = 1, .node = open.node};
   luaL_setmetatable(L, LRK_RUNTIME);

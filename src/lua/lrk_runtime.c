@@ -148,6 +148,11 @@ static int runtime_stats(lua_State *L)
   set_u64(L, "refused_full", stats.refused_full);
   set_u64(L, "queues_grown", stats.queues_grown);
   set_u64(L, "memory_used", stats.memory_used);
+  set_u64(L, "spilled_messages", stats.spilled_messages);
+  set_u64(L, "spilled_bytes", stats.spilled_bytes);
+  set_u64(L, "spilled_total", stats.spilled_total);
+  set_u64(L, "spill_lost", stats.spill_lost);
+  set_u64(L, "spill_refused", stats.spill_refused);
   lrk_dead_push_stats(L, &stats);
   set_u64(L, "published", stats.published);
   set_u64(L, "publish_dropped", stats.publish_dropped);
@@ -242,6 +247,14 @@ static void tell(lua_State *L, int index, lrk_runtime *self, const rk_event *eve
     lua_setfield(L, -2, "level");
     set_u64(L, "used", event->used);
     set_u64(L, "budget", event->budget);
+    if (event->spilled_messages != 0) {
+      set_u64(L, "spilled_messages", event->spilled_messages);
+      set_u64(L, "spilled_bytes", event->spilled_bytes);
+    }
+    if (event->as != 0) {
+      lua_pushstring(L, rk_runtime_tenant_name(self->rt, event->as));
+      lua_setfield(L, -2, "tenant");
+    }
   }
   if (event->message != 0) {
     set_u64(L, "message", event->message);

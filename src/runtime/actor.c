@@ -5,7 +5,7 @@
  * The host's picture of an actor's life is made of the grid's answers, which come in order; so a
  * state read here is one the actor really had, at most a record old.
  */
-#include "runtime/internal.h"
+#include "runtime/spill.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +49,7 @@ void rk__actor_unref(rk_actor *actor)
     return;
   }
   rk_mailbox_close(&actor->mailbox);
+  rk__out_forget_behind(actor);
   rk_mailbox_close(&actor->passed_on);
   rk__former_drop(actor);
   rk_kernel_close(actor->kernel);
@@ -220,7 +221,7 @@ int rk_actor_stats_get(rk_actor *actor, rk_actor_stats *out, rk_error *err)
       .received = actor->received,
       .waiting_in = rk_ld_relaxed_sys_u32((const rk_u32 *)&t->queue_depth) +
                     rk_actor_passed_on(actor),
-      .waiting_out = actor->mailbox.count - (actor->mailbox.lent != 0 ? 1u : 0u),
+      .waiting_out = rk__out_waiting(actor),
       .queue = actor->queue,
       .last_activity = rk_ld_relaxed_sys_u64((const rk_u64 *)&ctrl->last_activity_ticks),
       .latency_total_ns = rk_ld_relaxed_sys_u64(&t->total_latency_nanos),

@@ -6,6 +6,7 @@
  * made before. Digests, what changed since the parent, and the file come when the grid runs again.
  */
 #include "runtime/checkpoint.h"
+#include "runtime/spill.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -242,9 +243,12 @@ static int save_actor(capture *c, const rk_actor *actor, rk_error *err)
   if (rc != RK_OK) {
     return rc;
   }
-  rk__save_mailbox(rt, out, &actor->mailbox, actor->id);
+  rc = rk__save_out(rt, out, actor, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
   rk__save_mailbox(rt, out, &actor->passed_on, actor->id);
-  c->messages += actor->mailbox.count - (actor->mailbox.lent != 0 ? 1u : 0u);
+  c->messages += rk__out_waiting(actor);
   c->messages += rk_actor_passed_on(actor);
   uint32_t state_bytes = actor->loaded->def.state_bytes;
   rk_bytes_u32(out, state_bytes);

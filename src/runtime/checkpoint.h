@@ -127,6 +127,8 @@ void rk__save_ref(rk_runtime *rt, rk_bytes *out, uint32_t reference, uint32_t se
 /* `as` 0: "". */
 void rk__save_tenant(rk_runtime *rt, rk_bytes *out, uint32_t as);
 void rk__save_mailbox(rk_runtime *rt, rk_bytes *out, const rk_mailbox *box, uint32_t self);
+/* What the actor sent to the host, wherever it lies. Errors: io, corrupt, out_of_memory. */
+int rk__save_out(rk_runtime *rt, rk_bytes *out, const rk_actor *actor, rk_error *err);
 
 /* What was read of a section belongs to the caller, and the texts to the file. Errors: corrupt, with
  * the byte; out_of_memory. */

@@ -4,6 +4,7 @@
  * fields is in checkpoint.c, where they are known; field by field it mirrors rk__load_actor.
  */
 #include "runtime/checkpoint.h"
+#include "runtime/spill.h"
 
 #include <string.h>
 
@@ -54,23 +55,33 @@ void rk__save_message(rk_runtime *rt, rk_bytes *out, const rk_abi_msg *header, c
 
 void rk__save_mailbox(rk_runtime *rt, rk_bytes *out, const rk_mailbox *box, uint32_t self)
 {
-  rk_mailbox copy = *box; /* positions only: taking from it leaves the original as it is */
-  rk_received r;
-  uint32_t dest = 0, count = 0;
+  rk_mailbox_place at = rk_mailbox_first(box);
+  rk_bytes_u32(out, (uint32_t)rk_mailbox_waiting(box));
+  for (const rk_abi_msg *record; (record = rk_mailbox_next(box, &at)) != NULL;) {
+    rk__save_message(rt, out, record, record + 1, self);
+  }
+}
+
+typedef struct save_behind {
+  rk_bytes *out;
+  const rk_actor *actor;
+} save_behind;
+
+static void save_one_behind(void *arg, const rk_abi_msg *header, const void *payload)
+{
+  const save_behind *s = arg;
+  rk__save_message(s->actor->rt, s->out, header, payload, s->actor->id);
+}
+
+int rk__save_out(rk_runtime *rt, rk_bytes *out, const rk_actor *actor, rk_error *err)
+{
   size_t count_at = out->size;
-  rk_bytes_u32(out, 0u);
-  copy.held = NULL; /* the buffer that a lent view lies in is not ours to free */
-  if (copy.lent != 0) {
-    copy.lent = 0;
-    rk_mailbox_drop_oldest(&copy);
+  rk__save_mailbox(rt, out, &actor->mailbox, actor->id);
+  if (actor->spilled == NULL) {
+    return RK_OK;
   }
-  while (copy.count != 0 && rk_mailbox_peek(&copy, 0, &r, &dest)) {
-    const rk_abi_msg *header = (const void *)((const unsigned char *)r.data - sizeof(*header));
-    rk__save_message(rt, out, header, r.data, self);
-    rk_mailbox_drop_oldest(&copy);
-    ++count;
-  }
-  rk_bytes_u32_at(out, count_at, count);
+  rk_bytes_u32_at(out, count_at, (uint32_t)rk__out_waiting(actor));
+  return rk__out_each_behind(actor, save_one_behind, &(save_behind){out, actor}, err);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

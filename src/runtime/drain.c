@@ -6,6 +6,7 @@
  * ring, and the grid holds back. Records of one block keep their order, so what an actor sent is in
  * its mailbox before the host learns that it ended.
  */
+#include "runtime/spill.h"
 #include "runtime/tenant.h"
 
 #include <string.h>
@@ -71,7 +72,7 @@ static bool take_message(rk_runtime *rt, const rk_abi_msg *record, const unsigne
   } else if ((record->correlation & RK_CALL_BIT) != 0 && (record->flags & RK_MSG_REPLY) != 0) {
     rk__dead_letter(rt, record, payload, RK_DEAD_LATE);
   } else if (actor != NULL) {
-    return rk_mailbox_push(&actor->mailbox, record, payload); /* counted when the user takes it */
+    return rk__out_push(actor, record, payload); /* counted when the user takes it */
   }
   if (actor != NULL) {
     rk__actor_took(actor, 1);

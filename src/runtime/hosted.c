@@ -12,7 +12,7 @@
  * refusal with code 0 is how a function stops its actor. Until that answer comes nothing is taken, and what is passed on meanwhile is not held against the
  * limit, because the block needs room to look at the refusal.
  */
-#include "runtime/internal.h"
+#include "runtime/spill.h"
 
 #include "base/base.h"
 
@@ -199,11 +199,11 @@ int rk_actor_reply(rk_actor *actor, uint64_t correlation, uint32_t type, const v
     } else {
       rk__dead_letter(rt, &header, data, RK_DEAD_LATE);
     }
-  } else if (actor->mailbox.count >= actor->mailbox_limit) {
+  } else if (rk__out_waiting(actor) >= actor->mailbox_limit) {
     return rk_error_set(err, RK_EFULL, "actor '%s': %u messages wait for the host already",
                         actor->name, actor->mailbox_limit);
   } else {
-    done = rk_mailbox_push(&actor->mailbox, &header, data);
+    done = rk__out_push(actor, &header, data);
   }
   return done ? RK_OK
               : rk_error_set(err, RK_EOUT_OF_MEMORY, "actor '%s': out of memory", actor->name);

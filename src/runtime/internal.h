@@ -20,6 +20,7 @@
  *   tenant.c      tenants and quotas;  grants.c  who may send to whom;  audit.c  what was refused
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
  *   growth.c      queues that become larger;  pressure.c  budgets of memory, what is done about them
+ *   spill.c       mailboxes put aside on the disk, over spill_file.c
  *   route.c  pubsub.c  deadletter.c  buffer.c  global.c
  *
  * Threads: all of it belongs to the runtime's one thread. The grid's threads touch only what
@@ -65,6 +66,8 @@ typedef struct rk_loaded {
 } rk_loaded;
 
 /* ---- actors ---------------------------------------------------------------------------------- */
+
+typedef struct rk_spilled rk_spilled; /* spill.h */
 
 typedef struct rk_pending { /* a command that waits for its answer */
   uint64_t cmd_id;
@@ -148,10 +151,11 @@ struct rk_actor {
   uint64_t received;
   int32_t last_error;
   rk_mailbox mailbox;
-  rk_port *ports;    /* [port_count] */
-  uint32_t hoard;    /* credits that senders' routes may hold while idle */
-  uint32_t burst_in; /* largest burst of a route into it, ever */
-  char *former_name; /* before it was renamed; kept for who still has the pointer */
+  rk_spilled *spilled; /* what follows it, in a file and behind that; NULL: nothing */
+  rk_port *ports;      /* [port_count] */
+  uint32_t hoard;      /* credits that senders' routes may hold while idle */
+  uint32_t burst_in;   /* largest burst of a route into it, ever */
+  char *former_name;   /* before it was renamed; kept for who still has the pointer */
 
   /* hosted.c: messages it passed on to the host as they were sent */
   rk_mailbox passed_on;
@@ -195,6 +199,7 @@ typedef struct rk_retired {
 
 typedef struct rk_queued_event rk_queued_event;
 typedef struct rk_tenants rk_tenants; /* tenant.h */
+typedef struct rk_spill rk_spill;     /* spill.h */
 
 /* ---- one block, seen from the host ----------------------------------------------------------- */
 
@@ -358,6 +363,7 @@ struct rk_runtime {
   uint32_t budgets;   /* actors that have one of their own */
   uint32_t pressure;  /* its level */
   uint64_t looked_ns; /* when what is used was last added up */
+  rk_spill *spill;    /* the file for what is put aside then; NULL = there is none */
 
   /* queues that are to grow */
   uint32_t growing;

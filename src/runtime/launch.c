@@ -3,6 +3,7 @@
  * The beginning of an actor's life: its slot, its memory, its name, and the command that creates
  * it. An actor that has ended may begin again under its old handle, in another slot.
  */
+#include "runtime/spill.h"
 #include "runtime/tenant.h"
 
 #include <stdio.h>
@@ -276,7 +277,7 @@ int rk__actor_relaunch(rk_actor *actor, rk_error *err)
   actor->host_sent = actor->host_taken = 0;
   actor->urgent_sent = actor->urgent_taken = 0;
   actor->out_taken = 0;
-  actor->out_before = actor->mailbox.count - (actor->mailbox.lent != 0 ? 1u : 0u);
+  actor->out_before = rk__out_waiting(actor);
   actor->hoard = 0;
   actor->burst_in = 0;
   actor->last_error = 0;

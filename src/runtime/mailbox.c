@@ -61,8 +61,10 @@ static bool resize(rk_mailbox *box, size_t capacity)
   bigger.count = box->count;
   bigger.lent = box->lent;
   bigger.held = box->held;
+  bigger.held_bytes = box->held_bytes;
   if (box->lent != 0 && box->held == NULL) {
     bigger.held = box->bytes;
+    bigger.held_bytes = box->capacity;
   } else {
     rk_free(box->bytes);
   }
@@ -95,12 +97,13 @@ void rk_mailbox_shrink(rk_mailbox *box)
   }
 }
 
-static void drop_lent(rk_mailbox *box)
+void rk_mailbox_let_go(rk_mailbox *box)
 {
   if (box->lent != 0) {
     box->lent = 0;
     rk_free(box->held);
     box->held = NULL;
+    box->held_bytes = 0;
     rk_mailbox_drop_oldest(box);
   }
 }
@@ -176,7 +179,7 @@ static void fill(const rk_abi_msg *record, rk_received *out, uint32_t *dest)
 
 bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest)
 {
-  drop_lent(box);
+  rk_mailbox_let_go(box);
   if (box->count == 0) {
     return false;
   }
@@ -213,6 +216,36 @@ void rk_mailbox_drop_oldest(rk_mailbox *box)
   uint64_t position = skip_gap(box, box->head);
   box->head = position + record_bytes(record_at(box, position)->size_bytes);
   box->count -= 1;
+  if (box->count == 0) {
+    box->head = box->tail = 0;
+  }
+}
+
+rk_mailbox_place rk_mailbox_first(const rk_mailbox *box)
+{
+  rk_mailbox_place place = {.position = box->head};
+  if (box->lent != 0) {
+    (void)rk_mailbox_next(box, &place);
+  }
+  return place;
+}
+
+const rk_abi_msg *rk_mailbox_next(const rk_mailbox *box, rk_mailbox_place *place)
+{
+  if (place->index == box->count) {
+    return NULL;
+  }
+  uint64_t position = skip_gap(box, place->position);
+  const rk_abi_msg *record = record_at(box, position);
+  place->position = position + record_bytes(record->size_bytes);
+  place->index += 1;
+  return record;
+}
+
+void rk_mailbox_cut(rk_mailbox *box, const rk_mailbox_place *place)
+{
+  box->tail = place->position;
+  box->count = place->index;
   if (box->count == 0) {
     box->head = box->tail = 0;
   }

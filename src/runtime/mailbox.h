@@ -26,7 +26,14 @@ typedef struct rk_mailbox {
   size_t lent;
   /* older buffer in which the record handed out lies; NULL: in the present one */
   unsigned char *held;
+  size_t held_bytes; /* of that */
 } rk_mailbox;
+
+/* A place between two records. */
+typedef struct rk_mailbox_place {
+  uint64_t position;
+  size_t index; /* records before it */
+} rk_mailbox_place;
 
 void rk_mailbox_close(rk_mailbox *box);
 /* Gives spare memory back: what is left holds what waits with little to spare. Views stay valid. */
@@ -41,9 +48,27 @@ bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest);
 /* The record `index` places behind the oldest, without taking it. */
 bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint32_t *dest);
 void rk_mailbox_drop_oldest(rk_mailbox *box);
+/* The view is not needed any more: as the next take would have it. */
+void rk_mailbox_let_go(rk_mailbox *box);
+/* The place before the first record that was not handed out. */
+rk_mailbox_place rk_mailbox_first(const rk_mailbox *box);
+/* The record behind a place, which moves past it; NULL at the end. */
+const rk_abi_msg *rk_mailbox_next(const rk_mailbox *box, rk_mailbox_place *place);
+/* Drops all records behind a place, the newest ones. */
+void rk_mailbox_cut(rk_mailbox *box, const rk_mailbox_place *place);
 /* Visits every record that was not handed out; the visitor may change its flags. */
 void rk_mailbox_each(rk_mailbox *box,
                      void (*visit)(void *arg, rk_abi_msg *record, const unsigned char *payload),
                      void *arg);
+
+/* Messages in it that were not handed out, and bytes of memory that it takes. */
+static inline size_t rk_mailbox_waiting(const rk_mailbox *box)
+{
+  return box->count - (box->lent != 0 ? 1u : 0u);
+}
+static inline size_t rk_mailbox_bytes(const rk_mailbox *box)
+{
+  return box->capacity + box->held_bytes;
+}
 
 #endif

@@ -8,14 +8,19 @@
  * and so is the return to less than 60 %.
  *
  *   60 %  spare memory of mailboxes and subscriptions is given back
- *   80 %  the oldest dead letters go, as many as are needed
+ *   80 %  mailboxes go to the disk, if there is a file for them (spill.c), the largest first; then
+ *         the oldest dead letters go, as many as are needed
  *   95 %  what would take so much for good is refused: launches, links' buffers, larger queues (before
  *         that, spare memory and dead letters make room for them)
+ *
+ * A tenant's limit of memory does not count mailboxes, and refuses by itself (tenant.c). With such a file
+ * it is looked at like a budget that does count those of its actors: from 80 % on they go to the disk.
  *
  * Messages that were accepted are never dropped for it: their number is bounded by queues.
  * rk_runtime_drain looks, at most once in LOOK_NS; without budgets it does not.
  */
-#include "runtime/internal.h"
+#include "runtime/spill.h"
+#include "runtime/tenant.h"
 
 #include "base/clock.h"
 
@@ -23,7 +28,7 @@
 
 uint64_t rk_actor_memory_used(const rk_actor *actor)
 {
-  uint64_t used = actor->mailbox.capacity + actor->passed_on.capacity;
+  uint64_t used = rk__out_bytes(actor) + actor->passed_on.capacity;
   used += actor->memory.bytes + actor->body.bytes + actor->rings.bytes + actor->coming.bytes;
   for (const rk_extra *extra = actor->extras; extra != NULL; extra = extra->next) {
     used += extra->piece.bytes;
@@ -36,7 +41,7 @@ uint64_t rk_runtime_memory_used(const rk_runtime *rt)
   uint64_t used = rt->arena.taken_bytes + rt->pool_bytes + rt->letters.bytes;
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     const rk_actor *actor = rt->by_slot[slot];
-    used += actor != NULL ? actor->mailbox.capacity + actor->passed_on.capacity : 0u;
+    used += actor != NULL ? rk__out_bytes(actor) + actor->passed_on.capacity : 0u;
   }
   for (const rk_subscription *sub = rt->subscriptions; sub != NULL; sub = sub->next) {
     used += sub->box.capacity;
@@ -60,6 +65,63 @@ static void tell(rk_runtime *rt, rk_actor *actor, uint32_t level, uint64_t used,
                                .budget = budget});
 }
 
+static uint64_t over_aim(uint64_t used, uint64_t budget)
+{
+  uint64_t aim = budget / 100u * 60u;
+  return used > aim ? used - aim : 0u;
+}
+
+/* Tells of what was put aside on the disk: `used` is what is left then, `level` why it was done. */
+static void tell_spilled(rk_runtime *rt, const rk_event *of, const rk_spill_tally *tally)
+{
+  rk_event event = *of;
+  if (tally->messages != 0) {
+    event.kind = RK_EVENT_PRESSURE;
+    event.reason = "spill";
+    event.spilled_messages = tally->messages;
+    event.spilled_bytes = tally->bytes;
+    rk__event_of(rt, &event);
+  }
+}
+
+/* Mailboxes to the disk, until `used`, which is more than there is to come, would be 60 % of the
+ * budget. */
+static void spill(rk_runtime *rt, uint32_t level, uint64_t used)
+{
+  rk_spill_tally tally = {0};
+  rk__spill_most(rt, 0, over_aim(used, rt->budget), &tally);
+  tell_spilled(
+      rt, &(rk_event){.code = (int)level, .used = rk_runtime_memory_used(rt), .budget = rt->budget},
+      &tally);
+}
+
+static void look_at_tenants(rk_runtime *rt)
+{
+  uint64_t used[RK_TENANTS_MAX] = {0};
+  const rk_tenants *t = rt->tenants;
+  for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
+    const rk_actor *actor = rt->by_slot[slot];
+    if (actor != NULL) {
+      used[actor->tenant] += rk__out_bytes(actor);
+    }
+  }
+  for (uint32_t i = 0; i < t->count; ++i) {
+    uint64_t limit = t->list[i]->limits.memory_bytes;
+    rk_spill_tally tally = {0};
+    used[i] += t->list[i]->memory_bytes;
+    if (limit == 0 || level_of(used[i], limit) < 2u) {
+      continue;
+    }
+    rk__spill_most(rt, i + 1u, over_aim(used[i], limit), &tally);
+    tell_spilled(rt,
+                 &(rk_event){.code = (int)level_of(used[i], limit),
+                             .used = used[i] - tally.bytes,
+                             .budget = limit,
+                             .as = i + 1u},
+                 &tally);
+  }
+}
+
 static void shrink_all(rk_runtime *rt)
 {
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
@@ -77,8 +139,7 @@ static void shrink_all(rk_runtime *rt)
  * bytes that gave. */
 static size_t shed(rk_runtime *rt, uint64_t used)
 {
-  uint64_t aim = rt->budget / 100u * 60u;
-  uint64_t over = used > aim ? used - aim : 0u;
+  uint64_t over = over_aim(used, rt->budget);
   return rk__letters_shed(rt, rt->letters.bytes > over ? rt->letters.bytes - (size_t)over : 0u);
 }
 
@@ -87,6 +148,10 @@ static uint64_t relieve(rk_runtime *rt, uint32_t level, uint64_t used)
 {
   if (level >= 1u) {
     shrink_all(rt);
+    used = rk_runtime_memory_used(rt);
+  }
+  if (rt->spill != NULL && level_of(used, rt->budget) >= 2u) {
+    spill(rt, level_of(used, rt->budget), used);
     used = rk_runtime_memory_used(rt);
   }
   if (level_of(used, rt->budget) >= 2u) {
@@ -109,6 +174,16 @@ static void look_at_actor(rk_actor *actor)
     used = rk_actor_memory_used(actor);
     level = level_of(used, actor->budget);
   }
+  if (level >= 2u && actor->rt->spill != NULL) {
+    rk_spill_tally tally = {0};
+    (void)rk__spill_actor(actor, &tally);
+    used = rk_actor_memory_used(actor);
+    tell_spilled(
+        actor->rt,
+        &(rk_event){.actor = actor, .code = (int)level, .used = used, .budget = actor->budget},
+        &tally);
+    level = level_of(used, actor->budget);
+  }
   if (level < actor->pressure) {
     actor->pressure = level;
     tell(actor->rt, actor, level, used, actor->budget);
@@ -117,7 +192,8 @@ static void look_at_actor(rk_actor *actor)
 
 void rk__pressure_look(rk_runtime *rt)
 {
-  if (rt->budget == 0 && rt->budgets == 0) {
+  bool has_tenants = rt->spill != NULL && rt->tenants != NULL;
+  if (rt->budget == 0 && rt->budgets == 0 && !has_tenants) {
     return;
   }
   uint64_t now = rk_clock_mono_ns();
@@ -129,6 +205,9 @@ void rk__pressure_look(rk_runtime *rt)
     if (rt->by_slot[slot] != NULL && rt->by_slot[slot]->budget != 0) {
       look_at_actor(rt->by_slot[slot]);
     }
+  }
+  if (has_tenants) {
+    look_at_tenants(rt);
   }
   if (rt->budget != 0) {
     uint64_t used = rk_runtime_memory_used(rt);
@@ -154,6 +233,9 @@ int rk__pressure_check(rk_runtime *rt, size_t bytes, const char *what, rk_error 
   uint64_t used = rk_runtime_memory_used(rt);
   if (level_of(used + bytes, rt->budget) >= 3u) { /* what can go makes room first */
     shrink_all(rt);
+    if (rt->spill != NULL) {
+      spill(rt, 3u, rk_runtime_memory_used(rt) + bytes);
+    }
     used = rk_runtime_memory_used(rt);
     used -= shed(rt, used + bytes);
   }

@@ -5,7 +5,7 @@
  * What the user takes is counted into the link (out_taken); the grid lets an actor send to the host
  * only as many messages as are not yet taken, so mailboxes are bounded.
  */
-#include "runtime/internal.h"
+#include "runtime/spill.h"
 
 #include <string.h>
 
@@ -33,8 +33,14 @@ int rk_actor_try_receive(rk_actor *actor, rk_received *out)
   if (actor->rt->closing) {
     return RK_ECLOSED;
   }
-  if (actor->mailbox.count == (actor->mailbox.lent != 0 ? 1u : 0u)) {
+  if (rk__out_waiting(actor) == 0) {
     (void)rk__drain(actor->rt);
+  }
+  if (RK_UNLIKELY(actor->spilled != NULL)) {
+    int back = rk__out_refill(actor);
+    if (back != RK_OK) {
+      return back;
+    }
   }
   if (!rk_mailbox_take(&actor->mailbox, out, NULL)) {
     int rc = rk__runtime_lost(actor->rt, NULL);
@@ -47,6 +53,11 @@ int rk_actor_try_receive(rk_actor *actor, rk_received *out)
     rk__actor_took(actor, 1);
   }
   return RK_OK;
+}
+
+void rk_actor_let_go(rk_actor *actor)
+{
+  rk_mailbox_let_go(&actor->mailbox);
 }
 
 int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t size,

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/base.h"
 #include "runtime/restore.h"
+#include "runtime/spill.h"
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -90,6 +91,7 @@ static void put_host_side(rk_restore_target *t, const rk_abi_actor *before)
   actor->life = quiet_life(s);
   actor->last_error = s->last_error;
   actor->is_refusing = false;
+  rk__out_forget_behind(actor);
   actor->mailbox = t->out;
   actor->passed_on = t->passed_on;
   t->out = old_out;

@@ -2,6 +2,7 @@
 /*
  * The runtime: one opened backend with everything in it.
  */
+#include "runtime/spill.h"
 #include "runtime/tenant.h"
 
 #include <stdarg.h>
@@ -86,6 +87,7 @@ static void free_loaded(rk_runtime *rt)
 /* Everything but the grid's threads, which have ended by now. */
 static void free_runtime(rk_runtime *rt)
 {
+  rk__spill_close(rt);
   if (!rk__grid_stop(rt)) {
     rt->poisoned = RK_EDEVICE_LOST; /* it stays listed: no pause is possible beside it */
     return; /* a handler goes on for ever: what it may touch stays until the process ends */
@@ -119,6 +121,7 @@ static void free_runtime(rk_runtime *rt)
 void rk__runtime_unref(rk_runtime *rt)
 {
   if (--rt->refs == 0) {
+    rk_free(rt->spill);
     rk_free(rt);
   }
 }
@@ -203,6 +206,9 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   }
   if (rc == RK_OK) {
     rc = make_tables(rt, err);
+  }
+  if (rc == RK_OK && use->spill != NULL) {
+    rc = rk__spill_open(rt, use->spill, use->spill_max, err);
   }
   if (rc == RK_OK) {
     rc = rk_wake_open(&rt->wake, err);
@@ -305,6 +311,7 @@ void rk_runtime_stats_get(rk_runtime *rt, rk_runtime_stats *out)
   rk__letters_expire(rt);
   *out = rt->stats;
   out->memory_used = rk_runtime_memory_used(rt);
+  rk__spill_stats(rt, out);
   out->dead_letters_kept = rt->letters.count;
   out->dead_letter_bytes = rt->letters.bytes;
   out->handled = 0;
