@@ -10,7 +10,7 @@
  *
  * All that was accepted is somewhere at each moment: a message leaves memory after it was written, and
  * the file after it is in memory again. Where there is no room on the disk it stays in memory. What
- * cannot be read back is lost, which is counted, logged and told by the next receive; as far as its
+ * cannot be read back is lost, which is counted and told by the next receive; as far as its
  * header is whole it becomes a dead letter, with the reason "corrupt".
  *
  * Threads: the runtime's own, which waits for the disk: writes go to the system's cache and are not
@@ -242,7 +242,6 @@ static void lose(rk_actor *actor, uint32_t count, uint32_t counted, const rk_err
   (void)rk_error_set(&spill->loss, why->status,
                      "actor '%s': %u of its messages were put aside on the disk and are lost: %s",
                      actor->name, count, why->text);
-  rk_log(RK_LOG_ERROR, "runtime", "%s", spill->loss.text);
   rk__actor_took(actor, counted);
 }
 

@@ -34,17 +34,19 @@ function actor:send(message, options) end
 ---@return ringkernel.code? code full, terminated, closed
 function actor:send_many(list, options) end
 
----Takes the next message that the actor sent to the host.
+---Takes the next message that the actor sent to the host. What waits on the disk (rk.open { spill })
+---is read back first: corrupt or io tells, once, that some messages are lost; the next call goes on
+---behind them.
 ---@return table?
 ---@return string? message
----@return ringkernel.code? code empty, terminated, closed
+---@return ringkernel.code? code empty, terminated, corrupt, io, out_of_memory, closed
 function actor:try_receive() end
 
 ---Waits for the next message; yields inside a coroutine of a loop, blocks elsewhere.
 ---@param timeout? number seconds; nil: for ever, 0: do not wait
 ---@return table?
 ---@return string? message
----@return ringkernel.code? code timeout, terminated, closed
+---@return ringkernel.code? code timeout, terminated, corrupt, io, out_of_memory, closed
 function actor:receive(timeout) end
 
 ---Waits for the first message, then takes up to `max` that are there.
@@ -52,7 +54,7 @@ function actor:receive(timeout) end
 ---@param timeout? number
 ---@return table[]?
 ---@return string? message
----@return ringkernel.code? code timeout, terminated, closed
+---@return ringkernel.code? code timeout, terminated, corrupt, io, out_of_memory, closed
 function actor:receive_many(max, timeout) end
 
 ---Iterates over messages until none came for `timeout` seconds, or the actor or runtime ended.

@@ -31,8 +31,15 @@ local ringkernel = {}
 ---@field dead_letter_age? number seconds for which one is kept, 3600; math.huge = for ever
 ---@field dead_letter_tries? integer how often one may be replayed, 3; 1 to 15
 ---@field memory_budget? integer bytes for queues, links, buffers, mailboxes, subscriptions and dead
----  letters together: from 60 % on spare memory is given back, from 80 % on the oldest dead letters
----  go, what would take 95 % is refused; events pressure tell; none
+---  letters together: from 60 % on spare memory is given back, from 80 % on mailboxes go to the disk
+---  if there is `spill` and the oldest dead letters go, what would take 95 % is refused; events
+---  pressure tell; none
+---@field spill? string folder for messages to the host that nobody has received: where a budget is
+---  used to 80 % (memory_budget, an actor's, or a tenant's limit of memory, mailboxes included) they
+---  wait there in a file, which has no name and is gone with the process, and are received in their
+---  order as ever; rk.open fails with not_found, denied or io where no file can be made; default:
+---  they stay in memory
+---@field spill_max? integer bytes of that file at most, 1 GiB; what is over it stays in memory
 ---@field policy? "latency"|"balanced"|"eco" how blocks that have nothing to do wait: without pause,
 ---  with short ones (the default), with such as spare the device; a processor's blocks spin for a
 ---  millisecond, RINGKERNEL_SPIN_US, not at all before they sleep

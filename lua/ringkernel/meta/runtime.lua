@@ -321,12 +321,15 @@ function runtime:drain() end
 ---@field actor_id integer? of the actor then: it has another one after it has begun anew
 ---@field name string? of the actor
 ---@field code integer | string of a failure; "tenant_mismatch" or "denied"; else 0
----@field tenant string? of denied, with `other`, `quota`, `dest` as in rt:audit()
+---@field tenant string? of denied, with `other`, `quota`, `dest` as in rt:audit(); of pressure: the
+---  one whose limit it is
 ---@field reason string?
 ---@field message integer? id of the message concerned
 ---@field level "normal" | "warning" | "critical" | "emergency" | nil of pressure
 ---@field used integer? of pressure: messages (reason "queue") or bytes (reason "memory") in use
 ---@field budget integer? of pressure: out of so many
+---@field spilled_messages integer? of pressure (reason "spill"): messages that went to the disk
+---@field spilled_bytes integer? of the same: bytes of memory that came back
 ---@field hlc ringkernel.timestamp
 
 ---@class ringkernel.listener
@@ -338,7 +341,7 @@ function runtime:drain() end
 ---again. restart, escalation, quarantine: of supervisors. pressure: a queue of 64 messages or more
 ---is 75 % (warning) or 90 % full (critical), and again once it was below a quarter; or a memory
 ---budget is used to 60 % (warning), 80 % (critical), 95 % (emergency), or to less than 60 % again
----(normal).
+---(normal). With the reason "spill" it tells that messages went to the disk because of that level.
 ---@param event ringkernel.event_name
 ---@param fn fun(event: ringkernel.event)
 ---@return ringkernel.listener
@@ -416,7 +419,9 @@ function runtime:info() end
 ---actors, launched, sent, received, handled, by_lane, refused_full, dead_letters (ever),
 ---dead_letters_kept, dead_letters_expired, dead_letters_evicted, dead_letters_replayed,
 ---dead_letter_bytes, dead_by_reason (a table), queues_grown, memory_used (bytes that count against
----memory_budget), published, publish_dropped, subscriptions,
+---memory_budget), spilled_messages and spilled_bytes (on the disk now), spilled_total (messages that
+---went there), spill_lost (messages that could not be read back), spill_refused (times that there was
+---no room), published, publish_dropped, subscriptions,
 ---device_bytes, callback_errors.
 ---@return table<string, any>?
 function runtime:stats() end
