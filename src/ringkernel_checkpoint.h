@@ -59,7 +59,8 @@ typedef struct rk_checkpoint_info {
  * A file is there as a whole or not at all, and one that was there before stays until then. Not in
  * it: buffers, subscriptions, calls that wait. `options` and `info` may be NULL. Errors: not_found
  * (an actor, the parent), io (a full disk), corrupt or version (the parent), denied, timeout (a
- * handler does not return: nothing has happened then), out_of_memory, device_lost. */
+ * handler does not return: nothing has happened then), out_of_memory, device_lost; io or corrupt
+ * also where messages that wait on the disk (`spill`) cannot be read. */
 RK_API int rk_runtime_checkpoint(rk_runtime *rt, const char *path,
                                  const rk_checkpoint_options *options, rk_checkpoint_info *info,
                                  rk_error *err);

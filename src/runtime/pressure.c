@@ -126,7 +126,7 @@ static void shrink_all(rk_runtime *rt)
 {
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     if (rt->by_slot[slot] != NULL) {
-      rk_mailbox_shrink(&rt->by_slot[slot]->mailbox);
+      rk__out_shrink(rt->by_slot[slot]);
       rk_mailbox_shrink(&rt->by_slot[slot]->passed_on);
     }
   }
@@ -169,7 +169,7 @@ static void look_at_actor(rk_actor *actor)
     tell(actor->rt, actor, level, used, actor->budget);
   }
   if (level >= 1u) {
-    rk_mailbox_shrink(&actor->mailbox);
+    rk__out_shrink(actor);
     rk_mailbox_shrink(&actor->passed_on);
     used = rk_actor_memory_used(actor);
     level = level_of(used, actor->budget);

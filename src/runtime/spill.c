@@ -3,14 +3,14 @@
  * Spilling: what actors sent to the host and nobody has received yet goes to a file while memory is
  * short.
  *
- * A mailbox then has three parts, oldest first: what is in memory (actor->mailbox, as ever), pieces of
- * the spill file, and what has come since (`back`). Messages are taken from the first; when it is empty
- * the next piece is read into it, and when there is none `back` takes its place. So the order stays.
- * A second time `back` is what goes to the file. Limits of a mailbox count all three parts.
+ * A mailbox then has three parts, oldest first: what is in memory (actor->mailbox, as ever), pieces
+ * of the spill file, and what has come since (`back`). Messages are taken from the first; when it
+ * is empty the next piece is read into it, and when there is none `back` takes its place. So the
+ * order stays. A second time `back` goes to the file. Limits of a mailbox count all three parts.
  *
- * All that was accepted is somewhere at each moment: a message leaves memory after it was written, and
- * the file after it is in memory again. Where there is no room on the disk it stays in memory. What
- * cannot be read back is lost, which is counted and told by the next receive; as far as its
+ * All that was accepted is somewhere at each moment: a message leaves memory after it was written,
+ * and the file after it is in memory again. Where there is no room on the disk it stays in memory.
+ * What cannot be read back is lost, which is counted and told by the next receive; as far as its
  * header is whole it becomes a dead letter, with the reason "corrupt".
  *
  * Threads: the runtime's own, which waits for the disk: writes go to the system's cache and are not
@@ -245,8 +245,7 @@ static void lose(rk_actor *actor, uint32_t count, uint32_t counted, const rk_err
   rk__actor_took(actor, counted);
 }
 
-/* Moves what a block holds into the mailbox. `why` tells what is not there; a status without loss is
- * out_of_memory. */
+/* Moves what a block of the piece holds into the mailbox. The result is that of rk__out_refill. */
 static int take_back(rk_actor *actor, rk_spill_piece *piece, const void *block, rk_error *why)
 {
   rk_spill_file *file = &actor->rt->spill->file;

@@ -47,8 +47,9 @@ void rk__spill_most(rk_runtime *rt, uint32_t as, uint64_t need, rk_spill_tally *
 
 /* Appends to the actor's mailbox; false when memory has run out. */
 bool rk__out_push(rk_actor *actor, const rk_abi_msg *header, const void *data);
-/* Makes the oldest message the first one in actor->mailbox, if there is one. Errors: out_of_memory (try
- * again); io, corrupt: some are lost, which is told once, and the next call goes on behind them. */
+/* Makes the oldest message the first one in actor->mailbox, if there is one. Errors: out_of_memory
+ * (try again); io, corrupt: some are lost, which is told once, and the next call goes on behind
+ * them. */
 int rk__out_refill(rk_actor *actor);
 /* Messages that were not taken, and bytes of memory that they take. */
 static inline size_t rk__out_waiting(const rk_actor *actor)
@@ -65,6 +66,14 @@ static inline uint64_t rk__out_bytes(const rk_actor *actor)
 int rk__out_each_behind(const rk_actor *actor,
                         void (*visit)(void *arg, const rk_abi_msg *header, const void *payload),
                         void *arg, rk_error *err);
+/* Gives spare memory back. */
+static inline void rk__out_shrink(rk_actor *actor)
+{
+  rk_mailbox_shrink(&actor->mailbox);
+  if (actor->spilled != NULL) {
+    rk_mailbox_shrink(&actor->spilled->back);
+  }
+}
 /* Drops what is behind actor->mailbox. */
 void rk__out_forget_behind(rk_actor *actor);
 

@@ -73,8 +73,8 @@ void rk_spill_file_close(rk_spill_file *file)
 
 /* ---- room ------------------------------------------------------------------------------------ */
 
-/* Puts a piece, no larger than the file may be, into the first gap that holds it, from the latest one
- * on and round: each search goes on where the last one ended. */
+/* Puts a piece, no larger than the file may be, into the first gap that holds it, from the latest
+ * one on and round: each search goes on where the last one ended. */
 static bool place(rk_spill_file *file, rk_spill_piece *piece)
 {
   rk_spill_piece *behind = file->latest;

@@ -5,8 +5,9 @@
  *
  * A scratch file: without a name, so that nothing of it is left however the process ends. A piece
  * takes whole pages of it; its room is given back to the disk when the piece goes, and used again.
- * Where each piece lies is known in memory only. A record carries its number and two checks, over its
- * header and over the payload, so that what comes back is what was written or is known not to be.
+ * Where each piece lies is known in memory only. A record carries its number and two checks, over
+ * its header and over the payload, so that what comes back is what was written or is known not to
+ * be.
  *
  * spill.c says what is put there. Threads: the runtime's.
  */

@@ -34,9 +34,9 @@ function actor:send(message, options) end
 ---@return ringkernel.code? code full, terminated, closed
 function actor:send_many(list, options) end
 
----Takes the next message that the actor sent to the host. What waits on the disk (rk.open { spill })
----is read back first: corrupt or io tells, once, that some messages are lost; the next call goes on
----behind them.
+---Takes the next message that the actor sent to the host. What waits on the disk is read back first
+---(rk.open { spill }): corrupt or io tells, once, that some messages are lost; the next call goes
+---on behind them.
 ---@return table?
 ---@return string? message
 ---@return ringkernel.code? code empty, terminated, corrupt, io, out_of_memory, closed
@@ -57,7 +57,8 @@ function actor:receive(timeout) end
 ---@return ringkernel.code? code timeout, terminated, corrupt, io, out_of_memory, closed
 function actor:receive_many(max, timeout) end
 
----Iterates over messages until none came for `timeout` seconds, or the actor or runtime ended.
+---Iterates over messages until none came for `timeout` seconds, the actor or runtime ended, or
+---some could not be read back from the disk.
 ---@param options? { timeout: number }
 ---@return fun(): table?
 function actor:each(options) end

@@ -31,12 +31,12 @@ local ringkernel = {}
 ---@field dead_letter_age? number seconds for which one is kept, 3600; math.huge = for ever
 ---@field dead_letter_tries? integer how often one may be replayed, 3; 1 to 15
 ---@field memory_budget? integer bytes for queues, links, buffers, mailboxes, subscriptions and dead
----  letters together: from 60 % on spare memory is given back, from 80 % on mailboxes go to the disk
----  if there is `spill` and the oldest dead letters go, what would take 95 % is refused; events
----  pressure tell; none
+---  letters together: from 60 % on spare memory is given back, from 80 % on mailboxes go to the
+---  disk (`spill`) and the oldest dead letters go, what would take 95 % is refused; events pressure
+---  tell; none
 ---@field spill? string folder for messages to the host that nobody has received: where a budget is
----  used to 80 % (memory_budget, an actor's, or a tenant's limit of memory, mailboxes included) they
----  wait there in a file, which has no name and is gone with the process, and are received in their
+---  used to 80 % (memory_budget, an actor's, or a tenant's limit, mailboxes included) they wait
+---  there in a file, which has no name and is gone with the process, and are received in their
 ---  order as ever; rk.open fails with not_found, denied or io where no file can be made; default:
 ---  they stay in memory
 ---@field spill_max? integer bytes of that file at most, 1 GiB; what is over it stays in memory

@@ -419,10 +419,9 @@ function runtime:info() end
 ---actors, launched, sent, received, handled, by_lane, refused_full, dead_letters (ever),
 ---dead_letters_kept, dead_letters_expired, dead_letters_evicted, dead_letters_replayed,
 ---dead_letter_bytes, dead_by_reason (a table), queues_grown, memory_used (bytes that count against
----memory_budget), spilled_messages and spilled_bytes (on the disk now), spilled_total (messages that
----went there), spill_lost (messages that could not be read back), spill_refused (times that there was
----no room), published, publish_dropped, subscriptions,
----device_bytes, callback_errors.
+---memory_budget), spilled_messages and spilled_bytes (on the disk now), spilled_total (messages
+---that went there), spill_lost (not read back), spill_refused (times without room), published,
+---publish_dropped, subscriptions, device_bytes, callback_errors.
 ---@return table<string, any>?
 function runtime:stats() end
 
