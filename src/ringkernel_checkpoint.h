@@ -46,15 +46,15 @@ typedef struct rk_checkpoint_info {
   uint64_t hlc;                            /* stamp of the moment it shows */
   uint64_t pause_ns;                       /* how long the grid stood still */
   uint64_t write_ns;                       /* from there until the file was safe */
-  uint64_t messages;                       /* that waited, of all actors */
+  uint64_t messages;                       /* that waited, in queues and on links */
   uint32_t actors;                         /* that it shows */
   uint32_t written;                        /* of these, in this file */
   uint32_t deleted;                        /* that its parent had and it has not */
   uint32_t letters, topics;                /* dead letters; retained messages */
 } rk_checkpoint_info;
 
-/* Saves actors as they are at one moment between handlings: state, what waits in their queues and
- * for the host, ports, counts; and the runtime's clock, dead letters and retained topics. The grid
+/* Saves actors as they are at one moment between handlings: state, what waits in their queues, on
+ * their links and for the host, ports, counts; and the runtime's clock, dead letters and retained topics. The grid
  * stands still while that is copied (as for rk_runtime_renew) and works while the file is written.
  * A file is there as a whole or not at all, and one that was there before stays until then. Not in
  * it: buffers, subscriptions, calls that wait. `options` and `info` may be NULL. Errors: not_found
@@ -84,9 +84,10 @@ typedef struct rk_restore_actor {
 } rk_restore_actor;
 /* The i-th actor of the checkpoint; false: there are no more. */
 RK_API bool rk_restore_actor_get(rk_restore *restore, size_t i, rk_restore_actor *out);
-/* Where port `k` of the i-th actor led: *dest is "" for nowhere. false: it has no such port. */
+/* Where port `k` of the i-th actor led, and what its link did: *dest is "" for nowhere. false: it has
+ * no such port. */
 RK_API bool rk_restore_port_get(const rk_restore *restore, size_t i, size_t k, const char **port,
-                                const char **dest);
+                                const char **dest, rk_link_options *options);
 /* The i-th is not activated by the restore, which leaves it "deactivated": the caller does that. */
 RK_API void rk_restore_rest(rk_restore *restore, size_t i);
 
@@ -96,9 +97,10 @@ typedef struct rk_restore_info {
   uint32_t unconnected; /* ports whose receiver is neither saved nor alive */
 } rk_restore_info;
 
-/* Makes the actors of the checkpoint what they were: state, queues, ports, life, counts. Each must
- * be there: launch those that are not (`inactive`) before. What waits in the queues of an actor that
- * has worked meanwhile is replaced; actors that the checkpoint does not name stay as they are. A
+/* Makes the actors of the checkpoint what they were: state, queues, ports with what waits on their
+ * links, life, counts. Each must be there: launch those that are not (`inactive`) before. What waits
+ * in the queues and on the links of an actor that has worked meanwhile is replaced; what waited for
+ * a receiver that is neither saved nor alive becomes dead letters; actors that the checkpoint does not name stay as they are. A
  * checkpoint of all replaces dead letters and retained topics, too. Ids of messages and stamps go on
  * behind those of the checkpoint. Everything is compared and prepared before anything is changed, so
  * after an error the runtime is as before; only a device that is lost meanwhile leaves it half done,

@@ -272,8 +272,10 @@ local function tell_routes(rt, entries)
   local routes = require "ringkernel.supervision_routes" -- which wraps what runtime.lua makes
   for _, entry in ipairs(entries) do
     local actor, ports = rt:find(entry.name), {}
-    for port, name in pairs(entry.ports) do
-      ports[port] = rt:find(name)
+    for port, link in pairs(entry.ports) do
+      local to = rt:find(link.to)
+      link.to = nil -- the rest is options of rt:connect
+      ports[port] = to and { to, link }
     end
     if not hosted.is_hosted(actor) then
       routes.changed(actor, ports)

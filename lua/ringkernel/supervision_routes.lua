@@ -70,18 +70,18 @@ function M.of(actor)
   return out
 end
 
---- To be called when the ports of an actor lead elsewhere without our doing: port -> actor.
+--- To be called when the ports of an actor lead elsewhere without our doing:
+-- port -> { actor, options }.
 function M.changed(actor, ports)
   local before = {}
-  for port, route in pairs(outgoing[actor] or {}) do
-    before[port] = route
+  for port in pairs(outgoing[actor] or {}) do
+    before[#before + 1] = port
   end
-  for port in pairs(before) do
+  for _, port in ipairs(before) do
     forget(actor, port)
   end
-  for port, to in pairs(ports) do
-    local was = before[port]
-    remember(actor, port, to, was and was[1] == to and was[2] or nil)
+  for port, route in pairs(ports) do
+    remember(actor, port, route[1], route[2])
   end
 end
 

@@ -30,7 +30,8 @@
 #include "base/error.h"
 #include "base/sha256.h"
 
-#define RK_CKPT_VERSION 1u
+/* 2: ports with what their links do and hold */
+#define RK_CKPT_VERSION 2u
 #define RK_CKPT_HEADER_BYTES 96u
 #define RK_CKPT_SECTION_BYTES 48u
 #define RK_CKPT_TRAILER_BYTES 96u

@@ -165,6 +165,23 @@ static int restore_close(lua_State *L)
   return 0;
 }
 
+/* Where a port led, with the options of rt:connect. */
+static void push_link(lua_State *L, const char *dest, const rk_link_options *link)
+{
+  lua_createtable(L, 0, 5);
+  set_text(L, "to", dest);
+  set_text(L, "policy", rk_link_kind_name(link->policy));
+  if (link->limit != 0) {
+    set_u64(L, "limit", link->limit);
+  }
+  if (link->credits != 0) {
+    set_u64(L, "credits", link->credits);
+  }
+  if (link->deadline_ns != 0) {
+    set_seconds(L, "deadline", link->deadline_ns);
+  }
+}
+
 /* restore:actors() -> list of { name, definition, state, queue, grid, is_there, note, ports } */
 static int restore_actors(lua_State *L)
 {
@@ -173,11 +190,13 @@ static int restore_actors(lua_State *L)
   lua_newtable(L);
   for (size_t i = 0; rk_restore_actor_get(restore, i, &actor); ++i) {
     const char *port = NULL, *dest = NULL;
+    rk_link_options link;
     lua_createtable(L, 0, 8);
     lua_newtable(L);
-    for (size_t k = 0; rk_restore_port_get(restore, i, k, &port, &dest); ++k) {
+    for (size_t k = 0; rk_restore_port_get(restore, i, k, &port, &dest, &link); ++k) {
       if (dest[0] != '\0') {
-        set_text(L, port, dest);
+        push_link(L, dest, &link);
+        lua_setfield(L, -2, port);
       }
     }
     lua_setfield(L, -2, "ports");

@@ -168,7 +168,7 @@ static rk_link_options link_options(lua_State *L, int index)
     if (!(seconds > 0) || seconds > 1e9) {
       luaL_error(L, "connect: option 'deadline': seconds, more than 0, expected, got %f", seconds);
     }
-    out.deadline_ns = (uint64_t)(seconds * 1e9);
+    out.deadline_ns = (uint64_t)(seconds * 1e9 + 0.5); /* what we say in seconds comes back the same */
     out.deadline_ns += out.deadline_ns == 0;
   }
   if (out.limit != 0 && out.policy != RK_LINK_KIND_BUFFER &&

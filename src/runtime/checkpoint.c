@@ -29,7 +29,7 @@ typedef struct capture {
   rk_namemap *chosen; /* names; NULL: all */
   rk_namemap *notes;  /* name -> rk_checkpoint_note */
   rk_bytes sheet;     /* the sections' payloads one behind the other */
-  rk_bytes slots;     /* of one ring */
+  rk_bytes slots;     /* of one ring or link */
   rk_bytes dead;      /* messages of actors that are ending: they are dead letters already */
   uint32_t dead_count;
   part *parts;
@@ -190,7 +190,7 @@ static int save_inbox(capture *c, rk_bytes *out, const rk_actor *actor, const rk
   return RK_OK;
 }
 
-static void save_definition(capture *c, const rk_actor *actor)
+static int save_definition(capture *c, const rk_actor *actor, rk_error *err)
 {
   rk_bytes *out = &c->sheet;
   const rk_backend_def *def = &actor->loaded->def;
@@ -200,17 +200,13 @@ static void save_definition(capture *c, const rk_actor *actor)
     rk_bytes_u32(out, def->types[i].size_bytes);
     rk_bytes_text(out, def->types[i].name);
   }
-  rk_bytes_u32(out, def->port_count);
-  for (uint32_t i = 0; i < def->port_count; ++i) {
-    const rk_actor *dest = rk__registry_by_reference(c->rt, actor->ports[i].dest);
-    rk_bytes_text(out, def->ports[i]);
-    rk_bytes_text(out, dest != NULL ? dest->name : "");
-  }
+  int rc = rk__save_ports(&c->still, actor, out, &c->slots, &c->messages, err);
   const rk_checkpoint_note *note = rk_namemap_get(c->notes, actor->name);
   rk_bytes_u32(out, note != NULL ? (uint32_t)note->size : 0u);
   if (note != NULL) {
     rk_bytes_put(out, note->data, note->size);
   }
+  return rc;
 }
 
 /* Mirrors rk__load_actor. */
@@ -238,8 +234,10 @@ static int save_actor(capture *c, const rk_actor *actor, rk_error *err)
   rk_bytes_u64(out, t->total_latency_nanos);
   rk_bytes_u64(out, t->max_latency_nanos);
   rk_bytes_u64(out, t->min_latency_nanos);
-  save_definition(c, actor);
-  int rc = save_inbox(c, out, actor, a, false, err);
+  int rc = save_definition(c, actor, err);
+  if (rc == RK_OK) {
+    rc = save_inbox(c, out, actor, a, false, err);
+  }
   if (rc != RK_OK) {
     return rc;
   }
@@ -286,7 +284,9 @@ static int save_ending(capture *c, const rk_actor *actor, rk_error *err)
     rk__save_message(c->rt, &c->dead, header, m.data, RK_ID_HOST);
     c->dead_count += 1;
   }
-  return rc;
+  return rc != RK_OK
+             ? rc
+             : rk__save_ended_links(&c->still, actor, &c->dead, &c->slots, &c->dead_count, err);
 }
 
 static int save_actors(capture *c, rk_error *err)

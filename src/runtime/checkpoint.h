@@ -6,6 +6,7 @@
  *   checkpoint.c         what rk_runtime_checkpoint does, from the pause to the file
  *   checkpoint_still.c   the memory of a parked grid
  *   checkpoint_record.c  sections to and from bytes
+ *   checkpoint_links.c   ports, and what waits on their links, in both directions
  *   restore.c            what rk_restore_* do: reading, comparing
  *   restore_apply.c      writing it into a parked grid
  *
@@ -92,6 +93,9 @@ typedef struct rk_saved_queue {
 
 typedef struct rk_saved_port {
   const char *name, *dest; /* dest "": not connected */
+  uint32_t policy, limit, credits, high;
+  uint64_t deadline_ns, sent, stalls, dropped, dead;
+  rk_saved_queue waiting; /* on its link; more than none with dest "": the receiver was gone */
 } rk_saved_port;
 
 typedef struct rk_saved_actor { /* texts and data lie in the file */
@@ -129,6 +133,14 @@ void rk__save_tenant(rk_runtime *rt, rk_bytes *out, uint32_t as);
 void rk__save_mailbox(rk_runtime *rt, rk_bytes *out, const rk_mailbox *box, uint32_t self);
 /* What the actor sent to the host, wherever it lies. Errors: io, corrupt, out_of_memory. */
 int rk__save_out(rk_runtime *rt, rk_bytes *out, const rk_actor *actor, rk_error *err);
+
+/* The ports of an actor with what waits on their links, which is added to *waiting. Mirrored by
+ * checkpoint_record.c. `scratch` is for passing. */
+int rk__save_ports(const rk_still *still, const rk_actor *actor, rk_bytes *out, rk_bytes *scratch,
+                   uint64_t *waiting, rk_error *err);
+/* What waits on the links of one that is ending, as dead letters. */
+int rk__save_ended_links(const rk_still *still, const rk_actor *actor, rk_bytes *out,
+                         rk_bytes *scratch, uint32_t *count, rk_error *err);
 
 /* What was read of a section belongs to the caller, and the texts to the file. Errors: corrupt, with
  * the byte; out_of_memory. */

@@ -170,23 +170,53 @@ static bool read_types(rk_cursor *c, rk_saved_actor *a)
   return true;
 }
 
+static bool is_port(const rk_saved_port *p)
+{
+  bool has_buffer = p->policy == RK_LINK_BUFFER || p->policy == RK_LINK_DROP_OLDEST;
+  return p->policy < RK_LINK_POLICIES && (p->limit != 0) == has_buffer &&
+         p->limit <= RK_QUEUE_MAX_MSGS && p->waiting.count <= p->limit &&
+         (p->deadline_ns == 0 || p->policy == RK_LINK_BLOCK) &&
+         p->credits <= 2u * RK_QUEUE_MAX_MSGS;
+}
+
 static bool read_ports(rk_cursor *c, rk_saved_actor *a)
 {
   uint32_t count = rk_cursor_u32(c);
-  a->ports = table(c, count, 10u, sizeof(*a->ports));
+  a->ports = table(c, count, 70u, sizeof(*a->ports));
   if (a->ports == NULL) {
     return c->failed;
   }
   a->port_count = count;
-  for (uint32_t i = 0; i < count; ++i) {
-    a->ports[i].name = rk_cursor_text(c);
-    a->ports[i].dest = rk_cursor_text(c);
+  for (uint32_t i = 0; i < count && !c->failed; ++i) {
+    rk_saved_port *p = &a->ports[i];
+    size_t at = c->at;
+    p->name = rk_cursor_text(c);
+    p->dest = rk_cursor_text(c);
+    p->policy = rk_cursor_u32(c);
+    p->limit = rk_cursor_u32(c);
+    p->credits = rk_cursor_u32(c);
+    p->high = rk_cursor_u32(c);
+    p->deadline_ns = rk_cursor_u64(c);
+    p->sent = rk_cursor_u64(c);
+    p->stalls = rk_cursor_u64(c);
+    p->dropped = rk_cursor_u64(c);
+    p->dead = rk_cursor_u64(c);
+    if (!read_queue(c, &p->waiting)) {
+      return false;
+    }
+    if (!c->failed && !is_port(p)) {
+      c->failed = true;
+      c->at = at;
+    }
   }
   return true;
 }
 
 void rk__saved_actor_close(rk_saved_actor *a)
 {
+  for (size_t i = 0; i < a->port_count; ++i) {
+    rk_free(a->ports[i].waiting.messages);
+  }
   rk_free(a->types);
   rk_free(a->ports);
   for (size_t i = 0; i < RK_QUEUES; ++i) {

@@ -83,6 +83,7 @@ typedef struct rk_port { /* where a port leads, as the host knows it */
   uint64_t deadline_ns;
   uint64_t buffer;     /* address of one of the actor's extras; 0 = none */
   uint32_t slot_bytes; /* of its slots */
+  uint32_t credits;    /* as asked for; 0 = the default */
 } rk_port;
 
 typedef struct rk_piece { /* of the arena of device memory */
@@ -566,6 +567,10 @@ int rk__route_check(const rk_actor *from, const char *port, const rk_actor *to, 
                     rk_error *err);
 /* Whether one definition emits anything that the other accepts. */
 bool rk__have_a_type_in_common(const rk_loaded *from, const rk_loaded *to);
+/* Tells its block once more what it knows of a tied port, so that it looks at what waits there. */
+int rk__route_again(rk_actor *from, uint32_t index, rk_error *err);
+/* Whether a tied port has these options. */
+bool rk__route_is(const rk_actor *from, uint32_t index, const rk_link_options *options);
 /* Where the ports of `next` lead when it serves the actor: where those of the same name do now.
  * Makes the room that larger bursts need. ports[next's port_count] is zeroed. */
 int rk__routes_carry(rk_actor *actor, const rk_loaded *next, rk_port *ports, rk_error *err);

@@ -111,13 +111,14 @@ bool rk_restore_actor_get(rk_restore *r, size_t i, rk_restore_actor *out)
 }
 
 bool rk_restore_port_get(const rk_restore *r, size_t i, size_t k, const char **port,
-                         const char **dest)
+                         const char **dest, rk_link_options *options)
 {
   if (i >= r->chain.actor_count || k >= r->actors[i].port_count) {
     return false;
   }
   *port = r->actors[i].ports[k].name;
   *dest = r->actors[i].ports[k].dest;
+  *options = rk__saved_link(&r->actors[i].ports[k]);
   return true;
 }
 
@@ -197,6 +198,18 @@ static int no_tenant(const char *name, rk_error *err)
       name);
 }
 
+static int compare_senders(const rk_runtime *rt, const rk_saved_queue *q, rk_error *err)
+{
+  for (uint32_t k = 0; k < q->count; ++k) {
+    const char *name = q->messages[k].tenant;
+    bool is_swept = (q->messages[k].header.flags & RK_MSG_SWEPT) != 0;
+    if (name[0] != '\0' && !is_swept && rk_runtime_tenant_find(rt, name) == 0) {
+      return no_tenant(name, err);
+    }
+  }
+  return RK_OK;
+}
+
 /* Isolation goes by names: an actor stays its tenant's, and so do messages. */
 static int compare_tenants(const rk_restore_target *t, rk_error *err)
 {
@@ -209,17 +222,14 @@ static int compare_tenants(const rk_restore_target *t, rk_error *err)
         "restore '%s': it belongs to tenant '%s' in the checkpoint and to '%s' here",
         t->actor->name, was, now);
   }
-  for (unsigned i = 0; i < RK_QUEUES; ++i) {
-    const rk_saved_queue *q = &t->saved->queues[i];
-    for (uint32_t k = 0; k < q->count; ++k) {
-      const char *name = q->messages[k].tenant;
-      bool is_swept = (q->messages[k].header.flags & RK_MSG_SWEPT) != 0;
-      if (name[0] != '\0' && !is_swept && rk_runtime_tenant_find(rt, name) == 0) {
-        return no_tenant(name, err);
-      }
-    }
+  int rc = RK_OK;
+  for (unsigned i = 0; i < RK_QUEUES && rc == RK_OK; ++i) {
+    rc = compare_senders(rt, &t->saved->queues[i], err);
   }
-  return RK_OK;
+  for (uint32_t i = 0; i < t->saved->port_count && rc == RK_OK; ++i) {
+    rc = compare_senders(rt, &t->saved->ports[i].waiting, err);
+  }
+  return rc;
 }
 
 static int compare_queues(const rk_restore_target *t, rk_error *err)
@@ -246,24 +256,6 @@ static int compare_queues(const rk_restore_target *t, rk_error *err)
   return RK_OK;
 }
 
-static int compare_ports(const rk_restore_target *t, rk_error *err)
-{
-  for (uint32_t i = 0; i < t->saved->port_count; ++i) {
-    const rk_saved_port *port = &t->saved->ports[i];
-    uint32_t index = 0;
-    const rk_actor *to = port->dest[0] != '\0' ? rk_namemap_get(t->actor->rt->by_name, port->dest)
-                                               : NULL;
-    if (port->dest[0] != '\0') {
-      int rc = rk__route_check(t->actor, port->name, to, &index, err);
-      if (rc != RK_OK) {
-        (void)rk_error_prefix(err, "restore '%s'", t->actor->name);
-        return rc;
-      }
-    }
-  }
-  return RK_OK;
-}
-
 /* ---- preparing ------------------------------------------------------------------------------- */
 
 static uint32_t resolve(const rk_restore *r, const rk_saved_ref *ref, const rk_actor *self)
@@ -274,7 +266,7 @@ static uint32_t resolve(const rk_restore *r, const rk_saved_ref *ref, const rk_a
   return ref->who == RK_WHO_HOST ? RK_ID_HOST : actor != NULL ? actor->id : GONE_REFERENCE;
 }
 
-static rk_abi_msg header_of(const rk_restore *r, const rk_saved_message *m, const rk_actor *self)
+rk_abi_msg rk__restore_header(const rk_restore *r, const rk_saved_message *m, const rk_actor *self)
 {
   rk_abi_msg header = m->header;
   header.source = resolve(r, &m->source, self);
@@ -292,7 +284,7 @@ static bool fill_mailbox(const rk_restore *r, rk_mailbox *box, const rk_saved_qu
                          const rk_actor *self, uint64_t *counted)
 {
   for (uint32_t i = 0; i < queue->count; ++i) {
-    rk_abi_msg header = header_of(r, &queue->messages[i], self);
+    rk_abi_msg header = rk__restore_header(r, &queue->messages[i], self);
     if (!rk_mailbox_push(box, &header, queue->messages[i].data)) {
       return false;
     }
@@ -315,7 +307,7 @@ static bool fill_slots(const rk_restore *r, rk_restore_target *t, unsigned which
   }
   memset(image, 0, queue->count * slot_bytes);
   for (uint32_t i = 0; i < queue->count; ++i) {
-    rk_abi_msg header = header_of(r, &queue->messages[i], t->actor);
+    rk_abi_msg header = rk__restore_header(r, &queue->messages[i], t->actor);
     unsigned char *slot = image + i * slot_bytes;
     memcpy(slot, &header, sizeof(header));
     if (header.size_bytes != 0) {
@@ -338,7 +330,7 @@ static int prepare_target(rk_restore *r, rk_restore_target *t, rk_error *err)
     rc = compare_queues(t, err);
   }
   if (rc == RK_OK) {
-    rc = compare_ports(t, err);
+    rc = rk__links_prepare(t, err);
   }
   if (rc != RK_OK) {
     return rc;
@@ -355,7 +347,7 @@ static int prepare_target(rk_restore *r, rk_restore_target *t, rk_error *err)
 static int prepare_letters(rk_restore *r, rk_error *err)
 {
   for (uint32_t i = 0; i < r->letters.count; ++i) {
-    rk_abi_msg header = header_of(r, &r->letters.messages[i], NULL);
+    rk_abi_msg header = rk__restore_header(r, &r->letters.messages[i], NULL);
     if ((header.flags & RK_MSG_DEAD) == 0) { /* its actor was about to end */
       header.flags = (uint16_t)(header.flags | RK_MSG_DEAD);
       header.reason = RK_DEAD_TERMINATED;
@@ -415,6 +407,7 @@ static void drop_prepared(rk_restore *r)
     for (unsigned k = 0; k < RK_ARRAY_LEN(t->slots); ++k) {
       rk_free(t->slots[k]);
     }
+    rk__links_drop(t);
     rk__actor_unref(t->actor);
   }
   rk_free(r->targets);

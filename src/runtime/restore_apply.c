@@ -150,6 +150,7 @@ static int put_actor(rk_still *still, rk_restore_target *t, rk_error *err)
   a->started = s->started;
   a->handled = s->handled;
   a->dropped = s->dropped;
+  a->held = 0; /* rk__links_put */
   rc = rt->ops->device_write(rt->backend, rt->actors + t->actor->slot * sizeof(*a) + from,
                              (const unsigned char *)a + from, sizeof(*a) - from, err);
   if (rc == RK_OK) {
@@ -269,6 +270,9 @@ static int put_all(rk_restore *r, rk_still *still, rk_error *err)
     const rk_actor *actor = r->targets[i].actor;
     rc = end_calls(r->rt, &still->actors[actor->slot], err);
     end_passed_calls(r->rt, &actor->passed_on);
+    if (rc == RK_OK) {
+      rc = rk__links_clear(still, &r->targets[i], err);
+    }
   }
   for (size_t i = 0; i < r->chain.actor_count && rc == RK_OK; ++i) {
     rc = put_actor(still, &r->targets[i], err);
@@ -278,32 +282,6 @@ static int put_all(rk_restore *r, rk_still *still, rk_error *err)
   }
   if (rc == RK_OK) {
     put_runtime(r);
-  }
-  return rc;
-}
-
-static int tie_ports(const rk_restore_target *t, rk_restore_info *info, rk_error *err)
-{
-  rk_runtime *rt = t->actor->rt;
-  int rc = RK_OK;
-  for (uint32_t i = 0; i < t->saved->port_count && rc == RK_OK; ++i) {
-    const rk_saved_port *port = &t->saved->ports[i];
-    uint32_t index = 0;
-    if (rk__route_check(t->actor, port->name, NULL, &index, NULL) != RK_OK) {
-      continue; /* it led nowhere: compare_ports */
-    }
-    rk_actor *to = port->dest[0] != '\0' ? rk_namemap_get(rt->by_name, port->dest) : NULL;
-    rk_actor *now = rk__registry_by_reference(rt, t->actor->ports[index].dest);
-    info->unconnected += port->dest[0] != '\0' && to == NULL;
-    if (now == to) {
-      continue;
-    }
-    if (now != NULL) {
-      rc = rk_runtime_disconnect(rt, t->actor, port->name, err);
-    }
-    if (rc == RK_OK && to != NULL) {
-      rc = rk_runtime_connect(rt, t->actor, port->name, to, err);
-    }
   }
   return rc;
 }
@@ -322,7 +300,10 @@ int rk__restore_put(rk_restore *r, rk_restore_info *info, rk_error *err)
     rc = rk_error_set(err, back, "%s", second.text);
   }
   for (size_t i = 0; i < r->chain.actor_count && rc == RK_OK; ++i) {
-    rc = tie_ports(&r->targets[i], info, err);
+    rc = rk__links_tie(&r->targets[i], info, err);
+  }
+  if (rc == RK_OK) {
+    rc = rk__links_put(r, info, err);
   }
   for (size_t i = 0; i < r->chain.actor_count && rc == RK_OK; ++i) {
     const rk_restore_target *t = &r->targets[i];

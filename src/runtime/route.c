@@ -192,16 +192,26 @@ int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_acto
   return rk_runtime_link(rt, from, port, to, NULL, err);
 }
 
+static bool has_buffer(const rk_link_options *options)
+{
+  return options->policy == RK_LINK_KIND_BUFFER || options->policy == RK_LINK_KIND_DROP_OLDEST;
+}
+
+/* Messages that may wait on the link. */
+static uint32_t limit_of(const rk_link_options *options)
+{
+  uint32_t asked = options->limit != 0 ? options->limit : LIMIT_DEFAULT;
+  return has_buffer(options) ? asked : 0u;
+}
+
 static int check_link(const rk_actor *from, const char *port, const rk_link_options *options,
                       rk_error *err)
 {
-  bool has_buffer = options->policy == RK_LINK_KIND_BUFFER ||
-                    options->policy == RK_LINK_KIND_DROP_OLDEST;
   if ((uint32_t)options->policy >= RK_LINK_POLICIES) {
     return rk_error_set(err, RK_EINVAL, "connect '%s.%s': policy: 0..%u, got %u", from->name, port,
                         RK_LINK_POLICIES - 1u, (uint32_t)options->policy);
   }
-  if (options->limit > RK_QUEUE_MAX_MSGS || (options->limit != 0 && !has_buffer)) {
+  if (options->limit > RK_QUEUE_MAX_MSGS || (options->limit != 0 && !has_buffer(options))) {
     return rk_error_set(err, RK_EINVAL,
                         "connect '%s.%s': limit: 1..%u, for buffer and drop_oldest alone",
                         from->name, port, RK_QUEUE_MAX_MSGS);
@@ -282,9 +292,10 @@ int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *
       .chunk = chunk,
       .policy = (uint32_t)use->policy,
       .deadline_ns = use->deadline_ns,
+      .credits = use->credits,
   };
-  if (use->policy == RK_LINK_KIND_BUFFER || use->policy == RK_LINK_KIND_DROP_OLDEST) {
-    want.limit = use->limit != 0 ? use->limit : LIMIT_DEFAULT;
+  want.limit = limit_of(use);
+  if (want.limit != 0) {
     uint32_t emits = from->loaded->def.emit_bytes != 0 ? from->loaded->def.emit_bytes : 1u;
     size_t bytes = (size_t)want.limit * RK_LINK_SLOT_BYTES(emits);
     rc = rk__pressure_check(rt, bytes, "connect", err);
@@ -306,6 +317,20 @@ int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *
     rk__extra_give(from, want.buffer);
   }
   return rc;
+}
+
+int rk__route_again(rk_actor *from, uint32_t index, rk_error *err)
+{
+  const rk_port same = from->ports[index];
+  rk_actor *to = rk__registry_by_reference(from->rt, same.dest);
+  return to != NULL ? tie_port(from, index, to, &same, err) : RK_OK;
+}
+
+bool rk__route_is(const rk_actor *from, uint32_t index, const rk_link_options *options)
+{
+  const rk_port *port = &from->ports[index];
+  return port->policy == (uint32_t)options->policy && port->deadline_ns == options->deadline_ns &&
+         port->credits == options->credits && port->limit == limit_of(options);
 }
 
 int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_error *err)
