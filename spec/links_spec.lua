@@ -409,12 +409,6 @@ RK_ON(Number) { state->n += 1; (void)rk_send(ctx, RK_PORT_next, Number, msg); }
     refused("option 'deadline': seconds, more than 0", { deadline = -1 })
     refused("unknown option 'polcy' %(did you mean 'policy'%?%)", { polcy = "buffer" })
     assert.same({}, a:links())
-    local hosted = assert(rt:launch(rk.actor { name = "h", accepts = { Number },
-      emits = { Number }, ports = { "next" }, on = { Number = function() end } }))
-    assert.equal("unsupported", select(3, rt:connect(hosted, "next", b, { policy = "buffer" })))
-    assert(rt:connect(hosted, "next", b))
-    assert.same({ next = { to = b, policy = "block" } }, hosted:links())
-    assert.equal("exists", select(3, rt:connect(hosted, "next", b)))
     assert(a:terminate())
     assert.equal("terminated", select(3, a:links()))
   end)

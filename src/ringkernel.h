@@ -483,6 +483,21 @@ RK_API int rk_call_open(rk_actor *actor, uint32_t type, const void *data, size_t
 RK_API int rk_call_poll(rk_call *call, rk_received *out);
 RK_API void rk_call_close(rk_call *call);
 
+/* What becomes of a message when the receiver has no room for it. */
+typedef enum rk_link_kind {                      /* as RK_LINK_* of rk_abi.h */
+                            RK_LINK_KIND_BLOCK,  /* the sender is handed nothing until there is */
+                            RK_LINK_KIND_BUFFER, /* waits on the link; when that is full, as FULL */
+                            RK_LINK_KIND_DROP_NEWEST, /* is dropped; the send returns RK_EFULL */
+                            RK_LINK_KIND_DROP_OLDEST, /* waits on the link, which drops its oldest */
+                            RK_LINK_KIND_DEAD_LETTER  /* becomes a dead letter ("full") */
+} rk_link_kind;
+typedef struct rk_link_options {
+  rk_link_kind policy;
+  uint32_t limit;       /* messages that may wait on the link (buffer, drop_oldest); 0 = 1024 */
+  uint64_t deadline_ns; /* block: then the message becomes a dead letter; 0 = never */
+  uint32_t credits;     /* most that the link may hold; it takes half at a time; 0 = 64 */
+} rk_link_options;
+
 /* ---- actors whose handler is a function of the host ---------------------------------------------
  *
  * Their definition passes every message on with rk_send_to(ctx, RK_HOST_AS_SENT, ...). What was
@@ -509,8 +524,25 @@ RK_API int rk_actor_reply(rk_actor *actor, uint64_t correlation, uint32_t type, 
                           size_t size, rk_error *err);
 /* Messages from the host that the actor has room for now. */
 RK_API uint32_t rk_actor_room(rk_actor *actor);
-/* Asks its block, between two handlings: *depth = messages in its queues and passed on but not
- * taken, *handled = messages handled so far. */
+/* The ports of such an actor: any name, tied to an actor as rk_runtime_link ties those of a kernel,
+ * with the same policies and the same statistics (rk_actor_links_get); `options` may be NULL. What
+ * waits on a link goes on while the runtime is drained, and to the dead letters when there is an end
+ * to the link. Errors: exists, invalid, tenant_mismatch, unsupported (`credits`), out_of_memory,
+ * terminated; not_found. */
+RK_API int rk_actor_host_link(rk_actor *from, const char *port, rk_actor *to,
+                              const rk_link_options *options, rk_error *err);
+RK_API int rk_actor_host_unlink(rk_actor *from, const char *port, rk_error *err);
+/* Whether its function may be called now: every link that blocks has room for `burst` messages, or
+ * its deadline has passed. */
+RK_API bool rk_actor_host_ready(rk_actor *from, uint32_t burst);
+/* Sends through a port. Errors: those of rk_actor_send; not_found (not tied); full (by its policy it
+ * was dropped or became a dead letter). */
+RK_API int rk_actor_host_send(rk_actor *from, const char *port, uint32_t type, const void *data,
+                              size_t size, const rk_send_options *options, rk_error *err);
+/* Whether something waits on such a link. */
+RK_API bool rk_runtime_host_holds(const rk_runtime *rt);
+/* Asks its block, between two handlings: *depth = messages in its queues, on its links, and passed
+ * on but not taken, *handled = messages handled so far. */
 RK_API int rk_actor_depth(rk_actor *actor, uint64_t *depth, uint64_t *handled, rk_error *err);
 
 /* ---- routes ---------------------------------------------------------------------------------- */
@@ -520,20 +552,6 @@ RK_API int rk_actor_depth(rk_actor *actor, uint64_t *depth, uint64_t *handled, r
  * port is tied already). */
 RK_API int rk_runtime_connect(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
                               rk_error *err);
-/* What becomes of a message when the receiver has no room for it. */
-typedef enum rk_link_kind {                      /* as RK_LINK_* of rk_abi.h */
-                            RK_LINK_KIND_BLOCK,  /* the sender is handed nothing until there is */
-                            RK_LINK_KIND_BUFFER, /* waits on the link; when that is full, as FULL */
-                            RK_LINK_KIND_DROP_NEWEST, /* is dropped; the send returns RK_EFULL */
-                            RK_LINK_KIND_DROP_OLDEST, /* waits on the link, which drops its oldest */
-                            RK_LINK_KIND_DEAD_LETTER  /* becomes a dead letter ("full") */
-} rk_link_kind;
-typedef struct rk_link_options {
-  rk_link_kind policy;
-  uint32_t limit;       /* messages that may wait on the link (buffer, drop_oldest); 0 = 1024 */
-  uint64_t deadline_ns; /* block: then the message becomes a dead letter; 0 = never */
-  uint32_t credits;     /* most that the link may hold; it takes half at a time; 0 = 64 */
-} rk_link_options;
 /* rk_runtime_connect with a policy; `options` may be NULL. Errors: also out_of_memory. */
 RK_API int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *to,
                            const rk_link_options *options, rk_error *err);

@@ -84,6 +84,10 @@ typedef struct rk_restore_actor {
 } rk_restore_actor;
 /* The i-th actor of the checkpoint; false: there are no more. */
 RK_API bool rk_restore_actor_get(rk_restore *restore, size_t i, rk_restore_actor *out);
+/* Puts what waited on links of the i-th actor, one whose handler is a function of the host, back on
+ * them, after rk_restore_apply: tie its ports before (rk_actor_host_link). What waited on one that is
+ * not tied as it was becomes dead letters. Errors: not_found, out_of_memory. */
+RK_API int rk_restore_links(rk_restore *restore, size_t i, rk_error *err);
 /* Where port `k` of the i-th actor led, and what its link did: *dest is "" for nowhere. false: it has
  * no such port. */
 RK_API bool rk_restore_port_get(const rk_restore *restore, size_t i, size_t k, const char **port,

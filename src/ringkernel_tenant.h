@@ -55,8 +55,6 @@ RK_API int rk_runtime_grant(rk_runtime *rt, uint32_t owner, uint32_t guest, rk_e
 RK_API int rk_runtime_revoke(rk_runtime *rt, uint32_t owner, uint32_t guest, uint64_t *swept,
                              rk_error *err);
 RK_API bool rk_runtime_granted(const rk_runtime *rt, uint32_t owner, uint32_t guest);
-/* What rk_runtime_connect would say of the tenants, for ports that are the caller's own. */
-RK_API int rk_actor_may_tie(rk_actor *from, rk_actor *to, const char *port, rk_error *err);
 
 /* rk_runtime_publish and rk_runtime_subscribe in a tenant's name. Subscribers hear of what their own
  * tenant publishes, of its guests and of the host; functions of the host (as = 0) of everything.

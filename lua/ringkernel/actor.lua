@@ -98,9 +98,6 @@ end
 --- The actor's connected ports as its block has them: port -> { to, policy, limit, deadline,
 -- credits, sent, waiting, high, stalls, dropped, dead }.
 function Actor:links()
-  if hosted.is_hosted(self) then
-    return hosted.links(self)
-  end
   return core.actor_links(self)
 end
 

@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- Checkpoints: rt:checkpoint and rt:restore, over src/runtime/checkpoint.c and restore.c.
 --
--- What the core does not know of an actor goes with it as a note: its tags, and where the ports of
--- a Lua actor lead. The Lua state of a Lua actor is not saved: its functions begin anew with what
--- waits in its queue.
+-- What the core does not know of an actor goes with it as a note: its tags. The Lua state of a Lua
+-- actor is not saved: its functions begin anew with what waits in its queue and on its links.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
@@ -15,7 +14,7 @@ local M = {}
 
 -- ---- notes --------------------------------------------------------------------------------------
 
-local TAG, PORT = "tag", "port"
+local TAG = "tag"
 local READ = {
   string = function(text) return text end,
   integer = math.tointeger,
@@ -35,22 +34,19 @@ end
 --- The note of an actor: entries of four strings, in an order that depends on nothing else.
 local function write_note(rt, actor)
   local out = {}
-  local tags, ports = registry.tags(rt, actor) or {}, hosted.ports(actor) or {}
+  local tags = registry.tags(rt, actor) or {}
   for _, key in ipairs(sorted_keys(tags)) do
     local value = tags[key]
     local kind = math.type(value) or type(value)
     local text = kind == "float" and ("%a"):format(value) or tostring(value)
     out[#out + 1] = string.pack("<s4s4s4s4", TAG, key, kind, text)
   end
-  for _, port in ipairs(sorted_keys(ports)) do
-    out[#out + 1] = string.pack("<s4s4s4s4", PORT, port, "string", ports[port])
-  end
   return table.concat(out)
 end
 
---- Tags (or nil) and ports of a note.
+--- The tags of a note, or nil.
 local function read_note(note)
-  local tags, ports, at = nil, {}, 1
+  local tags, at = nil, 1
   while note and at <= #note do
     local ok, what, key, kind, text, next_at = pcall(string.unpack, "<s4s4s4s4", note, at)
     if not ok then
@@ -60,11 +56,9 @@ local function read_note(note)
     if what == TAG and READ[kind] then
       tags = tags or {}
       tags[key] = READ[kind](text)
-    elseif what == PORT then
-      ports[key] = text
     end
   end
-  return tags, ports
+  return tags
 end
 
 -- ---- saving -------------------------------------------------------------------------------------
@@ -267,15 +261,20 @@ local function launch(rt, missing, found)
   return launched
 end
 
+--- Options of rt:connect, as a link of an entry says them.
+local function flow_of(link)
+  return { policy = link.policy, limit = link.limit, deadline = link.deadline,
+    credits = link.credits }
+end
+
 --- Tells those who remember routes where they lead now.
 local function tell_routes(rt, entries)
-  local routes = require "ringkernel.supervision_routes" -- which wraps what runtime.lua makes
+  local routes = require "ringkernel.supervision_routes" -- which needs what is there after us
   for _, entry in ipairs(entries) do
     local actor, ports = rt:find(entry.name), {}
     for port, link in pairs(entry.ports) do
       local to = rt:find(link.to)
-      link.to = nil -- the rest is options of rt:connect
-      ports[port] = to and { to, link }
+      ports[port] = to and { to, flow_of(link) }
     end
     if not hosted.is_hosted(actor) then
       routes.changed(actor, ports)
@@ -284,31 +283,28 @@ local function tell_routes(rt, entries)
 end
 
 --- What the core leaves to us of Lua actors: ports and functions.
-local function wake_hosted(rt, entries)
+local function wake_hosted(rt, restore, entries)
   for _, entry in ipairs(entries) do
     local actor = rt:find(entry.name)
-    local _, ports = read_note(entry.note)
-    local now = hosted.ports(actor)
-    for port, name in pairs(now) do
-      if ports[port] ~= name then
-        rt:disconnect(actor, port)
-      end
+    for port in pairs(hosted.routes(actor)) do
+      rt:disconnect(actor, port) -- nothing waits there any more
     end
-    for port, name in pairs(ports) do
-      local to = now[port] ~= name and rt:find(name)
+    for port, link in pairs(entry.ports) do
+      local to = rt:find(link.to)
       if to then
-        local ok, text, code = rt:connect(actor, port, to)
+        local ok, text, code = rt:connect(actor, port, to, flow_of(link))
         if not ok then
           return nil, text, code
         end
       end
     end
-    if entry.state == "active" then
+    local ok, text, code = restore:links(entry.index)
+    if ok and entry.state == "active" then
       hosted.restored(actor)
-      local ok, text, code = actor:activate()
-      if not ok then
-        return nil, text, code
-      end
+      ok, text, code = actor:activate()
+    end
+    if not ok then
+      return nil, text, code
     end
   end
   return true
@@ -344,6 +340,7 @@ function M.restore(rt, path, options)
   end
   for index, entry in ipairs(entries) do
     if hosted.is_hosted(rt:find(entry.name)) then
+      entry.index = index
       of_lua[#of_lua + 1] = entry
       restore:rest(index)
     end
@@ -357,7 +354,7 @@ function M.restore(rt, path, options)
   info.path, info.skipped, info.launched = file, skipped, #launched
   tell_routes(rt, entries)
   local ok
-  ok, text, code = wake_hosted(rt, of_lua)
+  ok, text, code = wake_hosted(rt, restore, of_lua)
   if not ok then
     return nil, text, code
   end

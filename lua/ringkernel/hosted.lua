@@ -5,9 +5,9 @@
 -- goes straight into the receiver's queue with the actor's id as its sender, so order is kept per
 -- sender and receiver, replies come back to the actor, and there is no detour through the grid.
 --
--- The credit rule holds here, too: a function is given a message only while each connected port has
+-- The credit rule holds here, too: a function is given a message only while each port that blocks has
 -- room for `burst` messages. An actor that has to wait for room keeps its messages, fills up, and
--- holds its senders back.
+-- holds its senders back. Policies of ports are carried out by src/runtime/host_link.c.
 --
 -- An error in a function, or ctx:fail(code), is a failure of the actor: the message goes to the
 -- dead letters, the actor is "failed" until it is restarted. restart() begins with a new state.
@@ -29,23 +29,6 @@ local records = setmetatable({}, { __mode = "k" })
 local kept = setmetatable({}, { __mode = "k" })
 
 -- ---- turns --------------------------------------------------------------------------------------
-
-local function has_room(record)
-  local needs
-  for _, tie in pairs(record.ports) do
-    if context.is_tied(tie) then
-      needs = needs or {}
-      needs[tie.to] = (needs[tie.to] or 0) + record.burst
-    end
-  end
-  for to, need in pairs(needs or {}) do
-    if core.actor_room(to) < need and to:state() ~= "terminated"
-      and core.tenant_accepts(to, record.actor) then
-      return false
-    end
-  end
-  return true
-end
 
 --- What an error becomes: a text with a traceback, whatever was raised.
 local function explain(problem)
@@ -98,7 +81,7 @@ local function turn(record)
     return 0, true
   end
   while taken < MOST_MESSAGES do
-    if not has_room(record) then
+    if not core.hosted_ready(actor, record.burst) then
       return taken, true
     end
     local message = core.hosted_take(actor)
@@ -248,19 +231,6 @@ function M.stopped(actor)
   return true
 end
 
---- Where the ports of one of ours lead: port -> name of the receiver; nil for other actors.
-function M.ports(actor)
-  local record = records[actor]
-  if not record then
-    return nil
-  end
-  local out = {}
-  for port, tie in pairs(record.ports) do
-    out[port] = context.is_tied(tie) and tie.to.name or nil
-  end
-  return out
-end
-
 --- To be called for one of ours that was launched to be restored as an active one.
 function M.restored(actor)
   records[actor].is_active = true
@@ -328,7 +298,7 @@ function M.ties_to(to)
 end
 
 --- rt:connect for one of ours. The errors are those of the C class.
-function M.connect(actor, port, to)
+function M.connect(actor, port, to, options)
   local record = records[actor]
   local stats = to:stats()
   if actor:state() == "terminated" then
@@ -347,7 +317,7 @@ function M.connect(actor, port, to)
     check.fail("connect '%s.%s' to '%s': its queue of %d messages is smaller than the burst of %d",
       actor.name, port, to.name, stats.queue, need(record, to) + record.burst)
   end
-  local ok, text, code = core.tenant_may_tie(actor, to, port)
+  local ok, text, code = core.hosted_tie(actor, port, to, options)
   if not ok then
     return nil, text, code
   end
@@ -365,17 +335,6 @@ function M.routes(actor)
   return records[actor] and out
 end
 
---- a:links() for one of ours: where its ports lead; nothing is counted.
-function M.links(actor)
-  local out = {}
-  for port, tie in pairs(records[actor].ports) do
-    if context.is_tied(tie) then
-      out[port] = { to = tie.to, policy = "block" }
-    end
-  end
-  return out
-end
-
 --- rt:disconnect for one of ours.
 function M.disconnect(actor, port)
   local record = records[actor]
@@ -386,7 +345,7 @@ function M.disconnect(actor, port)
   end
   record.ports[port] = false
   core.hosted_due(actor.runtime)
-  return true
+  return core.hosted_untie(actor, port)
 end
 
 return M

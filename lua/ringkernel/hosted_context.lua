@@ -50,19 +50,26 @@ local function check_emits(self, message)
   end
 end
 
-local function send(self, to, message, correlation, is_reply)
+local function envelope(self)
+  local message = records[self].message
+  return message and core.envelope(message)
+end
+
+local function check_accepts(to, message)
   local class = getmetatable(message)
   if not M.accepts(to, class) then
     return nil, ("actor '%s' does not accept '%s'"):format(to.name, class.name), "unsupported"
   end
-  local handled = records[self].message
-  local cause = handled and core.envelope(handled).id or 0
-  return core.hosted_send(self.actor, to, message, correlation, is_reply, cause)
+  return true
 end
 
-local function envelope(self)
-  local message = records[self].message
-  return message and core.envelope(message)
+local function send(self, to, message, correlation, is_reply)
+  local ok, text, code = check_accepts(to, message)
+  if not ok then
+    return nil, text, code
+  end
+  local came = envelope(self)
+  return core.hosted_send(self.actor, to, message, correlation, is_reply, came and came.id or 0)
 end
 
 --- Sends through a port: true | nil, message, "full" | "not_found" | "terminated" | "unsupported".
@@ -76,8 +83,13 @@ function Context:send(port, message)
   elseif not M.is_tied(tie) then
     return nil, ("port '%s.%s' is not connected"):format(self.actor.name, port), "not_found"
   end
+  local ok, text, code = check_accepts(tie.to, message)
+  if not ok then
+    return nil, text, code
+  end
   local came = envelope(self)
-  return send(self, tie.to, message, came and came.correlation or 0, false)
+  return core.hosted_port_send(self.actor, port, message, came and came.correlation or 0,
+    came and came.id or 0)
 end
 
 --- Sends to an actor, given as a handle or an id.

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- The Lua half of class runtime: launching by stock name, of Lua actors and with tags; what goes
--- through the registry (registry.lua); ports; poll; saving a trace.
+-- through the registry (registry.lua); poll; saving a trace.
 
 local core = require "ringkernel.core"
 local check = require "ringkernel.check"
@@ -16,8 +16,7 @@ require "ringkernel.tenant" -- rt:tenant, rt:grant, rt:revoke, rt:audit
 
 local Runtime = core.methods "runtime"
 
-local launch, connect, disconnect = Runtime.launch, Runtime.connect, Runtime.disconnect
-local list_actors = Runtime.actors
+local launch, list_actors = Runtime.launch, Runtime.actors
 
 local function copy(options)
   local out = {}
@@ -40,10 +39,6 @@ local function launch_hosted(rt, definition, options)
     return nil, text, code, log
   end
   return hosted.launched(rt, actor, definition, is_active)
-end
-
-local function is_hosted_here(rt, actor)
-  return hosted.is_hosted(actor) and core.is_open(rt) and actor.runtime == rt
 end
 
 --- Launches an actor of a definition, or of the stock kernel of that name.
@@ -90,27 +85,6 @@ end
 --- Calls fn(event) when an actor whose name fits the pattern is registered or unregistered.
 function Runtime:watch(pattern, fn)
   return registry.watch(self, pattern, fn)
-end
-
---- Ties a port to an actor, with what becomes of messages that it has no room for: options policy,
--- limit, deadline, credits. The ports of a Lua actor are the host's and know back-pressure alone.
-function Runtime:connect(from, port, to, options)
-  if is_hosted_here(self, from) and type(to) == "userdata" and to.runtime == self then
-    if options ~= nil and next(options) ~= nil then
-      return nil, ("connect '%s.%s': the ports of a Lua actor have no policies; use a kernel")
-        :format(from.name, tostring(port)), "unsupported"
-    end
-    return hosted.connect(from, port, to)
-  end
-  return connect(self, from, port, to, options)
-end
-
---- Unties a port.
-function Runtime:disconnect(from, port)
-  if is_hosted_here(self, from) then
-    return hosted.disconnect(from, port)
-  end
-  return disconnect(self, from, port)
 end
 
 --- Launches, connects and activates a topology: sys | nil, message, code [, log].

@@ -5,6 +5,7 @@
 -- both sides, until rt:disconnect; tie_again makes those that are missing.
 
 local core = require "ringkernel.core"
+local ports = require "ringkernel.ports"
 
 local Runtime = core.methods "runtime"
 
@@ -13,7 +14,7 @@ local M = {}
 local outgoing = setmetatable({}, { __mode = "k" }) -- actor -> port -> { actor, options }
 local incoming = setmetatable({}, { __mode = "k" }) -- actor -> actor -> port -> true
 
-local connect, disconnect = Runtime.connect, Runtime.disconnect
+local connect, disconnect = ports.connect, ports.disconnect
 
 local function copy(options)
   local out = {}
@@ -24,10 +25,10 @@ local function copy(options)
 end
 
 local function forget(from, port)
-  local ports = outgoing[from]
-  local route = ports and ports[port]
+  local routes = outgoing[from]
+  local route = routes and routes[port]
   if route then
-    ports[port] = nil
+    routes[port] = nil
     incoming[route[1]][from][port] = nil
   end
 end
@@ -72,7 +73,7 @@ end
 
 --- To be called when the ports of an actor lead elsewhere without our doing:
 -- port -> { actor, options }.
-function M.changed(actor, ports)
+function M.changed(actor, routes)
   local before = {}
   for port in pairs(outgoing[actor] or {}) do
     before[#before + 1] = port
@@ -80,7 +81,7 @@ function M.changed(actor, ports)
   for _, port in ipairs(before) do
     forget(actor, port)
   end
-  for port, route in pairs(ports) do
+  for port, route in pairs(routes) do
     remember(actor, port, route[1], route[2])
   end
 end
@@ -91,8 +92,8 @@ function M.tie_again(rt, actor)
   for port, route in pairs(outgoing[actor] or {}) do
     connect(rt, actor, port, route[1], route[2])
   end
-  for from, ports in pairs(incoming[actor] or {}) do
-    for port in pairs(ports) do
+  for from, tied in pairs(incoming[actor] or {}) do
+    for port in pairs(tied) do
       connect(rt, from, port, actor, outgoing[from][port][2])
     end
   end

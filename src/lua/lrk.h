@@ -210,6 +210,9 @@ extern const luaL_Reg lrk_runtime_functions[];
 size_t lrk_hosted_dispatch(lua_State *L, int index);
 extern const luaL_Reg lrk_hosted_functions[];
 
+/* The options of a link at `index`: lrk_registry.c. Raises for what is wrong with them. */
+rk_link_options lrk_link_options(lua_State *L, int index);
+
 /* ---- lrk_life.c ------------------------------------------------------------------------------ */
 
 /* Nanoseconds until there is work of which the descriptor does not tell: the runtime's timer, a

@@ -226,6 +226,14 @@ static int restore_rest(lua_State *L)
   return 0;
 }
 
+/* restore:links(i) -> true | nil, message, code: what waited on links of a Lua actor is there again */
+static int restore_links(lua_State *L)
+{
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_restore_links(check_restore(L), (size_t)(luaL_checkinteger(L, 2) - 1), &err);
+  return lrk_result(L, status, &err);
+}
+
 /* restore:apply() -> info | nil, message, code */
 static int restore_apply(lua_State *L)
 {
@@ -262,11 +270,9 @@ const luaL_Reg lrk_checkpoint_functions[] = {{"checkpoint", core_checkpoint},
 
 void lrk_checkpoint_register(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"actors", restore_actors},
-                                     {"rest", restore_rest},
-                                     {"apply", restore_apply},
-                                     {"close", restore_close},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"actors", restore_actors}, {"rest", restore_rest},
+                                     {"apply", restore_apply},   {"links", restore_links},
+                                     {"close", restore_close},   {NULL, NULL}};
   static const luaL_Reg meta[] = {
       {"__close", restore_close}, {"__gc", restore_close}, {NULL, NULL}};
   lrk_class(L, LRK_RESTORE, methods, meta, NULL);

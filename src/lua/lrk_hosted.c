@@ -68,7 +68,7 @@ static size_t dispatch_messages(lua_State *L, lrk_runtime *self, int index)
 size_t lrk_hosted_dispatch(lua_State *L, int index)
 {
   lrk_runtime *self = lua_touserdata(L, index);
-  self->is_stalled = false;
+  self->is_stalled = self->rt != NULL && rk_runtime_host_holds(self->rt);
   if (self->rt == NULL || rk_runtime_hosted_count(self->rt) == 0) {
     return 0;
   }
@@ -161,6 +161,61 @@ static int core_hosted_send(lua_State *L)
   return lrk_result(L, status, &err);
 }
 
+/* hosted_tie(from, port, to, options | nil) -> true | nil, message, code */
+static int core_hosted_tie(lua_State *L)
+{
+  const lrk_actor *from = lrk_check_actor(L, 1);
+  const lrk_actor *to = lrk_check_actor(L, 3);
+  rk_link_options options = lrk_link_options(L, 4);
+  if (from->actor == NULL || to->actor == NULL) {
+    return lrk_fail_released(L);
+  }
+  rk_error err = RK_ERROR_INIT;
+  return lrk_result(
+      L, rk_actor_host_link(from->actor, luaL_checkstring(L, 2), to->actor, &options, &err), &err);
+}
+
+/* hosted_untie(from, port) -> true | nil, message, code */
+static int core_hosted_untie(lua_State *L)
+{
+  const lrk_actor *from = lrk_check_actor(L, 1);
+  if (from->actor == NULL) {
+    return lrk_fail_released(L);
+  }
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_actor_host_unlink(from->actor, luaL_checkstring(L, 2), &err);
+  return lrk_result(L, status, &err);
+}
+
+/* hosted_ready(from, burst) -> whether its ports let its function be called */
+static int core_hosted_ready(lua_State *L)
+{
+  const lrk_actor *from = lrk_check_actor(L, 1);
+  uint32_t burst = (uint32_t)luaL_checkinteger(L, 2);
+  lua_pushboolean(L, from->actor == NULL || rk_actor_host_ready(from->actor, burst));
+  return 1;
+}
+
+/* hosted_port_send(from, port, message, correlation, cause) -> true | nil, message, code */
+static int core_hosted_port_send(lua_State *L)
+{
+  const lrk_actor *from = lrk_check_actor(L, 1);
+  void *bytes = NULL;
+  lua_settop(L, 5);
+  const lrk_schema *schema = pack_message(L, 3, &bytes);
+  if (from->actor == NULL) {
+    return lrk_fail_released(L);
+  }
+  rk_send_options options = {
+      .correlation = (uint64_t)luaL_checkinteger(L, 4),
+      .cause = (uint64_t)luaL_optinteger(L, 5, 0),
+  };
+  rk_error err = RK_ERROR_INIT;
+  int status = rk_actor_host_send(from->actor, luaL_checkstring(L, 2), schema->id, bytes,
+                                  schema->size, &options, &err);
+  return lrk_result(L, status, &err);
+}
+
 /* hosted_reply(actor, message, correlation) -> true | nil, message, code: to the host */
 static int core_hosted_reply(lua_State *L)
 {
@@ -177,15 +232,6 @@ static int core_hosted_reply(lua_State *L)
 }
 
 /* ---- questions ------------------------------------------------------------------------------- */
-
-/* actor_room(actor) -> messages from the host that fit now */
-static int core_actor_room(lua_State *L)
-{
-  const lrk_actor *self = lrk_check_actor(L, 1);
-  bool is_open = self->actor != NULL && self->home->rt != NULL;
-  lua_pushinteger(L, is_open ? (lua_Integer)rk_actor_room(self->actor) : 0);
-  return 1;
-}
 
 /* actor_depth(actor) -> waiting, handled | nil, message, code */
 static int core_actor_depth(lua_State *L)
@@ -208,9 +254,17 @@ static int core_actor_depth(lua_State *L)
 }
 
 const luaL_Reg lrk_hosted_functions[] = {
-    {"hosted_hook", core_hosted_hook},     {"hosted_due", core_hosted_due},
-    {"hosted_keep", core_hosted_keep},     {"hosted_take", core_hosted_take},
-    {"hosted_refuse", core_hosted_refuse}, {"hosted_send", core_hosted_send},
-    {"hosted_reply", core_hosted_reply},   {"actor_room", core_actor_room},
-    {"actor_depth", core_actor_depth},     {NULL, NULL},
+    {"hosted_hook", core_hosted_hook},
+    {"hosted_due", core_hosted_due},
+    {"hosted_keep", core_hosted_keep},
+    {"hosted_take", core_hosted_take},
+    {"hosted_refuse", core_hosted_refuse},
+    {"hosted_send", core_hosted_send},
+    {"hosted_reply", core_hosted_reply},
+    {"hosted_tie", core_hosted_tie},
+    {"hosted_untie", core_hosted_untie},
+    {"hosted_ready", core_hosted_ready},
+    {"hosted_port_send", core_hosted_port_send},
+    {"actor_depth", core_actor_depth},
+    {NULL, NULL},
 };

@@ -138,8 +138,7 @@ static rk_actor *actor_of(lua_State *L, const lrk_runtime *self, int index)
   return actor->actor;
 }
 
-/* The options of a link at `index`. */
-static rk_link_options link_options(lua_State *L, int index)
+rk_link_options lrk_link_options(lua_State *L, int index)
 {
   static const lrk_option options[] = {{"policy", LRK_TEXT, 0, 0},
                                        {"limit", LRK_INT, 1, RK_QUEUE_MAX_MSGS},
@@ -168,7 +167,8 @@ static rk_link_options link_options(lua_State *L, int index)
     if (!(seconds > 0) || seconds > 1e9) {
       luaL_error(L, "connect: option 'deadline': seconds, more than 0, expected, got %f", seconds);
     }
-    out.deadline_ns = (uint64_t)(seconds * 1e9 + 0.5); /* what we say in seconds comes back the same */
+    out.deadline_ns = (uint64_t)(seconds * 1e9 +
+                                 0.5); /* what we say in seconds comes back the same */
     out.deadline_ns += out.deadline_ns == 0;
   }
   if (out.limit != 0 && out.policy != RK_LINK_KIND_BUFFER &&
@@ -188,7 +188,7 @@ static int runtime_connect(lua_State *L)
   rk_actor *from = actor_of(L, self, 2);
   const char *port = luaL_checkstring(L, 3);
   rk_actor *to = from != NULL ? actor_of(L, self, 4) : NULL;
-  rk_link_options options = link_options(L, 5);
+  rk_link_options options = lrk_link_options(L, 5);
   if (from == NULL || to == NULL) {
     return 3;
   }

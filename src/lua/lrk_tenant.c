@@ -237,30 +237,6 @@ static int core_tenant_revoke(lua_State *L)
   return 1;
 }
 
-/* tenant_may_tie(from, to, port) -> true | nil, message, code */
-static int core_tenant_may_tie(lua_State *L)
-{
-  const lrk_actor *from = lrk_check_actor(L, 1);
-  const lrk_actor *to = lrk_check_actor(L, 2);
-  const char *port = luaL_checkstring(L, 3);
-  if (from->actor == NULL || to->actor == NULL) {
-    return lrk_fail_released(L);
-  }
-  rk_error err = RK_ERROR_INIT;
-  return lrk_result(L, rk_actor_may_tie(from->actor, to->actor, port, &err), &err);
-}
-
-/* tenant_accepts(to, from) -> boolean: whether a send would be allowed; nothing is recorded */
-static int core_tenant_accepts(lua_State *L)
-{
-  const lrk_actor *to = lrk_check_actor(L, 1);
-  const lrk_actor *from = lrk_check_actor(L, 2);
-  lua_pushboolean(L, to->actor != NULL && from->actor != NULL && to->home->rt != NULL &&
-                         rk_runtime_granted(to->home->rt, rk_actor_tenant(to->actor),
-                                            rk_actor_tenant(from->actor)));
-  return 1;
-}
-
 const luaL_Reg lrk_tenant_functions[] = {
     {"audit", core_audit},
     {"tenant_set", core_tenant_set},
@@ -268,7 +244,5 @@ const luaL_Reg lrk_tenant_functions[] = {
     {"tenant_stats", core_tenant_stats},
     {"tenant_grant", core_tenant_grant},
     {"tenant_revoke", core_tenant_revoke},
-    {"tenant_may_tie", core_tenant_may_tie},
-    {"tenant_accepts", core_tenant_accepts},
     {NULL, NULL},
 };

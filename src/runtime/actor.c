@@ -51,6 +51,7 @@ void rk__actor_unref(rk_actor *actor)
   rk_mailbox_close(&actor->mailbox);
   rk__out_forget_behind(actor);
   rk_mailbox_close(&actor->passed_on);
+  rk__host_links_end(actor);
   rk__former_drop(actor);
   rk_kernel_close(actor->kernel);
   rk__extras_free(actor->extras);

@@ -93,8 +93,9 @@ typedef struct rk_saved_queue {
 
 typedef struct rk_saved_port {
   const char *name, *dest; /* dest "": not connected */
-  uint32_t policy, limit, credits, high;
-  uint64_t deadline_ns, sent, stalls, dropped, dead;
+  uint8_t is_host;         /* of an actor whose handler is the host's: host_link.c */
+  uint32_t policy, limit, credits;
+  uint64_t deadline_ns, sent, high, stalls, dropped, dead;
   rk_saved_queue waiting; /* on its link; more than none with dest "": the receiver was gone */
 } rk_saved_port;
 

@@ -69,29 +69,51 @@ static int read_waiting(rk_runtime *rt, const rk_abi_route *route, rk_bytes *scr
   return rc;
 }
 
+/* All of a port but what waits. */
+static void save_port(rk_runtime *rt, rk_bytes *out, const rk_link_stats *port, uint32_t credits,
+                      bool is_host)
+{
+  const rk_actor *dest = rk__registry_by_reference(rt, (uint32_t)port->to);
+  rk_bytes_text(out, port->port);
+  rk_bytes_text(out, dest != NULL ? dest->name : "");
+  rk_bytes_u8(out, is_host);
+  rk_bytes_u32(out, (uint32_t)port->policy);
+  rk_bytes_u32(out, port->limit);
+  rk_bytes_u32(out, credits);
+  rk_bytes_u64(out, port->deadline_ns);
+  rk_bytes_u64(out, port->sent);
+  rk_bytes_u64(out, port->high);
+  rk_bytes_u64(out, port->stalls);
+  rk_bytes_u64(out, port->dropped);
+  rk_bytes_u64(out, port->dead);
+}
+
 int rk__save_ports(const rk_still *still, const rk_actor *actor, rk_bytes *out, rk_bytes *scratch,
                    uint64_t *waiting, rk_error *err)
 {
   rk_abi_route routes[RK_PORTS_MAX];
   const rk_backend_def *def = &actor->loaded->def;
+  const rk_mailbox *box = NULL;
+  size_t count_at = out->size;
+  uint32_t ports = def->port_count;
+  rk_link_stats said;
   int rc = read_routes(still, actor, routes, err);
-  rk_bytes_u32(out, def->port_count);
+  rk_bytes_u32(out, 0u);
   for (uint32_t i = 0; i < def->port_count && rc == RK_OK; ++i) {
     const rk_abi_route *route = &routes[i];
     const rk_port *port = &actor->ports[i];
-    const rk_actor *dest = rk__registry_by_reference(still->rt, port->dest);
     uint64_t count = route->tail - route->head;
-    rk_bytes_text(out, def->ports[i]);
-    rk_bytes_text(out, dest != NULL ? dest->name : "");
-    rk_bytes_u32(out, port->policy);
-    rk_bytes_u32(out, port->limit);
-    rk_bytes_u32(out, port->credits);
-    rk_bytes_u32(out, route->high);
-    rk_bytes_u64(out, port->deadline_ns);
-    rk_bytes_u64(out, route->sent);
-    rk_bytes_u64(out, route->stalls);
-    rk_bytes_u64(out, route->dropped);
-    rk_bytes_u64(out, route->dead);
+    said = (rk_link_stats){.port = def->ports[i],
+                           .to = port->dest,
+                           .policy = (rk_link_kind)port->policy,
+                           .limit = port->limit,
+                           .deadline_ns = port->deadline_ns,
+                           .sent = route->sent,
+                           .high = route->high,
+                           .stalls = route->stalls,
+                           .dropped = route->dropped,
+                           .dead = route->dead};
+    save_port(still->rt, out, &said, port->credits, false);
     rk_bytes_u32(out, (uint32_t)count);
     rc = read_waiting(still->rt, route, scratch, err);
     for (uint64_t k = 0; k < count && rc == RK_OK; ++k) {
@@ -102,7 +124,34 @@ int rk__save_ports(const rk_still *still, const rk_actor *actor, rk_bytes *out, 
     }
     *waiting += count;
   }
+  for (size_t i = 0; rk__host_link_at(actor, i, &said, &box); ++i) {
+    save_port(still->rt, out, &said, 0u, true);
+    rk__save_mailbox(still->rt, out, box, actor->id);
+    *waiting += said.waiting;
+    ++ports;
+  }
+  rk_bytes_u32_at(out, count_at, ports);
   return rc;
+}
+
+/* Those of its links that are the host's. */
+static int save_ended_boxes(const rk_still *still, const rk_actor *actor, rk_bytes *out,
+                            uint32_t *count)
+{
+  const rk_mailbox *box = NULL;
+  rk_link_stats said;
+  rk_received m;
+  for (size_t i = 0; rk__host_link_at(actor, i, &said, &box); ++i) {
+    for (size_t k = 0; rk_mailbox_peek(box, k, &m, NULL); ++k) {
+      rk_abi_msg header;
+      memcpy(&header, (const unsigned char *)m.data - sizeof(header), sizeof(header));
+      header.flags = (uint16_t)(header.flags | RK_MSG_DEAD);
+      header.reason = RK_DEAD_FULL;
+      rk__save_message(still->rt, out, &header, m.data, RK_ID_HOST);
+      *count += 1u;
+    }
+  }
+  return RK_OK;
 }
 
 int rk__save_ended_links(const rk_still *still, const rk_actor *actor, rk_bytes *out,
@@ -123,7 +172,7 @@ int rk__save_ended_links(const rk_still *still, const rk_actor *actor, rk_bytes 
       *count += 1u;
     }
   }
-  return rc;
+  return rc == RK_OK ? save_ended_boxes(still, actor, out, count) : rc;
 }
 
 /* ---- comparing and preparing ----------------------------------------------------------------- */
@@ -150,6 +199,9 @@ int rk__links_prepare(rk_restore_target *t, rk_error *err)
     const rk_saved_port *port = &t->saved->ports[i];
     uint32_t index = 0;
     const rk_actor *to = dest_of(t, port);
+    if (port->is_host) {
+      continue; /* rk_restore_links */
+    }
     if (port->dest[0] != '\0') {
       int rc = rk__route_check(t->actor, port->name, to, &index, err);
       if (rc != RK_OK) {
@@ -242,12 +294,12 @@ int rk__links_tie(const rk_restore_target *t, rk_restore_info *info, rk_error *e
     const rk_saved_port *port = &t->saved->ports[i];
     const rk_link_options options = rk__saved_link(port);
     uint32_t index = 0;
-    if (rk__route_check(t->actor, port->name, NULL, &index, NULL) != RK_OK) {
-      continue; /* it led nowhere: rk__links_prepare */
-    }
     rk_actor *to = dest_of(t, port);
-    rk_actor *now = rk__registry_by_reference(rt, t->actor->ports[index].dest);
     info->unconnected += port->dest[0] != '\0' && to == NULL;
+    if (port->is_host || rk__route_check(t->actor, port->name, NULL, &index, NULL) != RK_OK) {
+      continue; /* the host's; it led nowhere: rk__links_prepare */
+    }
+    rk_actor *now = rk__registry_by_reference(rt, t->actor->ports[index].dest);
     if (now == to && (to == NULL || rk__route_is(t->actor, index, &options))) {
       continue;
     }
@@ -264,14 +316,14 @@ int rk__links_tie(const rk_restore_target *t, rk_restore_info *info, rk_error *e
 /* Something to put into a route. */
 static bool is_used(const rk_saved_port *port)
 {
-  return port->waiting.count != 0 || port->sent != 0 || port->stalls != 0 || port->dropped != 0 ||
-         port->dead != 0;
+  return !port->is_host && (port->waiting.count != 0 || port->sent != 0 || port->stalls != 0 ||
+                            port->dropped != 0 || port->dead != 0);
 }
 
 /* Number of the port, if it is tied to where it led. */
 static bool find_tied(const rk_restore_target *t, const rk_saved_port *port, uint32_t *index)
 {
-  const rk_actor *to = dest_of(t, port);
+  const rk_actor *to = port->is_host ? NULL : dest_of(t, port);
   return to != NULL && rk__route_check(t->actor, port->name, NULL, index, NULL) == RK_OK &&
          t->actor->ports[*index].dest == to->id;
 }
@@ -287,7 +339,7 @@ static int put_link(const rk_restore *r, const rk_restore_target *t, uint32_t i,
   route->head = 0;
   route->tail = queue->count;
   route->stalled_ns = 0;
-  route->high = port->high;
+  route->high = (uint32_t)port->high;
   route->sent = port->sent;
   route->stalls = port->stalls;
   route->dropped = port->dropped;
@@ -336,15 +388,12 @@ static int put_links(const rk_restore *r, const rk_still *still, const rk_restor
 }
 
 /* What waited for an actor that is neither saved nor alive. */
-static void bury(const rk_restore *r, const rk_restore_target *t)
+static void bury(const rk_restore *r, const rk_saved_port *port, const rk_actor *self)
 {
-  for (uint32_t i = 0; i < t->saved->port_count; ++i) {
-    const rk_saved_port *port = &t->saved->ports[i];
-    for (uint32_t k = 0; k < port->waiting.count && dest_of(t, port) == NULL; ++k) {
-      const rk_saved_message *m = &port->waiting.messages[k];
-      rk_abi_msg header = rk__restore_header(r, m, t->actor);
-      rk__dead_letter(r->rt, &header, m->data, RK_DEAD_TERMINATED);
-    }
+  for (uint32_t k = 0; k < port->waiting.count; ++k) {
+    const rk_saved_message *m = &port->waiting.messages[k];
+    rk_abi_msg header = rk__restore_header(r, m, self);
+    rk__dead_letter(r->rt, &header, m->data, RK_DEAD_TERMINATED);
   }
 }
 
@@ -359,8 +408,10 @@ int rk__links_put(rk_restore *r, rk_restore_info *info, rk_error *err)
     for (uint32_t k = 0; k < saved->port_count; ++k) {
       is_needed = is_needed || is_used(&saved->ports[k]);
       info->messages += saved->ports[k].waiting.count;
+      if (!saved->ports[k].is_host && dest_of(&r->targets[i], &saved->ports[k]) == NULL) {
+        bury(r, &saved->ports[k], r->targets[i].actor);
+      }
     }
-    bury(r, &r->targets[i]);
   }
   int rc = is_needed ? rk__still_begin(r->rt, &still, err) : RK_OK;
   if (!is_needed || rc != RK_OK) {
@@ -383,6 +434,50 @@ int rk__links_put(rk_restore *r, rk_restore_info *info, rk_error *err)
         rc = rk__route_again(t->actor, index, err);
       }
     }
+  }
+  return rc;
+}
+
+/* ---- links of the host ----------------------------------------------------------------------- */
+
+static bool fill_box(const rk_restore *r, const rk_saved_port *port, const rk_actor *self,
+                     rk_mailbox *box)
+{
+  for (uint32_t k = 0; k < port->waiting.count; ++k) {
+    rk_abi_msg header = rk__restore_header(r, &port->waiting.messages[k], self);
+    if (!rk_mailbox_push(box, &header, port->waiting.messages[k].data)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+int rk_restore_links(rk_restore *r, size_t i, rk_error *err)
+{
+  const rk_saved_actor *saved = i < r->chain.actor_count ? &r->actors[i] : NULL;
+  rk_actor *actor = saved != NULL ? rk_namemap_get(r->rt->by_name, saved->name) : NULL;
+  int rc = rk__runtime_check(r->rt, err);
+  if (rc != RK_OK || actor == NULL) {
+    return rc != RK_OK ? rc : rk_error_set(err, RK_ENOT_FOUND, "restore: no such actor");
+  }
+  for (uint32_t k = 0; k < saved->port_count && rc == RK_OK; ++k) {
+    const rk_saved_port *port = &saved->ports[k];
+    const rk_actor *to = port->dest[0] != '\0' ? rk_namemap_get(r->rt->by_name, port->dest) : NULL;
+    const rk_link_stats counts = {.sent = port->sent,
+                                  .high = port->high,
+                                  .stalls = port->stalls,
+                                  .dropped = port->dropped,
+                                  .dead = port->dead};
+    rk_mailbox box = {0};
+    if (!port->is_host) {
+      continue;
+    }
+    if (!fill_box(r, port, actor, &box)) {
+      rc = no_memory("restore", err);
+    } else if (to == NULL || !rk__host_link_put(actor, port->name, to->id, &counts, &box)) {
+      bury(r, port, actor);
+    }
+    rk_mailbox_close(&box);
   }
   return rc;
 }

@@ -170,10 +170,12 @@ static bool read_types(rk_cursor *c, rk_saved_actor *a)
   return true;
 }
 
+#define PORT_BYTES 75u /* at least, in a section */
+
 static bool is_port(const rk_saved_port *p)
 {
   bool has_buffer = p->policy == RK_LINK_BUFFER || p->policy == RK_LINK_DROP_OLDEST;
-  return p->policy < RK_LINK_POLICIES && (p->limit != 0) == has_buffer &&
+  return p->is_host <= 1u && p->policy < RK_LINK_POLICIES && (p->limit != 0) == has_buffer &&
          p->limit <= RK_QUEUE_MAX_MSGS && p->waiting.count <= p->limit &&
          (p->deadline_ns == 0 || p->policy == RK_LINK_BLOCK) &&
          p->credits <= 2u * RK_QUEUE_MAX_MSGS;
@@ -182,7 +184,7 @@ static bool is_port(const rk_saved_port *p)
 static bool read_ports(rk_cursor *c, rk_saved_actor *a)
 {
   uint32_t count = rk_cursor_u32(c);
-  a->ports = table(c, count, 70u, sizeof(*a->ports));
+  a->ports = table(c, count, PORT_BYTES, sizeof(*a->ports));
   if (a->ports == NULL) {
     return c->failed;
   }
@@ -192,12 +194,13 @@ static bool read_ports(rk_cursor *c, rk_saved_actor *a)
     size_t at = c->at;
     p->name = rk_cursor_text(c);
     p->dest = rk_cursor_text(c);
+    p->is_host = rk_cursor_u8(c);
     p->policy = rk_cursor_u32(c);
     p->limit = rk_cursor_u32(c);
     p->credits = rk_cursor_u32(c);
-    p->high = rk_cursor_u32(c);
     p->deadline_ns = rk_cursor_u64(c);
     p->sent = rk_cursor_u64(c);
+    p->high = rk_cursor_u64(c);
     p->stalls = rk_cursor_u64(c);
     p->dropped = rk_cursor_u64(c);
     p->dead = rk_cursor_u64(c);

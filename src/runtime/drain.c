@@ -121,6 +121,9 @@ size_t rk__drain(rk_runtime *rt)
     }
     rkd_ring_give_back(rx);
   }
+  if (rt->held_links != NULL) {
+    rk__host_links_flush(rt);
+  }
   rt->draining = false;
   if (rt->retired != NULL && !rt->stopping) { /* ending blocks look at all their slots */
     rk__slots_reap(rt);

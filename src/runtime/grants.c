@@ -82,12 +82,6 @@ int rk__tenant_may_tie(rk_actor *from, rk_actor *to, const char *port, rk_error 
                       rk__tenant_name(rt, from->tenant + 1u));
 }
 
-int rk_actor_may_tie(rk_actor *from, rk_actor *to, const char *port, rk_error *err)
-{
-  int rc = rk__actor_check(from, err);
-  return rc != RK_OK ? rc : rk__tenant_may_tie(from, to, port, err);
-}
-
 /* ---- grants ---------------------------------------------------------------------------------- */
 
 static int tell(rk_runtime *rt, uint32_t block, uint32_t what, uint32_t owner, uint32_t guest,

@@ -81,6 +81,7 @@ void rk__hosted_ended(rk_actor *actor)
 {
   rk_received message;
   actor->is_refusing = false;
+  rk__host_links_end(actor);
   while (rk_mailbox_take(&actor->passed_on, &message, NULL)) {
     if ((message.flags & RK_MSG_SWEPT) != 0) {
       continue;
@@ -224,7 +225,7 @@ int rk_actor_depth(rk_actor *actor, uint64_t *depth, uint64_t *handled, rk_error
     return rk_error_set(err, RK_ETERMINATED, "actor '%s' has terminated", actor->name);
   }
   if (rc == RK_OK) {
-    *depth = answer.steps_remaining + rk_actor_passed_on(actor);
+    *depth = answer.steps_remaining + rk_actor_passed_on(actor) + rk__host_links_held(actor);
     *handled = answer.step;
   }
   return rc;

@@ -16,6 +16,7 @@
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it;  watch.c  whether the grid gets on
  *   hosted.c      actors whose handler is a function of the host
+ *   host_link.c   their ports
  *   checkpoint*.c  actors into files;  restore*.c  and back (checkpoint.h)
  *   tenant.c      tenants and quotas;  grants.c  who may send to whom;  audit.c  what was refused
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
@@ -110,6 +111,8 @@ typedef struct rk_version {
   uint32_t number; /* 1 at launch */
 } rk_version;
 
+typedef struct rk_host_link rk_host_link; /* a port of an actor whose handler is the host's */
+
 struct rk_actor {
   rk_runtime *rt; /* retained; its `closing` says that only the memory is left */
   uint32_t refs;  /* handles, and one of the registry while it lives */
@@ -164,6 +167,7 @@ struct rk_actor {
   rk_actor *next_hosted; /* of those that have some; retained */
   bool is_hosted_listed;
   bool is_refusing; /* a refusal is on its way to its block */
+  rk_host_link *host_links;
   uint64_t end_cmd; /* the newest of rk_actor_end, and of rk_actor_beat */
   uint64_t beat_cmd;
   uint64_t create_cmd; /* 0: answered, or waited for */
@@ -373,6 +377,7 @@ struct rk_runtime {
   /* actors with messages for functions of the host */
   rk_actor *hosted, **hosted_tail;
   size_t hosted_count;
+  rk_host_link *held_links; /* on which something waits: host_link.c */
 
   /* dead letters: those of list[first .. first + count - 1], by serial */
   struct {
@@ -569,6 +574,10 @@ int rk__route_check(const rk_actor *from, const char *port, const rk_actor *to, 
 bool rk__have_a_type_in_common(const rk_loaded *from, const rk_loaded *to);
 /* Tells its block once more what it knows of a tied port, so that it looks at what waits there. */
 int rk__route_again(rk_actor *from, uint32_t index, rk_error *err);
+/* Whether options of a link go together; how many messages may wait on it: 0 without a buffer. */
+int rk__link_check(const rk_actor *from, const char *port, const rk_link_options *options,
+                   rk_error *err);
+uint32_t rk__link_limit(const rk_link_options *options);
 /* Whether a tied port has these options. */
 bool rk__route_is(const rk_actor *from, uint32_t index, const rk_link_options *options);
 /* Where the ports of `next` lead when it serves the actor: where those of the same name do now.
@@ -592,6 +601,25 @@ void rk__hosted_changed(rk_actor *actor);
 /* The actor ended: what was passed on and not taken goes to the dead letters. */
 void rk__hosted_ended(rk_actor *actor);
 void rk__hosted_close(rk_runtime *rt);
+
+/* ---- host_link.c ---- */
+/* Moves what waits on links of hosted actors as far as there is room. Called by drain. */
+void rk__host_links_flush(rk_runtime *rt);
+/* The actor ended, or is restored. */
+void rk__host_links_end(rk_actor *actor);
+/* Messages that wait on its links; memory of these; no more of it than needed. */
+size_t rk__host_links_held(const rk_actor *actor);
+size_t rk__host_links_bytes(const rk_actor *actor);
+void rk__host_links_shrink(rk_actor *actor);
+/* For checkpoints: the i-th with what waits there; an end to all that waits; counts and what waits
+ * of a link that leads to `dest`, in exchange for what it had: false if there is none. */
+bool rk__host_link_at(const rk_actor *actor, size_t i, rk_link_stats *out,
+                      const rk_mailbox **waiting);
+void rk__host_links_clear(rk_actor *actor);
+bool rk__host_link_put(rk_actor *from, const char *port, uint32_t dest, const rk_link_stats *counts,
+                       rk_mailbox *waiting);
+/* *count: room in `out`, then how many there are. */
+void rk__host_links_tell(const rk_actor *actor, rk_link_stats *out, size_t *count);
 
 /* ---- pubsub.c ---- */
 void rk__publish_from_grid(rk_runtime *rt, const rk_abi_msg *header, const unsigned char *payload);

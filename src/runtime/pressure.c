@@ -26,9 +26,22 @@
 
 #define LOOK_NS (UINT64_C(10) * 1000 * 1000)
 
+/* Of boxes on the host. */
+static uint64_t host_bytes(const rk_actor *actor)
+{
+  return rk__out_bytes(actor) + actor->passed_on.capacity + rk__host_links_bytes(actor);
+}
+
+static void shrink(rk_actor *actor)
+{
+  rk__out_shrink(actor);
+  rk_mailbox_shrink(&actor->passed_on);
+  rk__host_links_shrink(actor);
+}
+
 uint64_t rk_actor_memory_used(const rk_actor *actor)
 {
-  uint64_t used = rk__out_bytes(actor) + actor->passed_on.capacity;
+  uint64_t used = host_bytes(actor);
   used += actor->memory.bytes + actor->body.bytes + actor->rings.bytes + actor->coming.bytes;
   for (const rk_extra *extra = actor->extras; extra != NULL; extra = extra->next) {
     used += extra->piece.bytes;
@@ -41,7 +54,7 @@ uint64_t rk_runtime_memory_used(const rk_runtime *rt)
   uint64_t used = rt->arena.taken_bytes + rt->pool_bytes + rt->letters.bytes;
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     const rk_actor *actor = rt->by_slot[slot];
-    used += actor != NULL ? rk__out_bytes(actor) + actor->passed_on.capacity : 0u;
+    used += actor != NULL ? host_bytes(actor) : 0u;
   }
   for (const rk_subscription *sub = rt->subscriptions; sub != NULL; sub = sub->next) {
     used += sub->box.capacity;
@@ -126,8 +139,7 @@ static void shrink_all(rk_runtime *rt)
 {
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     if (rt->by_slot[slot] != NULL) {
-      rk__out_shrink(rt->by_slot[slot]);
-      rk_mailbox_shrink(&rt->by_slot[slot]->passed_on);
+      shrink(rt->by_slot[slot]);
     }
   }
   for (rk_subscription *sub = rt->subscriptions; sub != NULL; sub = sub->next) {
@@ -169,8 +181,7 @@ static void look_at_actor(rk_actor *actor)
     tell(actor->rt, actor, level, used, actor->budget);
   }
   if (level >= 1u) {
-    rk__out_shrink(actor);
-    rk_mailbox_shrink(&actor->passed_on);
+    shrink(actor);
     used = rk_actor_memory_used(actor);
     level = level_of(used, actor->budget);
   }

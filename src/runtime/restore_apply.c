@@ -271,6 +271,7 @@ static int put_all(rk_restore *r, rk_still *still, rk_error *err)
     rc = end_calls(r->rt, &still->actors[actor->slot], err);
     end_passed_calls(r->rt, &actor->passed_on);
     if (rc == RK_OK) {
+      rk__host_links_clear(r->targets[i].actor);
       rc = rk__links_clear(still, &r->targets[i], err);
     }
   }

@@ -198,14 +198,14 @@ static bool has_buffer(const rk_link_options *options)
 }
 
 /* Messages that may wait on the link. */
-static uint32_t limit_of(const rk_link_options *options)
+uint32_t rk__link_limit(const rk_link_options *options)
 {
   uint32_t asked = options->limit != 0 ? options->limit : LIMIT_DEFAULT;
   return has_buffer(options) ? asked : 0u;
 }
 
-static int check_link(const rk_actor *from, const char *port, const rk_link_options *options,
-                      rk_error *err)
+int rk__link_check(const rk_actor *from, const char *port, const rk_link_options *options,
+                   rk_error *err)
 {
   if ((uint32_t)options->policy >= RK_LINK_POLICIES) {
     return rk_error_set(err, RK_EINVAL, "connect '%s.%s': policy: 0..%u, got %u", from->name, port,
@@ -247,7 +247,7 @@ int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *
     rc = find_port(from, port, &index, err);
   }
   if (rc == RK_OK) {
-    rc = check_link(from, port, use, err);
+    rc = rk__link_check(from, port, use, err);
   }
   if (rc != RK_OK) {
     return rc;
@@ -294,7 +294,7 @@ int rk_runtime_link(rk_runtime *rt, rk_actor *from, const char *port, rk_actor *
       .deadline_ns = use->deadline_ns,
       .credits = use->credits,
   };
-  want.limit = limit_of(use);
+  want.limit = rk__link_limit(use);
   if (want.limit != 0) {
     uint32_t emits = from->loaded->def.emit_bytes != 0 ? from->loaded->def.emit_bytes : 1u;
     size_t bytes = (size_t)want.limit * RK_LINK_SLOT_BYTES(emits);
@@ -330,7 +330,7 @@ bool rk__route_is(const rk_actor *from, uint32_t index, const rk_link_options *o
 {
   const rk_port *port = &from->ports[index];
   return port->policy == (uint32_t)options->policy && port->deadline_ns == options->deadline_ns &&
-         port->credits == options->credits && port->limit == limit_of(options);
+         port->credits == options->credits && port->limit == rk__link_limit(options);
 }
 
 int rk_runtime_disconnect(rk_runtime *rt, rk_actor *from, const char *port, rk_error *err)
@@ -388,7 +388,9 @@ int rk_actor_links_get(rk_actor *actor, rk_link_stats *out, size_t *count, rk_er
   }
   size_t ports = actor->loaded->def.port_count;
   if (rc != RK_OK || ports == 0) {
-    *count = rc == RK_OK ? 0 : *count;
+    if (rc == RK_OK) {
+      rk__host_links_tell(actor, out, count);
+    }
     return rc;
   }
   size_t bytes = ports * sizeof(rk_abi_route);

@@ -6,7 +6,8 @@
 ---@field runtime ringkernel.runtime
 local context = {}
 
----Sends through a port, with the correlation of the message that is being handled.
+---Sends through a port, with the correlation of the message that is being handled. What there is no
+---room for waits on the link if its policy says so, and is sent then; "full": it will not arrive.
 ---@param port string
 ---@param message table
 ---@return true?

@@ -107,7 +107,7 @@ function runtime:restore(path, options) end
 ---@field deadline? number seconds; none: for ever
 ---@field credits? integer most messages that the link may hold room for, taken by halves; 64
 
----Ties a port of `from` to `to`.
+---Ties a port of `from` to `to`. Ports of Lua actors take no `credits`.
 ---@param from ringkernel.actor
 ---@param port string
 ---@param to ringkernel.actor
