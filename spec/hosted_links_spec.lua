@@ -463,6 +463,19 @@ describe("links of Lua actors #tsan", function()
       assert.equal(0, rt:stats().dead_letters)
     end)
 
+    it("make dead letters where their sender has become a kernel", function()
+      held()
+      assert(rt:checkpoint(path))
+      rt:close()
+      rt = assert(rk.open { blocks = 1 })
+      local Kernel = rk.kernel { name = "pass", accepts = { Number },
+        source = "RK_ON(Number) { (void)ctx; (void)state; (void)msg; }" }
+      assert(rt:restore(path, { kernels = { Kernel, Checker } }))
+      assert.equal(8, #rt:dead_letters { reason = "terminated" })
+      b = rt:find "b"
+      check(4)
+    end)
+
     it("make dead letters of what waits for a receiver that is gone", function()
       held()
       assert(rt:checkpoint(path, { actors = "a" }))

@@ -282,24 +282,35 @@ local function tell_routes(rt, entries)
   end
 end
 
---- What the core leaves to us of Lua actors: ports and functions.
-local function wake_hosted(rt, restore, entries)
-  for _, entry in ipairs(entries) do
-    local actor = rt:find(entry.name)
-    for port in pairs(hosted.routes(actor)) do
-      rt:disconnect(actor, port) -- nothing waits there any more
-    end
-    for port, link in pairs(entry.ports) do
-      local to = rt:find(link.to)
-      if to then
-        local ok, text, code = rt:connect(actor, port, to, flow_of(link))
-        if not ok then
-          return nil, text, code
-        end
+--- Ties the ports of a Lua actor as an entry says. Nothing waits on those there are any more.
+local function tie_hosted(rt, actor, ports)
+  for port in pairs(hosted.routes(actor)) do
+    rt:disconnect(actor, port)
+  end
+  for port, link in pairs(ports) do
+    local to = rt:find(link.to)
+    if to then
+      local ok, text, code = rt:connect(actor, port, to, flow_of(link))
+      if not ok then
+        return nil, text, code
       end
     end
-    local ok, text, code = restore:links(entry.index)
-    if ok and entry.state == "active" then
+  end
+  return true
+end
+
+--- What the core leaves to us of Lua actors: ports and functions. What waits on links of one that a
+-- kernel has become has none to wait on.
+local function wake_hosted(rt, restore, entries)
+  for index, entry in ipairs(entries) do
+    local actor, ok, text, code = rt:find(entry.name), true, nil, nil
+    if entry.of_lua then
+      ok, text, code = tie_hosted(rt, actor, entry.ports)
+    end
+    if ok then
+      ok, text, code = restore:links(index)
+    end
+    if ok and entry.of_lua and entry.state == "active" then
       hosted.restored(actor)
       ok, text, code = actor:activate()
     end
@@ -322,7 +333,7 @@ function M.restore(rt, path, options)
   if not restore then
     return nil, text, code
   end
-  local missing, of_lua = {}, {}
+  local missing = {}
   local entries = restore:actors()
   for _, entry in ipairs(entries) do
     if not entry.is_there then
@@ -340,8 +351,7 @@ function M.restore(rt, path, options)
   end
   for index, entry in ipairs(entries) do
     if hosted.is_hosted(rt:find(entry.name)) then
-      entry.index = index
-      of_lua[#of_lua + 1] = entry
+      entry.of_lua = true
       restore:rest(index)
     end
   end
@@ -354,7 +364,7 @@ function M.restore(rt, path, options)
   info.path, info.skipped, info.launched = file, skipped, #launched
   tell_routes(rt, entries)
   local ok
-  ok, text, code = wake_hosted(rt, restore, of_lua)
+  ok, text, code = wake_hosted(rt, restore, entries)
   if not ok then
     return nil, text, code
   end
