@@ -307,3 +307,117 @@ describe("a checkpoint of links", function()
     assert.same({}, other:actors())
   end)
 end)
+
+describe("a checkpoint of links of Lua actors", function()
+  local rt, a, b, file
+
+  local Pass = rk.actor {
+    name = "pass", accepts = { Number }, emits = { Number }, ports = { "next" },
+    state = function() return { n = 0 } end,
+    on = function(ctx, msg, state)
+      ctx:send("next", msg)
+      state.n = msg.n
+    end,
+  }
+
+  before_each(function()
+    file = os.tmpname()
+  end)
+  after_each(function()
+    rt:close()
+    os.remove(file)
+    os.remove(file .. ".delta")
+  end)
+
+  local function until_true(fn)
+    assert.is_truthy(support.eventually(function()
+      rt:poll(0.001)
+      return fn()
+    end))
+  end
+
+  local function send(first, last)
+    for n = first, last do
+      until_true(function() return a:send(Number { n = n }) end)
+    end
+    until_true(function() return a:peek_state().n == last end)
+  end
+
+  local function link()
+    return a:links().next
+  end
+
+  local function held(options)
+    rt = assert(rk.open { blocks = 2 })
+    a = assert(rt:launch(Pass, { name = "a", queue = 64 }))
+    b = assert(rt:launch(Checker, { name = "b", queue = 4, activate = false }))
+    assert(rt:connect(a, "next", b, options or { policy = "buffer", limit = 8 }))
+    send(1, 13)
+  end
+
+  local function check(last)
+    assert(b:activate())
+    until_true(function() return b:peek_state().last == last end)
+    assert.same({ last * (last + 1) // 2, 0 }, { b:peek_state().sum, b:peek_state().wrong })
+  end
+
+  it("has them with what waits there, and another runtime gets them back", function()
+    held()
+    assert(a:send(Number { n = 13 }))
+    rt:poll(0.01)
+    assert.equal(12, assert(rt:checkpoint(file)).messages)
+    rt:close()
+    rt = assert(rk.open { blocks = 1 })
+    local info = assert(rt:restore(file, { kernels = { Pass, Checker } }))
+    assert.same({ 12, 0 }, { info.messages, info.unconnected })
+    a, b = rt:find "a", rt:find "b"
+    local l = link()
+    assert.same({ "buffer", 8, 4, 8, 8, 2, b }, { l.policy, l.limit, l.sent, l.waiting, l.high,
+      l.dropped, l.to })
+    -- nothing has changed but a clock
+    local delta = assert(rt:checkpoint(file .. ".delta", { parent = file }))
+    assert.equal(0, delta.written)
+    check(12)
+    send(13, 13)
+    until_true(function() return b:peek_state().last == 13 end)
+    assert.same({ 13, 0 }, { link().sent, rt:stats().dead_letters })
+  end)
+
+  it("puts them back over what happened since", function()
+    held { policy = "drop_oldest", limit = 9 }
+    assert(rt:checkpoint(file))
+    check(13)
+    assert(b:deactivate())
+    send(14, 40)
+    assert.equal(14, link().dropped)
+    assert(rt:restore(file))
+    assert.same({ "drop_oldest", 9, 4, 9, 0 }, { link().policy, link().limit, link().sent,
+      link().waiting, link().dropped })
+    check(13)
+    assert.equal(0, rt:stats().dead_letters)
+  end)
+
+  it("makes dead letters where their sender has become a kernel", function()
+    held()
+    assert(rt:checkpoint(file))
+    rt:close()
+    rt = assert(rk.open { blocks = 1 })
+    local Kernel = rk.kernel { name = "pass", accepts = { Number },
+      source = "RK_ON(Number) { (void)ctx; (void)state; (void)msg; }" }
+    assert(rt:restore(file, { kernels = { Kernel, Checker } }))
+    assert.equal(8, #rt:dead_letters { reason = "terminated" })
+    b = rt:find "b"
+    check(4)
+  end)
+
+  it("makes dead letters of what waits for a receiver that is gone", function()
+    held()
+    assert(rt:checkpoint(file, { actors = "a" }))
+    rt:close()
+    rt = assert(rk.open { blocks = 1 })
+    assert.equal(1, assert(rt:restore(file, { kernels = { Pass } })).unconnected)
+    local letters = rt:dead_letters { reason = "terminated" }
+    assert.equal(8, #letters)
+    assert.same({ 5, 12 }, { letters[1].message.n, letters[8].message.n })
+  end)
+end)

@@ -4,10 +4,9 @@
 local rk = require "ringkernel"
 local core = require "ringkernel.core"
 local support = dofile("spec/support.lua")
-local kit = dofile("spec/checkpoint_kit.lua")
 
-local Number, Checker = support.Number, kit.Checker
-local error_of, eventually = support.error_of, support.eventually
+local Number = support.Number
+local error_of = support.error_of
 
 --- Passes on `times` numbers for each that comes, and counts what is refused.
 local function passer(times, more)
@@ -120,7 +119,8 @@ describe("links of Lua actors #tsan", function()
     assert.equal(4, a:peek_state().n)
     assert.same(range(1, 20), seen(20))
     local l = link()
-    assert.same({ "block", b, 20, 0, 0, 0 }, { l.policy, l.to, l.sent, l.waiting, l.dropped, l.dead })
+    assert.same({ "block", b, 20, 0, 0, 0 },
+      { l.policy, l.to, l.sent, l.waiting, l.dropped, l.dead })
     assert.equal(0, rt:stats().dead_letters)
   end)
 
@@ -398,93 +398,5 @@ describe("links of Lua actors #tsan", function()
     assert(rt:connect(a, "next", b))
     assert.same({ "block", b }, { link().policy, link().to })
     assert.equal("exists", select(3, rt:connect(a, "next", b, { policy = "buffer" })))
-  end)
-
-  describe("in a checkpoint", function()
-    local path
-
-    before_each(function()
-      path = os.tmpname()
-    end)
-    after_each(function()
-      os.remove(path)
-      os.remove(path .. ".delta")
-    end)
-
-    local function held(options)
-      rt = assert(rk.open { blocks = 2 })
-      a = launch(Pass, { name = "a", queue = 64 })
-      b = launch(Checker, { name = "b", queue = 4, activate = false })
-      assert(rt:connect(a, "next", b, options or { policy = "buffer", limit = 8 }))
-      send(1, 13)
-      handled(13)
-    end
-
-    local function check(last)
-      assert(b:activate())
-      until_true(function() return b:peek_state().last == last end)
-      assert.same({ last * (last + 1) // 2, 0 }, { b:peek_state().sum, b:peek_state().wrong })
-    end
-
-    it("are with what waits on them, and come back in another runtime", function()
-      held()
-      assert(a:send(Number { n = 13 }))
-      rt:poll(0.01)
-      assert.equal(12, assert(rt:checkpoint(path)).messages)
-      rt:close()
-      rt = assert(rk.open { blocks = 1 })
-      local info = assert(rt:restore(path, { kernels = { Pass, Checker } }))
-      assert.same({ 12, 0 }, { info.messages, info.unconnected })
-      a, b = rt:find "a", rt:find "b"
-      local l = link()
-      assert.same({ "buffer", 8, 4, 8, 8, 2, b }, { l.policy, l.limit, l.sent, l.waiting, l.high,
-        l.dropped, l.to })
-      -- nothing has changed but a clock
-      local delta = assert(rt:checkpoint(path .. ".delta", { parent = path }))
-      assert.equal(0, delta.written)
-      check(12)
-      send(13, 13)
-      until_true(function() return b:peek_state().last == 13 end)
-      assert.same({ 13, 0 }, { link().sent, rt:stats().dead_letters })
-    end)
-
-    it("are put back over what happened since", function()
-      held { policy = "drop_oldest", limit = 9 }
-      assert(rt:checkpoint(path))
-      check(13)
-      assert(b:deactivate())
-      send(14, 40)
-      handled(40)
-      assert.equal(14, link().dropped)
-      assert(rt:restore(path))
-      assert.same({ "drop_oldest", 9, 4, 9, 0 }, { link().policy, link().limit, link().sent,
-        link().waiting, link().dropped })
-      check(13)
-      assert.equal(0, rt:stats().dead_letters)
-    end)
-
-    it("make dead letters where their sender has become a kernel", function()
-      held()
-      assert(rt:checkpoint(path))
-      rt:close()
-      rt = assert(rk.open { blocks = 1 })
-      local Kernel = rk.kernel { name = "pass", accepts = { Number },
-        source = "RK_ON(Number) { (void)ctx; (void)state; (void)msg; }" }
-      assert(rt:restore(path, { kernels = { Kernel, Checker } }))
-      assert.equal(8, #rt:dead_letters { reason = "terminated" })
-      b = rt:find "b"
-      check(4)
-    end)
-
-    it("make dead letters of what waits for a receiver that is gone", function()
-      held()
-      assert(rt:checkpoint(path, { actors = "a" }))
-      rt:close()
-      rt = assert(rk.open { blocks = 1 })
-      assert.equal(1, assert(rt:restore(path, { kernels = { Pass } })).unconnected)
-      local letters = rt:dead_letters { reason = "terminated" }
-      assert.equal(8, #letters)
-      assert.same({ 5, 12 }, { letters[1].message.n, letters[8].message.n })
-    end)
   end)
 end)

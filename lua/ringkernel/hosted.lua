@@ -5,9 +5,9 @@
 -- goes straight into the receiver's queue with the actor's id as its sender, so order is kept per
 -- sender and receiver, replies come back to the actor, and there is no detour through the grid.
 --
--- The credit rule holds here, too: a function is given a message only while each port that blocks has
--- room for `burst` messages. An actor that has to wait for room keeps its messages, fills up, and
--- holds its senders back. Policies of ports are carried out by src/runtime/host_link.c.
+-- The credit rule holds here, too: a function is given a message only while each port that blocks
+-- has room for `burst` messages. An actor that has to wait for room keeps its messages, fills up,
+-- and holds its senders back. Policies of ports are carried out by src/runtime/host_link.c.
 --
 -- An error in a function, or ctx:fail(code), is a failure of the actor: the message goes to the
 -- dead letters, the actor is "failed" until it is restarted. restart() begins with a new state.
