@@ -155,8 +155,8 @@ return kit.campaign {
     { "mib", kit.quick and { 4 } or { 64, 1024 } },
     { "what", { "plain", "write", "restore" } },
   },
-  samples = 15,
-  limit_s = kit.full and 120 or 12,
+  samples = 15, warmup = 1, warmup_max = 5,
+  limit_s = 60,
   hang_s = 300,
   skip = function(case, only)
     return case.mib >= 1024 and kit.long(only, "mib", case.mib) or nil

@@ -146,7 +146,8 @@ return kit.campaign {
   includes = "a life",
   matrix = { { "what", { "command", "supervised", "stop_and_start", "tree_1000", "tree_10000",
     "tree_100000" } } },
-  limit_s = 10,
+  samples = 20, warmup = 1, warmup_max = 5,
+  limit_s = 40,
   hang_s = 120,
   skip = function(case, only)
     if kit.quick and case.what:find("0000$") then
