@@ -179,6 +179,14 @@ local FIGURES = {
         assert(actor:send_many(list) == LIST)
       end
     end) },
+  { "post_packed", 8000, ("as post, by actor:send_many of a string of %d packed messages"):format(
+    LIST),
+    post(function(actor, n)
+      local packed = bytes:rep(LIST)
+      for _ = 1, n, LIST do
+        assert(actor:send_many(packed, Reading) == LIST)
+      end
+    end) },
   { "send", 40000, "actor:send in a loop, again when full, until a handler has read them all",
     function(case, meter, n)
       meter:watch(case.actor, n)
