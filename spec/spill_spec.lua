@@ -138,7 +138,7 @@ describe("spill #tsan", function()
       seed = (seed * 1103515245 + 12345) & 0x7fffffff
       return (seed >> 8) % most + 1
     end
-    local sent, got, total = 0, 0, 0
+    local sent, got = 0, 0
     for _ = 1, 60 do
       local more = random(300)
       if sent + more - got < 1000 then
@@ -158,7 +158,7 @@ describe("spill #tsan", function()
     end
     take(a, got + 1, sent)
     assert.equal("empty", select(3, a:try_receive()))
-    total = rt:stats().spilled_total
+    local total = rt:stats().spilled_total
     assert.is_true(total > 1000, total)
     assert.same({ 0, 0 }, { rt:stats().spilled_bytes, rt:stats().dead_letters })
   end)
