@@ -26,7 +26,7 @@ function actor:send(message, options) end
 
 ---Sends the messages of a list until one finds no room. Misuse raises before anything is sent. Or
 ---messages of one type that are packed already: type:pack(message) of each, one after another.
----@overload fun(self, packed: string, type: table, options?: ringkernel.send_options): integer, string?, ringkernel.code?
+---@overload fun(self, packed: string, type: table, options?: table): integer, string?, string?
 ---@param list table[]
 ---@param options? ringkernel.send_options
 ---@return integer sent
