@@ -124,6 +124,17 @@ rest_for_one, 3 restarts in 10 s, auto_shutdown any_significant
     end)
   end
 
+  it("names the first fifty of very many mistakes, and how many there are", function()
+    local children = {}
+    for i = 1, 300 do
+      children[i] = { id = "c" .. i, start = 5 }
+    end
+    local text = support.error_of(rk.supervisor, { children = children })
+    assert.matches("rk.supervisor: 300 mistakes:\n  child 1 'c1'", text, 1, true)
+    assert.matches("child 50 'c50': option 'start'", text, 1, true)
+    assert.matches("\n  … and 250 more$", text)
+  end)
+
   it("is described in meta/supervisor.lua", function()
     local file = assert(io.open("lua/ringkernel/meta/supervisor.lua"))
     local text = file:read("a")

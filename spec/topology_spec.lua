@@ -79,7 +79,7 @@ describe("rk.topology", function()
       "link 'b %-> a': which port of 'b'%? it has none",
       "option 'supervise': child 'b': its start is not what the actor of that name is",
     }
-    assert.matches("rk%.topology: 20 mistakes$", lines[1])
+    assert.matches("rk%.topology: 20 mistakes:$", lines[1])
     assert.equal(#wanted + 1, #lines, table.concat(lines, "\n"))
     for index, pattern in ipairs(wanted) do
       assert.matches(pattern, lines[index + 1])

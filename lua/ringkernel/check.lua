@@ -25,6 +25,20 @@ function M.fail(format, ...)
   error(format:format(...), level)
 end
 
+local MANY <const> = 50 -- mistakes that are worth reading
+
+--- Raises, at the caller, all mistakes of a list in one error; of very many the first fifty.
+-- Nothing for an empty list.
+function M.fail_all(where, mistakes)
+  if #mistakes == 1 then
+    M.fail("%s: %s", where, mistakes[1])
+  elseif #mistakes > 1 then
+    local shown = table.concat(mistakes, "\n  ", 1, math.min(#mistakes, MANY))
+    local rest = #mistakes > MANY and ("\n  … and %d more"):format(#mistakes - MANY) or ""
+    M.fail("%s: %d mistakes:\n  %s%s", where, #mistakes, shown, rest)
+  end
+end
+
 --- What a value is, for messages: its class, or its type with the value where that is short.
 function M.describe(value)
   local kind = type(value)

@@ -225,14 +225,6 @@ local function check_children(mistakes, list, strategy, auto_shutdown)
   return out
 end
 
-local function raise(where, mistakes)
-  if #mistakes == 1 then
-    check.fail("%s: %s", where, mistakes[1])
-  elseif #mistakes > 1 then
-    check.fail("%s: %d mistakes:\n  %s", where, #mistakes, table.concat(mistakes, "\n  "))
-  end
-end
-
 --- Makes a specification; raises one error that names every mistake.
 function M.new(options)
   local mistakes = {}
@@ -249,7 +241,7 @@ function M.new(options)
     auto_shutdown = auto,
     children = check_children(mistakes, options.children, strategy, auto),
   }
-  raise("rk.supervisor", mistakes)
+  check.fail_all("rk.supervisor", mistakes)
   return setmetatable(spec, Specification)
 end
 
@@ -257,7 +249,7 @@ end
 function M.child(where, options, auto_shutdown)
   local mistakes = {}
   local child = check_child(mistakes, "child: ", options, auto_shutdown)
-  raise(where, mistakes)
+  check.fail_all(where, mistakes)
   return child
 end
 

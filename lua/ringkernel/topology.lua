@@ -43,11 +43,7 @@ end
 --- Makes a network; raises with everything that is wrong with it.
 function M.new(options)
   local net, problems = spec.read(options)
-  if #problems == 1 then
-    check.fail("rk.topology: %s", problems[1])
-  elseif #problems > 1 then
-    check.fail("rk.topology: %d mistakes\n  %s", #problems, table.concat(problems, "\n  "))
-  end
+  check.fail_all("rk.topology", problems)
   local self = setmetatable({}, Net)
   net.object = self
   data[self] = net
