@@ -190,6 +190,27 @@ describe("sys:apply #tsan", function()
     assert.same({}, rt:dead_letters())
   end)
 
+  it("lets an actor that is slow finish what waits for it, however much that is", function()
+    local seen = {}
+    local Slow = rk.actor { name = "slow", accepts = { Number }, on = function(_, msg)
+      seen[#seen + 1] = msg.n -- in polls alone, 64 of them at most in each
+    end }
+    local function net(name)
+      return { actors = { a = { Pass, queue = 512 }, [name] = { Slow, queue = 512 } },
+        links = { "a.next -> " .. name } }
+    end
+    local sys = deploy(net "one")
+    for i = 1, 400 do
+      assert.is_true(sys.a:send(Number { n = i }))
+    end
+    assert.is_truthy(support.eventually(function() return sys.a:stats().processed == 400 end))
+    assert.same({}, seen)
+    local report = assert(sys:apply(net "two"))
+    assert.same({ { "one" }, { "two" }, {} }, { report.removed, report.added, report.draining })
+    assert.equal(400, #seen)
+    assert.same({}, rt:dead_letters())
+  end)
+
   it("changes the receivers of a sharded link while messages flow", function()
     local function net(count)
       local actors, to = { a = Pass }, {}
