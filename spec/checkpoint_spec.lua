@@ -123,19 +123,28 @@ describe("a checkpoint", function()
     do
       local rt <close> = open()
       local a = assert(rt:launch(Adder, { name = "a" }))
+      local b = assert(rt:launch(Sink, { name = "b", activate = false }))
       for n = 1, 20 do
         assert(a:send(Number { n = n }))
+        assert(b:send(Number { n = n }))
       end
       settle(a)
       assert(rt:checkpoint(path "ids"))
     end
     local rt <close> = open()
-    assert(rt:restore(path "ids", { kernels = { Adder } }))
-    local a = rt:find("a")
+    assert(rt:restore(path "ids", { kernels = { Adder, Sink } }))
+    local a, b = rt:find("a"), rt:find("b")
     for n = 1, 20 do
       assert(a:send(Number { n = n }))
+      assert(b:send(Number { n = n }))
     end
     settle(a)
+    assert(b:terminate())
+    assert(support.eventually(function() return #rt:dead_letters() == 40 end))
+    for _, letter in ipairs(rt:dead_letters()) do -- ids that the host gave
+      assert.is_nil(seen[letter.id])
+      seen[letter.id] = true
+    end
     local count = 0
     for message in a.try_receive, a do
       local id = rk.envelope(message).id

@@ -278,6 +278,15 @@ describe("links of Lua actors #tsan", function()
     end
   end)
 
+  it("what waits goes to the dead letters when its sender is given up", function()
+    open { policy = "buffer", limit = 8 }
+    send(1, 12)
+    handled(12)
+    assert(core.actor_abandon(a)) -- as for one that gives no sign of life
+    assert.equal(8, #rt:dead_letters { reason = "full" })
+    assert.same(range(1, 4), seen(4))
+  end)
+
   it("what waits is delivered while its sender is suspended", function()
     open { policy = "buffer", limit = 8 }
     send(1, 12)

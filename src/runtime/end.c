@@ -79,6 +79,7 @@ int rk_actor_abandon(rk_actor *actor, rk_error *err)
   actor->life = RK_STATE_TERMINATED;
   actor->abandoned = true;
   rk__event(rt, RK_EVENT_ENDED, actor, 0, "killed", 0);
+  rk__hosted_ended(actor);
   rk__routes_forget(actor);
   rk__registry_remove(rt, actor);
   rt->stats.actors -= 1;
