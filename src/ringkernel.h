@@ -89,8 +89,8 @@ typedef struct rk_runtime_options {
 } rk_runtime_options;
 
 /* Opens a runtime and starts its grid. `options` may be NULL. Errors: no_device (backend "cuda"
- * here), invalid, unsupported (`cluster`, `sms` where there are none), out_of_memory; not_found,
- * denied, io (`spill` is no folder in which a file can be made). */
+ * here, or another process has the device), invalid, unsupported (`cluster`, `sms` where there are
+ * none), out_of_memory; not_found, denied, io (`spill` is no folder in which a file can be made). */
 RK_API int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_error *err);
 
 /* Stops every actor (stop handlers run), joins the grid's threads, closes all children. Idempotent
@@ -110,6 +110,9 @@ typedef struct rk_runtime_info {
   uint64_t generation;    /* lives of the grid so far, the running one included */
   uint64_t memory_bytes;  /* of the device, 0 = not known */
   bool has_async_buffers; /* a buffer is made without a pause of the grid */
+  /* Whether grids of other processes may be on the device: "exclusive" (no), "mps", "shared" (by
+   * RINGKERNEL_SHARE_DEVICE), "unchecked", or NULL where a grid takes nothing from others. */
+  const char *device_claim;
   /* "plain" or "tagged". Where a grid starts with its first actor, "plain" until then. */
   const char *transport;
   char transport_why[192]; /* why that one */

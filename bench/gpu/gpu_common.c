@@ -153,7 +153,7 @@ bool gpu_open(gpu *g, const char *experiment)
   rk_cuda_driver_get(&driver);
   g->is_fake = strstr(driver.library, "fakecuda") != NULL;
   if (rk_cuda_cache_open(NULL, &g->cache, &err) != RK_OK ||
-      rk_cuda_context_open(g->api, g->device.device, &g->context, &err) != RK_OK) {
+      rk_cuda_context_open(g->api, &g->device, &g->context, &err) != RK_OK) {
     gpu_die(g, "%s", err.text);
   }
   if (pthread_create(&watchdog, NULL, end_program, g) != 0) {

@@ -490,8 +490,9 @@ static void contexts_are_given_back(void **state)
   assert_true(count != NULL);
 
   CUcontext context = NULL, current = NULL;
+  rk_cuda_device_info info = {.name = "Tiny", .device = 0};
   assert_int_equal(RK_OK, open_at(driver_path));
-  assert_int_equal(RK_OK, rk_cuda_context_open(&api, 0, &context, &err));
+  assert_int_equal(RK_OK, rk_cuda_context_open(&api, &info, &context, &err));
   assert_non_null(context);
   assert_int_equal(1, count("contexts"));
   assert_int_equal(CUDA_SUCCESS, api.ctx_get_current(&current));
@@ -503,12 +504,18 @@ static void contexts_are_given_back(void **state)
 
   set("TINY_FAIL", "cuCtxSetCurrent:201");
   context = NULL;
-  assert_int_equal(RK_EIO, rk_cuda_context_open(&api, 0, &context, &err));
+  assert_int_equal(RK_EIO, rk_cuda_context_open(&api, &info, &context, &err));
   expect_text("cuCtxSetCurrent: CUDA_ERROR_INVALID_CONTEXT (201)");
   assert_null(context);
   assert_int_equal(0, count("contexts"));
+  set("TINY_FAIL", "cuDevicePrimaryCtxRetain:46");
+  assert_int_equal(RK_ENO_DEVICE, rk_cuda_context_open(&api, &info, &context, &err));
+  expect_text("device 0 (Tiny) is taken or does not work (CUDA_ERROR_DEVICE_UNAVAILABLE)");
+  info.compute_mode = CU_COMPUTEMODE_EXCLUSIVE_PROCESS;
+  assert_int_equal(RK_ENO_DEVICE, rk_cuda_context_open(&api, &info, &context, &err));
+  expect_text("its compute mode lets one process in at a time");
   set("TINY_FAIL", "cuDevicePrimaryCtxRetain:2");
-  assert_int_equal(RK_EOUT_OF_MEMORY, rk_cuda_context_open(&api, 0, &context, &err));
+  assert_int_equal(RK_EOUT_OF_MEMORY, rk_cuda_context_open(&api, &info, &context, &err));
   assert_int_equal(0, count("contexts"));
 }
 

@@ -29,6 +29,8 @@
 typedef struct rkf_config {
   int cc;           /* RKFAKE_CC: 90 is compute capability 9.0 */
   int sms;          /* RKFAKE_SMS */
+  int compute_mode; /* RKFAKE_COMPUTE_MODE */
+  bool mps;         /* RKFAKE_MPS */
   int gpc;          /* RKFAKE_GPC: multiprocessors that a cluster can be spread over; 0: all */
   int driver;       /* RKFAKE_DRIVER: 13000 is version 13.0 */
   int devices;      /* RKFAKE_DEVICES */

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 rkf_state rkf = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -68,6 +70,8 @@ void rkf_config_read(void)
   c->sms = number("RKFAKE_SMS", 4);
   c->gpc = number("RKFAKE_GPC", 0);
   c->driver = number("RKFAKE_DRIVER", 13000);
+  c->compute_mode = number("RKFAKE_COMPUTE_MODE", 0);
+  c->mps = number("RKFAKE_MPS", 0) != 0;
   c->devices = number("RKFAKE_DEVICES", 1);
   c->devices = c->devices > RKF_DEVICES_MAX ? RKF_DEVICES_MAX : c->devices;
   c->init = number("RKFAKE_INIT", 0);
@@ -184,14 +188,38 @@ RKF_EXPORT CUresult cuDeviceGetName(char *name, int size, CUdevice device)
   return CUDA_SUCCESS;
 }
 
+/* Processes see devices of their own, which nobody else uses, unless RKFAKE_UUID says that they see
+ * the same ones. A process id alone comes back; with the time it does not. */
 RKF_EXPORT CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device)
 {
   RKF_ENTER(RKF_INIT);
   if (!rkf_device_exists(device)) {
     return CUDA_ERROR_INVALID_DEVICE;
   }
-  memcpy(uuid->bytes, "fake-gpu-uuid-0", 16);
-  uuid->bytes[14] = (char)('0' + device);
+  static struct {
+    pid_t pid;
+    struct timespec born;
+  } process;
+  const char *name = getenv("RKFAKE_UUID");
+  unsigned char bytes[16] = {0};
+  if (name != NULL && name[0] != '\0') {
+    memcpy(bytes, name, strnlen(name, sizeof(bytes) - 1));
+  } else {
+    rkf_lock();
+    if (process.pid != getpid()) {
+      process.pid = getpid();
+      clock_gettime(CLOCK_REALTIME, &process.born);
+    }
+    unsigned pid = (unsigned)process.pid;
+    unsigned long long ns = (unsigned long long)process.born.tv_sec * 1000000000ull +
+                            (unsigned long long)process.born.tv_nsec;
+    rkf_unlock();
+    memcpy(bytes, "fk", 2);
+    memcpy(bytes + 2, &pid, sizeof(pid));
+    memcpy(bytes + 6, &ns, sizeof(ns));
+  }
+  bytes[15] = (unsigned char)device;
+  memcpy(uuid->bytes, bytes, sizeof(bytes));
   return CUDA_SUCCESS;
 }
 
@@ -251,6 +279,8 @@ RKF_EXPORT CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribut
       {CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH, 64},
       {CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, 1 << 20},
       {CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT, 0},
+      {CU_DEVICE_ATTRIBUTE_COMPUTE_MODE, c->compute_mode},
+      {CU_DEVICE_ATTRIBUTE_MPS_ENABLED, c->mps},
       {CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, c->map},
       {CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS, 1},
       {CU_DEVICE_ATTRIBUTE_GPU_OVERLAP, 1},

@@ -81,7 +81,8 @@ typedef struct rk_backend_info {
   uint32_t processors;
   uint32_t sms; /* those that the grid may use: `processors`, or those set apart for it */
   uint64_t memory_bytes;
-  bool has_pool; /* pool_map can be called */
+  bool has_pool;     /* pool_map can be called */
+  const char *claim; /* what keeps other processes' grids off the device; NULL: there is none */
 } rk_backend_info;
 
 /* A grid that is to run, as the host sees it. All of it stays where it is until the grid was joined.

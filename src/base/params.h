@@ -32,6 +32,8 @@
     "form of the rings between host and grid; auto: what passes a self-test at the start")       \
   X(LIBCUDA, TEXT, "", "", 0, 0,                                                                 \
     "library of the CUDA driver; empty: libcuda.so.1 where the loader finds it")                 \
+  X(SHARE_DEVICE, INT, "0", "", 0, 1,                                                            \
+    "1: other processes may have grids on the CUDA device too, each waits while others run")     \
   X(LUA, TEXT, "", "", 0, 0, "folder of the Lua modules; empty: those built in")                 \
   X(ALLOC_FAIL, TEXT, "", "", 0, 0,                                                              \
     "for tests: number of the host allocation that fails; with a + all later ones fail too")

@@ -156,6 +156,20 @@ typedef struct rk_platform {
   /* Closes it. A negative descriptor is allowed. */
   void (*scratch_close)(int fd);
 
+  /* --- claims: what one process at a time may use, named by a file that all users agree on --- */
+
+  /* Claims `path` for this process, until claim_drop or the end of the process, however it ends;
+   * children do not inherit it. Never waits. With `is_shared`, any number of processes that all ask
+   * for that hold it together. RK_EEXISTS: another process has it, *holder is its id, 0 where the
+   * system does not show that process. Any other error: the file can not be made or locked, which
+   * says nothing about holders. Whoever claims a path twice loses it with the first drop: count. */
+  int (*claim_take)(const char *path, bool is_shared, int *claim, uint64_t *holder, rk_error *err);
+  /* Gives a claim up, and removes the file if nobody else holds it. */
+  void (*claim_drop)(const char *path, int claim);
+  /* Who claims `path`, which this process does not: one of them, if they share it. RK_ENOT_FOUND:
+   * nobody. */
+  int (*claim_holder)(const char *path, bool *is_shared, uint64_t *holder, rk_error *err);
+
   /* --- programs and shared objects --- */
 
   /* Runs a program to its end, with no shell, stdin from /dev/null, signals as default, in a

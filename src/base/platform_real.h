@@ -44,6 +44,12 @@ int rk__os_scratch_read(int fd, uint64_t offset, void *into, size_t size, rk_err
 void rk__os_scratch_free(int fd, uint64_t offset, uint64_t size);
 void rk__os_scratch_close(int fd);
 
+/* platform_real_claim.c */
+int rk__os_claim_take(const char *path, bool is_shared, int *claim, uint64_t *holder,
+                      rk_error *err);
+void rk__os_claim_drop(const char *path, int claim);
+int rk__os_claim_holder(const char *path, bool *is_shared, uint64_t *holder, rk_error *err);
+
 /* platform_real_spawn.c */
 int rk__os_spawn(const rk_spawn *program, rk_spawn_result *result, rk_error *err);
 

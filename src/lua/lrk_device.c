@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/cuda_api.h"
+#include "backend/cuda/cuda_claim.h"
 #include "backend/cuda/cuda_device.h"
 #include "backend/cuda/cuda_nvrtc.h"
 #include "base/base.h"
@@ -99,6 +100,7 @@ static void set_facts(lua_State *L, const rk_cuda_device_info *info)
       {"integrated", offsetof(rk_cuda_device_info, is_integrated)},
       {"managed_memory", offsetof(rk_cuda_device_info, has_managed_memory)},
       {"mapped_memory", offsetof(rk_cuda_device_info, has_mapped_memory)},
+      {"mps", offsetof(rk_cuda_device_info, has_mps)},
       {"memory_pools", offsetof(rk_cuda_device_info, has_pools)},
       {"stream_priorities", offsetof(rk_cuda_device_info, has_stream_priorities)},
       {"unified_addressing", offsetof(rk_cuda_device_info, has_unified_addressing)},
@@ -150,6 +152,24 @@ static void set_facts(lua_State *L, const rk_cuda_device_info *info)
   lua_setfield(L, -2, "limits");
 }
 
+/* Adds which other process has the device. */
+static void set_holder(lua_State *L, const rk_cuda_device_info *info)
+{
+  rk_cuda_holder holder;
+  if (!rk_cuda_claim_holder(info, &holder)) {
+    return;
+  }
+  lua_newtable(L);
+  if (holder.pid != 0) {
+    set_integer(L, "pid", holder.pid);
+  }
+  if (holder.name[0] != '\0') {
+    set_text(L, "name", holder.name);
+  }
+  set_bool(L, "is_shared", holder.is_shared);
+  lua_setfield(L, -2, "holder");
+}
+
 /* Adds one CUDA device. `refusal`: why this build or process can use none of them, or NULL. */
 static void add_cuda_device(lua_State *L, const rk_cuda_api *api, uint32_t index,
                             const char *refusal)
@@ -162,12 +182,17 @@ static void add_cuda_device(lua_State *L, const rk_cuda_api *api, uint32_t index
     set_text(L, "reason", err.text);
   } else {
     const char *problem = rk_cuda_device_problem(&info);
+    bool is_capable = problem == NULL;
+    if (is_capable && refusal == NULL && rk_cuda_claim_check(&info, &err) != RK_OK) {
+      problem = err.text;
+    }
     push_device(L, "cuda", index, problem == NULL && refusal == NULL);
-    set_bool(L, "is_capable", problem == NULL);
+    set_bool(L, "is_capable", is_capable);
     if (problem != NULL || refusal != NULL) {
       set_text(L, "reason", problem != NULL ? problem : refusal);
     }
     set_facts(L, &info);
+    set_holder(L, &info);
   }
   append(L);
 }

@@ -105,7 +105,7 @@ static int runtime_info(lua_State *L)
   }
   rk_runtime_info info;
   rk_runtime_info_get(self->rt, &info);
-  lua_createtable(L, 0, 13);
+  lua_createtable(L, 0, 16);
   lua_pushstring(L, info.backend);
   lua_setfield(L, -2, "backend");
   lua_pushstring(L, info.device_name);
@@ -116,6 +116,8 @@ static int runtime_info(lua_State *L)
   lua_setfield(L, -2, "transport_why");
   lua_pushstring(L, info.policy);
   lua_setfield(L, -2, "policy");
+  lua_pushstring(L, info.device_claim); /* nil for NULL */
+  lua_setfield(L, -2, "device_claim");
   set_u64(L, "blocks", info.blocks);
   set_u64(L, "cluster", info.cluster);
   set_u64(L, "processors", info.processors);

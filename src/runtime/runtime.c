@@ -298,6 +298,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
                            .abi_version = RK_ABI_VERSION,
                            .generation = rt->generation_count,
                            .memory_bytes = info.memory_bytes,
+                           .device_claim = info.claim,
                            .transport = rk__transport_name(rt)};
   memcpy(out->transport_why, rt->transport_why, sizeof(out->transport_why));
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", info.device_name);

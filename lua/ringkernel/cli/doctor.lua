@@ -222,6 +222,13 @@ local function report_cuda_device(device)
   finding(device.is_capable and "ok" or "note", what, facts,
     not device.is_capable and "not usable: " .. show(device.reason) or nil)
   finding("", "", "uuid " .. device.uuid)
+  local holder = device.holder
+  if holder then
+    finding("note", "", ("%s%s has it%s"):format(
+      holder.pid and "process " .. holder.pid or "another process",
+      holder.name and (" (%s)"):format(holder.name) or "",
+      holder.is_shared and " and shares it" or ""))
+  end
   finding("", "", "has: " .. flag_names(device.capabilities, true))
   finding("", "", "has not: " .. flag_names(device.capabilities, false))
 end
@@ -242,12 +249,13 @@ local function check_cuda(core)
     return
   end
   finding("ok", "CUDA driver", ("%s, CUDA %s"):format(where, driver.version or "unknown"))
-  local usable, reason
+  local usable, reason, is_taken
   for _, device in ipairs(core.devices() or {}) do
     if device.backend == "cuda" then
       report_cuda_device(device)
       usable = usable or device.is_usable
       reason = reason or device.is_capable and device.reason
+      is_taken = is_taken or device.is_capable and device.holder ~= nil
     end
   end
   if driver.environment then
@@ -257,7 +265,7 @@ local function check_cuda(core)
     finding("ok", "backend cuda", "ready")
   else
     finding("note", "backend cuda", reason or "no device can run a resident grid",
-      "kernels run on the cpu")
+      not is_taken and "kernels run on the cpu" or nil)
   end
 end
 

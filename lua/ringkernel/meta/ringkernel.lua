@@ -254,6 +254,7 @@ function ringkernel.loop(name, option) end
 ---@field numa_node? integer node of the host next to it, where known
 ---@field compute_mode? "default" | "prohibited" | "exclusive_process" | "unknown"
 ---@field capabilities? table<string, boolean> cooperative_launch, mapped_memory, clusters, ...
+---@field holder? { pid: integer?, name: string?, is_shared: boolean } the other process that has it
 ---@field limits? table<string, integer> block_lanes, block_shared_bytes, clock_khz, ...
 
 ---The devices of this machine, usable or not. Where there is no CUDA driver or device, one entry

@@ -412,7 +412,8 @@ function runtime:timeout() end
 ---processors, sms (those that the grid may use: all, or those set apart for it), max_actors, abi,
 ---generation, memory_bytes, node, async_buffers (a buffer is made without a pause of the grid);
 ---transport ("plain" or "tagged": the form of the rings to and from the grid) and transport_why,
----which says what decided it.
+---which says what decided it; device_claim ("exclusive": no other process has a grid on the device;
+---"mps", "shared" by RINGKERNEL_SHARE_DEVICE=1, "unchecked": there may be others; nil on the cpu).
 ---@return table?
 function runtime:info() end
 

@@ -180,6 +180,7 @@ static void free_backend(rk_backend *backend)
   }
   rk_cuda_image_release(&backend->image);
   rk_cuda_cache_close(backend->cache);
+  rk_cuda_claim_drop(backend->claim);
   rk_free(backend);
 }
 
@@ -199,10 +200,13 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
     rc = rk__cuda_check_held(NULL, err);
   }
   if (rc == RK_OK) {
+    rc = rk_cuda_claim_take(&backend->device, &backend->claim, err);
+  }
+  if (rc == RK_OK) {
     rc = rk_cuda_cache_open(options->cache_dir, &backend->cache, err);
   }
   if (rc == RK_OK) {
-    rc = rk_cuda_context_open(backend->api, backend->device.device, &backend->context, err);
+    rc = rk_cuda_context_open(backend->api, &backend->device, &backend->context, err);
   }
   backend->sms = backend->device.processors;
   if (rc == RK_OK && options->sms != 0) {
@@ -246,6 +250,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->processors = backend->device.processors;
   out->sms = backend->sms;
   out->has_pool = backend->pool != NULL;
+  out->claim = rk_cuda_claim_kind(backend->claim);
   out->memory_bytes = backend->device.memory_bytes;
   (void)snprintf(out->device_name, sizeof(out->device_name), "%s", backend->device.name);
 }

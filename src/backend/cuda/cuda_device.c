@@ -61,6 +61,7 @@ static const fact flags[] = {
     FACT(MANAGED_MEMORY, 0, has_managed_memory),
     FACT(CLUSTER_LAUNCH, 0, has_clusters),
     FACT(MEMORY_POOLS_SUPPORTED, 0, has_pools),
+    FACT(MPS_ENABLED, 0, has_mps),
     FACT(INTEGRATED, 0, is_integrated),
 };
 
@@ -235,11 +236,33 @@ const char *rk_cuda_device_problem(const rk_cuda_device_info *info)
   return NULL;
 }
 
-int rk_cuda_context_open(const rk_cuda_api *api, CUdevice device, CUcontext *out, rk_error *err)
+/* The driver lets nobody else in. */
+static int tell_taken(const rk_cuda_device_info *info, rk_error *err)
+{
+  if (info->compute_mode == CU_COMPUTEMODE_EXCLUSIVE_PROCESS) {
+    return rk_error_set(
+        err, RK_ENO_DEVICE,
+        "device %u (%s) is taken: its compute mode lets one process in at a time, and "
+        "another one is there (nvidia-smi names it); end that one, or allow several "
+        "with nvidia-smi -c DEFAULT (as root)",
+        info->ordinal, info->name);
+  }
+  return rk_error_set(err, RK_ENO_DEVICE,
+                      "device %u (%s) is taken or does not work (CUDA_ERROR_DEVICE_UNAVAILABLE); "
+                      "nvidia-smi names processes that use it and its state",
+                      info->ordinal, info->name);
+}
+
+int rk_cuda_context_open(const rk_cuda_api *api, const rk_cuda_device_info *info, CUcontext *out,
+                         rk_error *err)
 {
   CUcontext context = NULL;
-  int rc = rk_cuda_check(api, api->device_primary_ctx_retain(&context, device),
-                         "cuDevicePrimaryCtxRetain", err);
+  CUdevice device = info->device;
+  CUresult result = api->device_primary_ctx_retain(&context, device);
+  if (result == CUDA_ERROR_DEVICE_UNAVAILABLE) {
+    return tell_taken(info, err);
+  }
+  int rc = rk_cuda_check(api, result, "cuDevicePrimaryCtxRetain", err);
   if (rc != RK_OK) {
     return rc;
   }

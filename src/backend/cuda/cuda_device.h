@@ -54,6 +54,7 @@ typedef struct rk_cuda_device_info {
   bool has_clusters; /* the device has them and the driver can launch and count them */
   bool has_pools;
   bool has_green_contexts;
+  bool has_mps;       /* contexts on it go through MPS; false where the driver is too old to say */
   bool is_integrated; /* shares the host's memory */
 } rk_cuda_device_info;
 
@@ -69,10 +70,12 @@ int rk_cuda_device_info_get(const rk_cuda_api *api, uint32_t ordinal, rk_cuda_de
  * A static text. Threads: any. */
 const char *rk_cuda_device_problem(const rk_cuda_device_info *info);
 
-/* Takes a reference to the primary context of `device` and makes it the calling thread's current
- * one. Other users of CUDA in the process share it; its flags are left as they are. Give it back
- * with rk_cuda_context_close. Threads: any. */
-int rk_cuda_context_open(const rk_cuda_api *api, CUdevice device, CUcontext *out, rk_error *err);
+/* Takes a reference to the device's primary context and makes it the calling thread's current one.
+ * Other users of CUDA in the process share it; its flags are left as they are. Give it back with
+ * rk_cuda_context_close. Errors: rk_cuda_status, no_device with a longer text where another process
+ * has the device to itself. Threads: any. */
+int rk_cuda_context_open(const rk_cuda_api *api, const rk_cuda_device_info *info, CUcontext *out,
+                         rk_error *err);
 
 /* Gives the reference back. The last one takes everything in the context with it; if `context` is
  * the calling thread's current one, the thread has none afterwards. Threads: any. */

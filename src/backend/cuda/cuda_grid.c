@@ -340,6 +340,7 @@ static void end_grids(void)
     (void)fflush(NULL);
     _Exit(EXIT_FAILURE);
   }
+  rk_cuda_claims_end();
 }
 
 static void register_exit(void *arg)

@@ -3,7 +3,7 @@
  * What the files of the CUDA backend share.
  *
  *   cuda_api.c cuda_types.h  the driver, found at run time;  cuda_error.c  its results
- *   cuda_device.c            devices and the primary context
+ *   cuda_device.c            devices and the primary context;  cuda_claim.c  whose they are
  *   cuda_nvrtc*.c cuda_cache.c cuda_unit.c cuda_prebuilt.c   from definitions to an image
  *   cuda_backend.c           the table of functions, open, close, information
  *   cuda_mem.c               memory and copies;  cuda_pool.c  memory while a grid runs
@@ -27,6 +27,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/cuda_api.h"
 #include "backend/cuda/cuda_cache.h"
+#include "backend/cuda/cuda_claim.h"
 #include "backend/cuda/cuda_device.h"
 #include "base/error.h"
 #include "base/thread.h"
@@ -58,6 +59,7 @@ struct rk_backend {
   rk_backend *next; /* of those that live in this process: cuda_grid.c */
   const rk_cuda_api *api;
   rk_cuda_device_info device;
+  rk_cuda_claim *claim; /* on the device, for as long as anything of ours may run there */
   CUcontext context;
   CUgreenCtx grid_green, rest_green; /* NULL: the device is in one part */
   CUstream grid_stream, copy_stream, work_stream;
