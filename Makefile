@@ -103,9 +103,9 @@ LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
 RKL  := $(BUILD)/rkl
 NVTX_TOOL := $(BUILD)/spec/libnvtx_injection.so
-# A Lua module that steers the driver of the tests.
-FAKE_TOOL_SRC := spec/cuda/rkfake.c
-FAKE_TOOL := $(BUILD)/spec/rkfake.so
+# Lua modules that steer the driver of the tests and, for NVRTC, hand its calls on or let them fail.
+FAKE_TOOL_SRC := spec/cuda/rkfake.c spec/cuda/nvrtc_faults.c
+FAKE_TOOL := $(FAKE_TOOL_SRC:spec/cuda/%.c=$(BUILD)/spec/%.so)
 
 # Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
 # do (RK_TSAN). The list is all there is to exempting another file.
@@ -227,7 +227,7 @@ $(TINY): $(tiny_src) $(wildcard src/backend/cuda/*.h) $(BUILD)/flags
 	$(Q)$(CC) $(BASE_FLAGS) $(if $(findstring _old,$@),-DTINY_OLD) -shared -o $@ $(tiny_src)
 
 $(NVTX_TOOL): $(call obj_of,$(NVTX_TOOL_SRC)) $(BUILD)/link
-$(FAKE_TOOL): $(call obj_of,$(FAKE_TOOL_SRC)) $(BUILD)/link
+$(FAKE_TOOL): $(BUILD)/spec/%.so: $(OBJ)/spec/cuda/%.o $(BUILD)/link
 $(NVTX_TOOL) $(FAKE_TOOL):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

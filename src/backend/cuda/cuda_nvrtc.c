@@ -192,6 +192,12 @@ static int prepare(job *j, rk_error *err)
 typedef int size_fn(rk_nvrtc_program *program, size_t *size);
 typedef int get_fn(rk_nvrtc_program *program, char *data);
 
+static int refuse_output(const job *j, int rc, rk_error *err)
+{
+  return rk_error_set(err, rc == RK_NVRTC_OUT_OF_MEMORY ? RK_EOUT_OF_MEMORY : RK_EIO,
+                      "NVRTC does not hand its output over: %s", j->nvrtc->error_text(rc));
+}
+
 /* Copies one product of the program into a new block that ends with a 0 byte not counted in
  * *bytes. */
 static int fetch(const job *j, size_fn *get_size, get_fn *get, char **data, size_t *bytes,
@@ -200,8 +206,7 @@ static int fetch(const job *j, size_fn *get_size, get_fn *get, char **data, size
   size_t size = 0;
   int rc = get_size(j->program, &size);
   if (rc != RK_NVRTC_SUCCESS || size > OUTPUT_BYTES_MAX) {
-    return rk_error_set(err, RK_EIO, "NVRTC does not hand its output over: %s",
-                        j->nvrtc->error_text(rc));
+    return refuse_output(j, rc, err);
   }
   char *block = rk_alloc(size + 1);
   if (block == NULL) {
@@ -211,8 +216,7 @@ static int fetch(const job *j, size_fn *get_size, get_fn *get, char **data, size
   rc = size > 0 ? get(j->program, block) : RK_NVRTC_SUCCESS;
   if (rc != RK_NVRTC_SUCCESS) {
     rk_free(block);
-    return rk_error_set(err, RK_EIO, "NVRTC does not hand its output over: %s",
-                        j->nvrtc->error_text(rc));
+    return refuse_output(j, rc, err);
   }
   block[size] = '\0';
   *data = block;
