@@ -1,45 +1,12 @@
--- Campaigns: cases, order, warm-up, limits, truth labels, journal, results.
+-- Campaigns: cases, order, warm-up, limits, journal, results. Truth labels: truth_spec.lua.
 
 local rk = require "ringkernel"
-local core = require "ringkernel.core"
 local json = require "ringkernel.json"
 local results = require "ringkernel.bench.results"
-local support = dofile "spec/support.lua"
+local kit = dofile "spec/bench/kit.lua"
 local files = dofile "spec/cli/support.lua"
 
-local spin = core.clock
-
---- Something that takes about `seconds`.
-local function busy(seconds)
-  local till = spin() + seconds
-  while spin() < till do -- luacheck: ignore
-  end
-end
-
-local function campaign(options)
-  local all = { name = "t", samples = 4, warmup = 1, warmup_max = 1, limit_s = 20 }
-  for key, value in pairs(options) do
-    all[key] = value
-  end
-  all.run = all.run or function()
-    busy(1e-5)
-  end
-  return rk.campaign(all)
-end
-
-local function run(options, how)
-  how = how or {}
-  how.quiet = true
-  return assert(campaign(options):measure(how))
-end
-
-local function quantity(case, name)
-  for _, q in ipairs(case.quantities or {}) do
-    if q.name == name then
-      return q
-    end
-  end
-end
+local busy, campaign, run, quantity = kit.busy, kit.campaign, kit.run, kit.quantity
 
 describe("a campaign's options", function()
   it("are checked, every one by name", function()
@@ -70,6 +37,22 @@ describe("a campaign's options", function()
     local listed = campaign { matrix = { { "b", { 1 } }, { "a", { "x", "y" } } } }
     assert.equal("b=1 a=x", listed.cases[1].name)
     assert.equal("all", campaign({}).cases[1].name)
+  end)
+
+  it("multiply to the cases that `where` wants, numbered without gaps", function()
+    local matrix = { { "a", { 1, 2 } }, { "b", { 1, 2, 3 } } }
+    local found = campaign { matrix = matrix, where = function(case)
+      return case.a ~= case.b
+    end }
+    local names = {}
+    for i, entry in ipairs(found.cases) do
+      names[i] = entry.name
+      assert.equal(i, entry.case.index)
+    end
+    assert.same({ "a=1 b=2", "a=1 b=3", "a=2 b=1", "a=2 b=3" }, names)
+    assert.error_matches(function()
+      campaign { matrix = matrix, where = function() end }
+    end, "'where': it leaves no case")
   end)
 end)
 
@@ -245,111 +228,6 @@ describe("what goes wrong", function()
     assert.is_nil(found)
     assert.equal("no case of 't' has x=2", message)
     assert.equal("not_found", code)
-  end)
-end)
-
-describe("truth", function()
-  local rt, adder
-  setup(function()
-    rt = assert(rk.open { blocks = 1 })
-    adder = assert(rt:launch(support.Adder))
-  end)
-  teardown(function()
-    rt:close()
-  end)
-
-  local function post(n)
-    for _ = 1, n do
-      assert(adder:send(support.Number { n = 1 }))
-    end
-  end
-
-  it("consumed: after the timing when posting was timed, inside when settled in it", function()
-    local found = run { matrix = { way = { "post", "settle" } }, run = function(case, meter)
-      meter:watch(adder)
-      meter:count(50)
-      meter:start()
-      post(50)
-      if case.way == "settle" then
-        meter:settle()
-      end
-      meter:stop()
-      for _ = 1, 50 do
-        assert(adder:receive(5))
-      end
-    end }
-    assert.equal("after the timing", found.cases[1].labels.consumed)
-    assert.equal("inside the timing", found.cases[2].labels.consumed)
-    assert.equal("yes", found.cases[2].labels.synchronised)
-  end)
-
-  it("void when the receiver did not handle all of it", function()
-    local found = run { run = function(_, meter)
-      meter:watch(adder, 3)
-      post(2)
-      meter:stop()
-      for _ = 1, 2 do
-        assert(adder:receive(5))
-      end
-      meter:settle(0.05)
-    end }
-    assert.equal("void", found.cases[1].status)
-    assert.matches("1 of 3 messages were not handled", found.cases[1].reason)
-  end)
-
-  it("a reply to each request is consumption", function()
-    local found = run { run = function(_, meter)
-      meter:count(5)
-      for _ = 1, 5 do
-        meter:call(adder, support.Number { n = 1 }, 5)
-      end
-    end }
-    assert.matches("inside the timing", found.cases[1].labels.consumed)
-    assert.equal(20, found.cases[1].latency.count)
-  end)
-
-  it("a device time without synchronisation is void", function()
-    local found = run { matrix = { sync = { "no", "yes" } }, run = function(case, meter)
-      meter:watch(adder, 1)
-      post(1)
-      meter:device_seconds(1e-3)
-      if case.sync == "yes" then
-        meter:settle()
-      else
-        meter.watched = {}
-      end
-      assert(adder:receive(5))
-    end }
-    assert.equal("void", found.cases[1].status)
-    assert.matches("without synchronisation", found.cases[1].reason)
-    assert.equal("ok", found.cases[2].status)
-    assert.equal("device", found.cases[2].labels.clock)
-    assert.equal(1e6, quantity(found.cases[2], "time").median)
-  end)
-
-  it("a kernel that the meter ran is a synchronisation", function()
-    local fill = rk.global { name = "campaign_fill", params = { { "out", "u32*" }, { "n", "u32" } },
-      source = "RK_GLOBAL() { RK_FOR_LANES(i, n) { out[i] = i; } }" }
-    local out = assert(rt:buffer("u32", 64))
-    local found = run { samples = 2, run = function(_, meter)
-      meter:run(rt, fill, { grid = 1, block = 32 }, out, 64)
-      meter:device_seconds(1e-3)
-    end }
-    assert.equal("ok", found.cases[1].status, found.cases[1].reason)
-    assert.equal("device", found.cases[1].labels.clock)
-    assert.equal(63, out:read(63, 1)[1])
-    found = run { run = function(_, meter)
-      meter:run(rt, fill, { grid = 1, block = 5000 }, out, 64)
-    end }
-    assert.equal("failed", found.cases[1].status)
-  end)
-
-  it("a failed comparison of contents voids the sample", function()
-    local found = run { run = function(_, meter)
-      busy(1e-5)
-      meter:verified(false, "byte 3")
-    end }
-    assert.equal("verification failed: byte 3", found.cases[1].reason)
   end)
 end)
 

@@ -17,6 +17,7 @@ local RULES = {
   includes = { type = "string" },
   answers = { type = "string" },
   matrix = { type = "table" },
+  where = { type = "function" },
   samples = { type = "integer", min = 1, max = 1000000 },
   warmup = { type = "integer", min = 0, max = 1000000 },
   warmup_max = { type = "integer", min = 0, max = 1000000 },
@@ -85,8 +86,8 @@ local function factors_of(matrix)
   return factors
 end
 
---- All combinations: the last factor changes fastest.
-local function expand(factors)
+--- All combinations that `where` wants: the last factor changes fastest.
+local function expand(factors, where)
   local cases = { {} }
   for _, factor in ipairs(factors) do
     local longer = {}
@@ -100,15 +101,20 @@ local function expand(factors)
     cases = longer
   end
   local out = {}
-  for index, pairs_of in ipairs(cases) do
-    local case, words, texts = { index = index }, {}, {}
+  for _, pairs_of in ipairs(cases) do
+    local case, words, texts = { index = #out + 1 }, {}, {}
     for i, pair in ipairs(pairs_of) do
       case[pair[1]] = pair[2]
       words[i] = pair[1] .. "=" .. pair[3]
       texts[pair[1]] = pair[3]
     end
     case.name = #words > 0 and table.concat(words, " ") or "all"
-    out[index] = { case = case, name = case.name, factors = texts }
+    if not where or where(case) then
+      out[#out + 1] = { case = case, name = case.name, factors = texts }
+    end
+  end
+  if #out == 0 then
+    check.fail("rk.campaign: option 'where': it leaves no case")
   end
   return out
 end
@@ -133,7 +139,7 @@ function M.new(options)
   campaign.warmup_max = math.max(campaign.warmup, campaign.warmup_max)
   campaign.order = campaign.order or "interleaved"
   campaign.factors = factors_of(campaign.matrix or {})
-  campaign.cases = expand(campaign.factors)
+  campaign.cases = expand(campaign.factors, campaign.where)
   return setmetatable(campaign, Campaign)
 end
 

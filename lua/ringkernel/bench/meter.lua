@@ -17,6 +17,7 @@ local M = {}
 
 local clock = core.clock
 local SETTLE_S = 10
+local TRUTH = { consumed = { type = "string" }, verified = { type = "string" } }
 
 --- A meter for one sample of `case`.
 function M.new()
@@ -117,6 +118,11 @@ function Meter:value(name, number, unit)
   self.values[#self.values + 1] = { name = name, number = number, unit = unit or "" }
 end
 
+--- A name for this case's figure, by which a list of goals finds it in the results (labels.figure).
+function Meter:figure(name)
+  self.labels.figure = name
+end
+
 --- What the timing includes, in words; of a sample, before the campaign's own `includes`.
 function Meter:includes(text)
   self.labels.includes = text
@@ -196,6 +202,20 @@ function Meter:device_seconds(seconds)
   self.device = positive("device_seconds", seconds)
 end
 
+--- A time that another program took of its own work, in seconds for each operation, in place of
+-- this clock's. `truth` is what that program vouches for: { consumed =, verified = }, in words.
+-- What it does not name counts as not done.
+function Meter:program_seconds(seconds, truth)
+  self.program = positive("program_seconds", seconds)
+  truth = check.options("meter:program_seconds", truth or {}, TRUTH)
+  self.labels.consumed, self.labels.verified = truth.consumed, truth.verified
+end
+
+--- Says that this sample is no time: only what meter:value was told are figures of it.
+function Meter:untimed()
+  self.labels.clock = "none"
+end
+
 --- Says that what was received was compared with what was sent. A false `ok` voids the sample.
 function Meter:verified(ok, what)
   if not ok then
@@ -235,9 +255,13 @@ function M.sample(fn, case)
       meter:void("a device time without synchronisation: call meter:settle or meter:run first")
     end
     seconds, meter.labels.clock = meter.device, "device"
+  elseif meter.program then
+    seconds, meter.labels.clock = meter.program * meter.operations, "program"
   end
   meter.labels.synchronised = meter.synchronised and "yes" or "no"
-  if seconds <= 0 then
+  if meter.labels.clock == "none" and #meter.values == 0 then
+    meter:void("an untimed sample without a value: call meter:value")
+  elseif seconds <= 0 then
     meter:void("the clock did not move")
   end
   return {

@@ -61,6 +61,8 @@ function M.truth(labels)
   local words = { "consumed: " .. labels.consumed }
   if labels.clock == "device" then
     words[#words + 1] = "device clock, synchronised: " .. (labels.synchronised or "no")
+  elseif labels.clock == "program" then
+    words[#words + 1] = "timed by the measured program"
   end
   if labels.verified ~= "no" then
     words[#words + 1] = "verified: " .. labels.verified

@@ -64,7 +64,7 @@ local function common_labels(samples)
   return labels
 end
 
-local function quantities(samples, seed)
+local function quantities(samples, seed, is_timed)
   local list, times, rates = {}, {}, {}
   local extra, order = {}, {}
   for i, taken in ipairs(samples) do
@@ -80,8 +80,10 @@ local function quantities(samples, seed)
       found.samples[#found.samples + 1] = value.number
     end
   end
-  list[1] = quantity("time", "ns", "less", times, seed)
-  if #rates == #times then
+  if is_timed then
+    list[1] = quantity("time", "ns", "less", times, seed)
+  end
+  if is_timed and #rates == #times then
     list[2] = quantity("bandwidth", "MB/s", "more", rates, seed)
   end
   for _, found in ipairs(order) do
@@ -109,7 +111,7 @@ local function one_case(campaign, entry)
   if #entry.samples == 0 and out.status == "ok" then
     out.status, out.reason = "failed", "no sample was taken"
   elseif #entry.samples > 0 and out.status ~= "void" then
-    out.quantities = quantities(entry.samples, campaign.seed)
+    out.quantities = quantities(entry.samples, campaign.seed, labels.clock ~= "none")
     out.latency = latency(entry.samples)
   end
   return out

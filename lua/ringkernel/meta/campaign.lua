@@ -7,6 +7,8 @@
 ---  meter is started and stopped
 ---@field matrix? table factors: { payload = { 64, 256 } }, or a list { { "payload", { 64, 256 } } }
 ---  where the order of the cases matters; a case is each combination, its factors are its fields
+---@field where? fun(case: table): boolean which combinations are cases; one that makes no sense is
+---  none (a case that cannot run here is one: `skip`)
 ---@field includes? string what the timing includes, in words; shown beside every figure
 ---@field answers? string which question or earlier figure the campaign answers
 ---@field setup? fun(case: table) before the first sample; keeps what it makes in `case`

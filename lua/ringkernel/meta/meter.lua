@@ -49,6 +49,10 @@ function meter:paced(rate, n, fn) end
 ---@param unit? string
 function meter:value(name, number, unit) end
 
+---A name for this case's figure, by which a list of goals finds it in the results.
+---@param name string
+function meter:figure(name) end
+
 ---What the timing includes, in words, of this sample.
 ---@param text string
 function meter:includes(text) end
@@ -79,6 +83,14 @@ function meter:launches(rt, ...) end
 ---settle, run or call.
 ---@param seconds number
 function meter:device_seconds(seconds) end
+
+---A time that another program took of its own work, for each operation, instead of the clock's.
+---@param seconds number
+---@param truth? { consumed: string?, verified: string? } what that program vouches for, in words
+function meter:program_seconds(seconds, truth) end
+
+---This sample is no time: only its values are figures.
+function meter:untimed() end
 
 ---What was received was compared with what was sent; false voids the sample.
 ---@param ok boolean
