@@ -278,9 +278,14 @@ demo: ## set up, build and run the main example
 	+@$(submake) $(jobs) build
 	@$(RKL) examples/event-log.lua
 
-bench: build ## measure everything (ONLY=NAME: some), show it beside its targets, keep it in bench/results
-	+@$(submake) -f bench/bench.mk CC="$(CC)" BUILD=$(BUILD) LIB=$(LIB) RKL=$(RKL) LIBS="$(LIBS)" \
-	  ONLY=$(ONLY) run
+bench: build ## run the campaigns (ONLY=NAME: some), show them beside their goals, keep them in bench/results
+	+@$(bench_make) run
+
+bench-build: build ## build what the campaigns of bench/ start: C programs, and peers that are installed
+	+@$(bench_make) build
+
+bench_make = $(submake) -f bench/bench.mk CC="$(CC)" BUILD=$(BUILD) LIB=$(LIB) RKL=$(RKL) LIBS="$(LIBS)" \
+  ONLY="$(ONLY)"
 
 gpu-check: ## check and measure the CUDA backend on this machine's GPU (FAKE=1: rehearse without one)
 	+@$(gpu-current) || { command -v $(firstword $(CC)) >/dev/null || { \
@@ -508,7 +513,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
-.PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench gpu-check \
+.PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench bench-build gpu-check \
   gpu-build docs run-suites test test-c test-lua test-cuda test-asan test-tsan test-oom lint lint-headers \
   lint-gcc lint-clang format check check-kernels prebuilt install clean help
 

@@ -1,15 +1,19 @@
 -- SPDX-License-Identifier: MIT
---- How results are shown: verdicts against goals, the table. Used by bench/run.lua.
+--- Results of campaigns against goals: finds the figures, forms the ratios, makes the table. Used
+-- by run.lua; targets.lua has the goals.
 
 local M = {}
+
+--- A figure whose middle half is wider than this part of its median is marked "~".
+local NOISY = 0.1
+--- What a campaign tells a time in is ns; what the goals speak of may be another unit.
+local PER_NS = { ns = 1, us = 1e-3, ms = 1e-6, s = 1e-9 }
 
 --- A number with about three digits that matter.
 function M.number(value)
   local size = math.abs(value)
   if value == math.floor(value) and size < 1e7 then
     return ("%d"):format(value)
-  elseif size >= 1000 then
-    return ("%.0f"):format(value)
   elseif size >= 100 then
     return ("%.0f"):format(value)
   elseif size >= 10 then
@@ -18,22 +22,98 @@ function M.number(value)
   return ("%.2f"):format(value)
 end
 
---- The value that a goal's factor multiplies, and what to call it: a figure of this run, the sum
---- of several, a quoted number, or nothing (the goal is absolute).
-local function base(goal, figures)
+-- ---- figures ------------------------------------------------------------------------------------
+
+--- A quantity of a case as a figure in `unit`.
+local function figure_of(results, case, quantity, unit)
+  local scale = quantity.unit == "ns" and PER_NS[unit] or 1
+  local samples = {}
+  for i, value in ipairs(quantity.samples) do
+    samples[i] = value * scale
+  end
+  return {
+    results = results, unit = scale ~= 1 and unit or quantity.unit, samples = samples,
+    median = quantity.median * scale, q25 = quantity.q25 * scale, q75 = quantity.q75 * scale,
+    includes = case.labels.includes,
+  }
+end
+
+--- The figures of one campaign's results: by the name its cases gave them, by that of a quantity,
+-- and as CAMPAIGN/CASE/QUANTITY.
+local function collect(results, into)
+  local own = {}
+  local function keep(name, figure)
+    own[name] = own[name] or figure
+    into[name] = into[name] or figure
+  end
+  for _, case in ipairs(results.cases) do
+    local by_name = {}
+    for _, quantity in ipairs(case.quantities or {}) do
+      by_name[quantity.name] = quantity
+      local figure = figure_of(results, case, quantity)
+      keep(("%s/%s/%s"):format(results.campaign, case.name, quantity.name), figure)
+      if quantity.name:find(".", 1, true) then
+        keep(quantity.name, figure)
+      end
+    end
+    local labels = case.labels
+    local main = labels.figure and (by_name.rate or by_name.time)
+    if main then
+      keep(labels.figure, figure_of(results, case, main, labels.unit))
+    end
+  end
+  return own
+end
+
+--- The figures of a list of results: a function name, results -> figure or nil that prefers figures
+-- of the same results, since those were measured in turns.
+function M.figures(list)
+  local all, own = {}, {}
+  for _, results in ipairs(list) do
+    own[results] = collect(results, all)
+  end
+  return function(name, beside)
+    return beside and own[beside][name] or all[name]
+  end
+end
+
+-- ---- goals --------------------------------------------------------------------------------------
+
+local function median(values)
+  table.sort(values)
+  local half = #values // 2
+  return #values % 2 == 1 and values[half + 1] or (values[half] + values[half + 1]) / 2
+end
+
+--- The figure that a goal speaks of, or the sum of several, with its name; nil and what is missing.
+local function base(goal, figure, find)
   local names = type(goal.of) == "table" and goal.of or { goal.of }
-  local sum = 0
-  for _, name in ipairs(names) do
-    sum = figures[name] and sum and sum + figures[name].median
+  local sum, samples = 0, {}
+  for i, name in ipairs(names) do
+    local other = find(name, figure.results)
+    if not other then
+      return nil, table.concat(names, " + ") .. " not measured"
+    end
+    sum = sum + other.median
+    local paired = other.results == figure.results and #other.samples == #figure.samples
+    for k = 1, paired and samples and #figure.samples or 0 do
+      samples[k] = (i > 1 and samples[k] or 0) + other.samples[k]
+    end
+    samples = paired and samples or nil
   end
-  if #names > 0 and sum then
-    return sum, table.concat(names, " + "):gsub("^peer%.", "")
-  elseif goal.quoted then
-    return goal.quoted, ("%s %s, quoted"):format(goal.who, M.number(goal.quoted))
-  elseif not goal.of then
-    return 1, nil
+  return sum, table.concat(names, " + "):gsub("^peer%.", ""), samples
+end
+
+--- value / against, or the median of the samples' ratios where the two were measured in turns.
+local function ratio_of(figure, against, samples)
+  if not samples then
+    return figure.median / against
   end
-  return nil, table.concat(names, " + ") .. " not measured"
+  local ratios = {}
+  for i, value in ipairs(figure.samples) do
+    ratios[i] = value / samples[i]
+  end
+  return median(ratios)
 end
 
 --- "1.50x", or "1/25 of" for small parts.
@@ -45,140 +125,97 @@ local function factor_text(factor)
   return M.number(factor) .. "x"
 end
 
---- How far a figure is from its goal (1 or more: met), and the target; nil without a base.
-local function ratio_of(goal, figure, figures)
-  local value, name = base(goal, figures)
-  local factor = goal.at_most or goal.at_least
-  if not value then
-    return nil, nil, name
-  end
-  local target = factor * value
-  if goal.at_least then
-    return figure.median / target, target, name
-  end
-  return figure.median == 0 and 1 or target / figure.median, target, name
-end
-
-local function median(values)
-  table.sort(values)
-  local half = #values // 2
-  return #values % 2 == 1 and values[half + 1] or (values[half] + values[half + 1]) / 2
-end
-
---- Text and ratio of a goal of the figure `name`; the ratio is the median of those of the rounds.
-function M.verdict(goal, name, figures, rounds)
-  local ratios = {}
-  local judge = goal.times and { at_least = 1, of = goal.times } or goal
-  for _, round in ipairs(rounds) do
-    if round[name] then
-      ratios[#ratios + 1] = ratio_of(judge, round[name], round)
-    end
-  end
-  local ratio = #ratios > 0 and median(ratios) or nil
+--- Text and ratio of a goal: 1 or more is met. No ratio: the goal is none, or its base is missing.
+function M.verdict(goal, figure, find)
   if goal.times then
-    return ratio and ("%s x %s"):format(M.number(ratio), goal.times) or "", nil
+    local sum, name, samples = base({ of = goal.times }, figure, find)
+    return sum and ("%s x %s"):format(M.number(ratio_of(figure, sum, samples)), name) or "", nil
   end
-  local sign = goal.at_most and "<=" or ">="
-  local factor = goal.at_most or goal.at_least
-  local _, target, what = ratio_of(goal, figures[name], figures)
-  if not target then
+  local sign, factor = goal.at_most and "<=" or ">=", goal.at_most or goal.at_least
+  local against, what, samples
+  if goal.of then
+    against, what, samples = base(goal, figure, find)
+  end
+  if not against and goal.quoted then
+    against, what = goal.quoted, ("%s %s, quoted"):format(goal.who, M.number(goal.quoted))
+  elseif not against and goal.of then
     return ("%s %s %s"):format(sign, factor_text(factor), what), nil
   end
-  local text = ("%s %s"):format(sign, M.number(target))
-  if what then
-    text = ("%s (%s %s)"):format(text, factor_text(factor), what)
+  local ratio = ratio_of(figure, against or 1, samples)
+  if goal.at_most then
+    ratio = ratio == 0 and 1 or factor / ratio
+  else
+    ratio = ratio / factor
   end
-  return text, ratio
+  local text = ("%s %s"):format(sign, M.number(factor * (against or 1)))
+  return what and ("%s (%s %s)"):format(text, factor_text(factor), what) or text, ratio
 end
 
---- One set of figures out of those of the rounds: medians of medians, the widest quartiles.
-function M.merge(rounds)
-  local merged = {}
-  local function collect(name, key)
-    local values = {}
-    for _, round in ipairs(rounds) do
-      values[#values + 1] = round[name] and round[name][key]
-    end
-    table.sort(values)
-    return values
-  end
-  for _, round in ipairs(rounds) do
-    for name, figure in pairs(round) do
-      if not merged[name] then
-        local medians, p99 = collect(name, "median"), collect(name, "p99")
-        merged[name] = {
-          unit = figure.unit, includes = figure.includes, samples = figure.samples,
-          rounds = #medians, median = median(medians), p99 = median(p99),
-          low_median = medians[1], high_median = medians[#medians],
-          min = collect(name, "min")[1], max = collect(name, "max")[#medians],
-          q25 = collect(name, "q25")[1], q75 = collect(name, "q75")[#medians],
-        }
-      end
-    end
-  end
-  return merged
-end
-
---- A figure whose middle half is wider than this part of its median is marked "~".
-local NOISY = 0.1
+-- ---- the table ----------------------------------------------------------------------------------
 
 local function is_noisy(figure)
   return figure.median ~= 0 and (figure.q75 - figure.q25) / figure.median > NOISY
 end
 
 local function row(out, name, value, unit, target, ratio, includes)
-  local text = ("%-26s %8s %-5s %-46s %6s  %s"):format(name, value, unit, target, ratio,
+  local text = ("%-28s %8s %-5s %-48s %6s  %s"):format(name, value, unit, target, ratio,
     includes)
   out[#out + 1] = text:gsub("%s+$", "")
 end
 
---- The table as text. `list` is that of targets.lua; figures that are not in it come last.
-function M.table(list, figures, rounds)
-  local out, seen = {}, {}
-  row(out, "quantity", "value", "unit", "target", "ratio", "the timing includes")
-  local function show(name, goals)
-    local figure = figures[name]
-    if not figure then
-      return
+local function show(out, name, figure, goals, find)
+  local value = M.number(figure.median) .. (is_noisy(figure) and "~" or "")
+  for index = 1, math.max(1, #goals) do
+    local text, ratio = "", nil
+    if goals[index] then
+      text, ratio = M.verdict(goals[index], figure, find)
     end
-    seen[name] = true
-    local value = M.number(figure.median) .. (is_noisy(figure) and "~" or "")
-    local function against(goal)
-      if not goal then
-        return "", ""
-      end
-      local text, ratio = M.verdict(goal, name, figures, rounds)
-      return text, ratio and ("%.2f"):format(ratio) or ""
-    end
-    local text, ratio = against(goals[1])
-    row(out, name, value, figure.unit, text, ratio, figure.includes)
-    for index = 2, #goals do
-      text, ratio = against(goals[index])
-      row(out, "", "", "", text, ratio, "")
-    end
+    local first = index == 1
+    row(out, first and name or "", first and value or "", first and figure.unit or "", text,
+      ratio and ("%.2f"):format(ratio) or "", first and figure.includes or "")
   end
-  local group
+end
+
+--- The table as text. `list` is that of targets.lua, `find` comes from M.figures.
+function M.table(list, find)
+  local out, group = {}, nil
+  row(out, "quantity", "value", "unit", "target", "ratio", "the timing includes")
   for _, entry in ipairs(list) do
-    if entry.group then
-      group = entry.group
-    elseif figures[entry[1]] then
+    local figure = entry[1] and find(entry[1])
+    group = entry.group or group
+    if figure then
       if group then
         out[#out + 1] = ""
         out[#out + 1] = group
         group = nil
       end
-      show(entry[1], { table.unpack(entry, 2) })
+      show(out, entry[1], figure, { table.unpack(entry, 2) }, find)
     end
   end
-  local rest = {}
-  for name in pairs(figures) do
-    rest[#rest + 1] = not seen[name] and name or nil
-  end
-  table.sort(rest)
-  for _, name in ipairs(rest) do
-    show(name, {})
-  end
   return table.concat(out, "\n")
+end
+
+--- Lines of what has no figure: the cases by their reason, each reason once.
+function M.missing(list)
+  local lines, counts, order = {}, {}, {}
+  for _, results in ipairs(list) do
+    for _, case in ipairs(results.cases) do
+      if case.status ~= "ok" then
+        local text = ("%s: %s: %s"):format(results.campaign, case.status, case.reason or "")
+        if not counts[text] then
+          counts[text] = {}
+          order[#order + 1] = text
+        end
+        table.insert(counts[text], case.name)
+      end
+    end
+  end
+  for i, text in ipairs(order) do
+    local names = counts[text]
+    lines[i] = ("%s (%s%s)"):format(text, names[1],
+      #names > 1 and (" and %d more"):format(#names - 1) or "")
+  end
+  return lines
 end
 
 return M

@@ -1,6 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- What each figure is held against. Read by bench/run.lua; the order here is that of the table.
 --
+-- A figure is named by the program that measured it (bench/campaigns/native.lua), or as
+-- CAMPAIGN/CASE/QUANTITY: "k2k/place=one_block actors=1000/time".
+--
 -- A goal: { at_most | at_least = factor, of = other figure of the same run }, or with `quoted =
 -- number, who = text` a figure of another machine (an Intel Xeon with 2 processors, November 2026),
 -- used where the peer is not at hand: better than nothing, worse than a pair. With both, the quoted
@@ -29,7 +32,6 @@ end
 M.list = {
   { group = "machine" },
   { "anchor.line_ping_pong" },
-  { "anchor.line_ping_pong.later" },
   { "anchor.clock_read" },
   { "anchor.rmw" },
   { "anchor.fence" },
@@ -57,7 +59,10 @@ M.list = {
 
   { group = "inbox ring (actor <- actors)" },
   { "inbox.mpsc.1p", at_least(1.0, nil, 14.3, "rigtorp MPMC 1P"), at_least(5, nil, rust(2.7)) },
-  { "inbox.mpsc.4p", at_least(1.0, nil, 15.5, "rigtorp MPMC 4P"), at_least(0.8, "inbox.mpsc.1p") },
+  { "inbox.mpsc.4p", at_least(1.0, nil, 15.5, "rigtorp MPMC 4P"), at_least(0.8, "inbox.mpsc.1p"),
+    times("peer.boost_queue.4p") },
+  { "inbox.mpsc.round_trip", times("ring.spsc.round_trip") },
+  { "inbox.mpsc.uncontended", times("ring.spsc.uncontended") },
 
   { group = "hybrid logical clock" },
   { "hlc.tick", at_most(1.5, "anchor.clock_read"), at_most(1.0, nil, rust(28.6)) },
@@ -79,17 +84,19 @@ M.list = {
   { "host.send.batch32", times("host.send") },
 
   { group = "kernel to kernel" },
-  -- Erlang puts two processes that talk to each other on one thread: half its ping-pong is a hop.
-  { "k2k.hop.one_block",
-    at_most(0.6 / 2, "peer.erlang.ping_pong"),
-    at_most(1 / 25, nil, 600, "RustCompute K2K 600-770") },
-  { "k2k.flood.one_block", at_least(1.5, "peer.erlang.flood", 7.5, "Erlang flood, one scheduler") },
+  { "k2k.hop.one_block", at_most(1 / 25, nil, 600, "RustCompute K2K 600-770") },
+  -- Erlang puts two processes that talk to each other on one thread
+  { "k2k.ping_pong.one_block", at_most(0.6, "peer.erlang.ping_pong"), times("peer.caf.ping_pong") },
+  { "k2k.flood.one_block", at_least(1.5, "peer.erlang.flood", 7.5, "Erlang flood, one scheduler"),
+    times("peer.caf.flood") },
   { "k2k.flood.two_blocks", at_least(1.5, "peer.erlang.flood", 5.4, "Erlang flood"),
     at_least(20, nil, 0.49, "RustCompute K2K, 2 threads") },
   { "k2k.ping_pong.two_blocks",
     at_most(0.6, nil, 649, "Erlang ping-pong"),
+    times("peer.caf.ping_pong"),
     times("anchor.line_ping_pong") },
-  { "k2k.ring1000.one_block", at_most(1 / 3, "peer.erlang.ring1000", 337, "Erlang ring") },
+  { "k2k.ring1000.one_block", at_most(1 / 3, "peer.erlang.ring1000", 337, "Erlang ring"),
+    times("peer.caf.ring1000") },
   { "k2k.ring1000.two_halves", at_most(1 / 3, "peer.erlang.ring1000", 337, "Erlang ring") },
   { "k2k.ring1000.two_blocks", at_most(1 / 3, "peer.erlang.ring1000", 337, "Erlang ring") },
 
@@ -159,30 +166,44 @@ M.list = {
   { "rkl.start", times("rkl.start.lua") },
   { "rkl.start.lua" },
   { "rkl.start.require", times("rkl.start") },
-
-  { group = "peers" },
-  { "peer.rte_ring.single" },
-  { "peer.rte_ring.burst32" },
-  { "peer.rte_ring.round_trip" },
-  { "peer.rte_ring.uncontended" },
-  { "peer.ck_ring.single" },
-  { "peer.ck_ring.round_trip" },
-  { "peer.ck_ring.uncontended" },
-  { "peer.boost_spsc.single" },
-  { "peer.boost_spsc.round_trip" },
-  { "peer.boost_spsc.uncontended" },
-  { "peer.erlang.ping_pong" },
-  { "peer.erlang.ring1000" },
-  { "peer.erlang.flood" },
+  { "rkl.start.answer", times("rkl.start.require") },
+  { "rkl.start.lua.require", times("rkl.start.require") },
+  { "rkl.start.lua.answer", times("rkl.start.answer") },
 }
 
---- Peers that are built when their package is there.
-M.peers = {
-  { "rte_ring", "rte_ring of DPDK", "libdpdk-dev" },
-  { "ck_ring", "ck_ring of Concurrency Kit", "libck-dev" },
-  { "boost_spsc", "Boost.Lockfree spsc_queue", "libboost-dev" },
-  { "erlang", "Erlang/OTP processes", "erlang-base" },
-}
+local function add(...)
+  table.move({ ... }, 1, select("#", ...), #M.list + 1, M.list)
+end
+
+add({ group = "the same with other payloads (.N: bytes behind 64 of header)" })
+for _, payload in ipairs { 8, 256, 1024, 4032 } do
+  local function of(name)
+    return ("%s.%d"):format(name, payload)
+  end
+  add({ of "ring.spsc.single", at_least(1.3, of "peer.ck_ring.single"),
+    at_least(1.0, of "peer.rte_ring.single") },
+    { of "ring.spsc.batch32", at_least(1.0, of "peer.rte_ring.burst32") },
+    { of "ring.spsc.round_trip", at_most(0.75, of "peer.boost_spsc.round_trip") },
+    { of "ring.spsc.uncontended", at_most(1.0, of "peer.rte_ring.uncontended") },
+    { of "inbox.mpsc.1p", times(of "peer.boost_queue.single") },
+    { of "inbox.mpsc.4p", at_least(0.8, of "inbox.mpsc.1p"), times(of "peer.boost_queue.4p") })
+end
+
+add({ group = "peers" })
+for _, peer in ipairs {
+  { "rte_ring", "single", "burst32", "round_trip", "uncontended" },
+  { "ck_ring", "single", "round_trip", "uncontended" },
+  { "boost_spsc", "single", "round_trip", "uncontended" },
+  { "rte_ring_mpsc", "single", "4p" },
+  { "ck_ring_mpsc", "single", "4p" },
+  { "boost_queue", "single", "4p" },
+  { "erlang", "ping_pong", "ring1000", "flood" },
+  { "caf", "ping_pong", "ring1000", "flood" },
+} do
+  for i = 2, #peer do
+    add({ ("peer.%s.%s"):format(peer[1], peer[i]) })
+  end
+end
 
 --- Peers that are never measured here: only quoted.
 M.quoted_only = {

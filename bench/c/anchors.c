@@ -125,6 +125,7 @@ static double thread_start(void *arg)
 int main(int argc, char **argv)
 {
   clockid_t monotonic = CLOCK_MONOTONIC;
+  bench_truth("inside the timing", "every number");
   bench_measure(argc > 1 ? argv[1] : "anchor.line_ping_pong", "ns",
                 "two threads hand a number back and forth over two lines, spinning with pause; "
                 "nothing is carried",
@@ -132,6 +133,7 @@ int main(int argc, char **argv)
   if (argc > 1) {
     return 0;
   }
+  bench_truth(NULL, NULL);
   bench_pin(0);
   bench_measure("anchor.clock_read", "ns", "one clock_gettime(CLOCK_MONOTONIC), one thread",
                 clock_read, &monotonic);
@@ -139,13 +141,17 @@ int main(int argc, char **argv)
                 read_modify_write, NULL);
   bench_measure("anchor.fence", "ns", "one store and one seq_cst fence, one thread", fence, NULL);
   for (int i = 0; i < 2; ++i) {
+    const char *quantity = i == 0 ? "anchor.memcpy_16k" : "anchor.memcpy_64m";
+    if (!bench_wants(quantity)) {
+      continue;
+    }
     copy c = {i == 0 ? (size_t)16 << 10 : (size_t)64 << 20, NULL, NULL};
     c.from = malloc(c.bytes);
     c.to = malloc(c.bytes);
     bench_check(c.from != NULL && c.to != NULL, "out of memory");
     memset(c.from, 1, c.bytes);
     memset(c.to, 2, c.bytes);
-    bench_measure(i == 0 ? "anchor.memcpy_16k" : "anchor.memcpy_64m", "GB/s",
+    bench_measure(quantity, "GB/s",
                   "memcpy between two buffers of that size, touched before, one thread", copy_rate,
                   &c);
     free(c.from);

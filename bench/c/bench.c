@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define THREADS_MAX 8
@@ -97,6 +98,36 @@ void bench_unpin(void)
 /* ---- figures
  * ----------------------------------------------------------------------------------------- */
 
+static const char *consumed = "";
+static const char *verified = "";
+
+void bench_truth(const char *how_far, const char *compared)
+{
+  consumed = how_far != NULL ? how_far : "";
+  verified = compared != NULL ? compared : "";
+}
+
+/* Whether a list with commas between has the name. */
+static bool lists(const char *list, const char *name)
+{
+  size_t length = strlen(name);
+  while (true) {
+    size_t word = strcspn(list, ",");
+    if (word == length && strncmp(list, name, length) == 0) {
+      return true;
+    } else if (list[word] == '\0') {
+      return false;
+    }
+    list += word + 1;
+  }
+}
+
+bool bench_wants(const char *quantity)
+{
+  const char *wanted = getenv("BENCH_QUANTITY");
+  return wanted == NULL || *wanted == '\0' || lists(wanted, quantity);
+}
+
 static int by_value(const void *a, const void *b)
 {
   double x = *(const double *)a, y = *(const double *)b;
@@ -113,20 +144,27 @@ static double percentile(const double *values, size_t count, size_t percent)
 void bench_report(const char *quantity, const char *unit, const char *includes, double *values,
                   size_t count)
 {
+  if (!bench_wants(quantity)) {
+    return;
+  }
   bench_check(count != 0, quantity);
   qsort(values, count, sizeof(*values), by_value);
   double median = count % 2 != 0 ? values[count / 2]
                                  : (values[count / 2 - 1] + values[count / 2]) / 2;
-  /* quantity, unit, median, min, quartiles, p99, max, samples, what the timing includes */
-  (void)printf("result\t%s\t%s\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%zu\t%s\n", quantity, unit,
-               median, values[0], percentile(values, count, 25), percentile(values, count, 75),
-               percentile(values, count, 99), values[count - 1], count, includes);
+  /* quantity, unit, median, min, quartiles, p99, max, samples, what the timing includes, truth */
+  (void)printf("result\t%s\t%s\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%zu\t%s\t%s\t%s\n", quantity,
+               unit, median, values[0], percentile(values, count, 25),
+               percentile(values, count, 75), percentile(values, count, 99), values[count - 1],
+               count, includes, consumed, verified);
   (void)fflush(stdout);
 }
 
 void bench_measure(const char *quantity, const char *unit, const char *includes, bench_fn fn,
                    void *arg)
 {
+  if (!bench_wants(quantity)) {
+    return;
+  }
   size_t count = bench_samples();
   double *values = calloc(count, sizeof(*values));
   bench_check(values != NULL, "out of memory");

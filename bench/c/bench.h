@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the micro-benchmarks share: samples and their median, threads that start together, pinning,
- * and the one line per figure that bench/run.lua reads.
+ * and the lines that bench/campaigns/native.lua reads, one for each figure.
  *
  * A figure is the median of several samples; a sample is the mean over many operations (or, where
  * the text says "each timed", one operation). Every figure says what its timing includes. A check
  * that fails ends the program: a wrong result has no speed.
  *
  * Environment: BENCH_SAMPLES (7), BENCH_DIVISOR (1: samples are that many times shorter),
- * BENCH_PIN=0 (leave threads where the system puts them).
+ * BENCH_PIN=0 (leave threads where the system puts them), BENCH_QUANTITY (only these figures, with
+ * commas between).
  *
  * Programs here use threads and clocks of the system directly: they time the real machine.
  */
@@ -22,6 +23,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Whether BENCH_QUANTITY asks for this figure. Figures that nobody asked for are neither measured
+ * nor reported; ask before what is expensive to set up. */
+bool bench_wants(const char *quantity);
+/* What this program sees to in all figures reported from now on, in words: how far messages got
+ * within the timing, and what was compared. NULL: nothing. */
+void bench_truth(const char *consumed, const char *verified);
 
 /* Samples that a figure is made of. */
 size_t bench_samples(void);
@@ -65,20 +73,37 @@ void bench_check(bool ok, const char *what);
  * i on processor i. The caller is thread 0. Returns ns from the start to the end of the last. */
 uint64_t bench_team(unsigned count, bool pin, void (*fn)(void *arg), void *const *args);
 
-/* The 128-byte message of the queue figures: every word is written, copied out and checked. */
+/* What the queue figures are of: programs are built once for each size of payload, a multiple of 8,
+ * behind a header of 64 bytes. A queue has 1024 slots, fewer where that were more than 1 MiB. */
+#ifndef BENCH_PAYLOAD
+#define BENCH_PAYLOAD 64
+#endif
+#define BENCH_BYTES (64u + BENCH_PAYLOAD)
+#define BENCH_SLOTS (BENCH_BYTES <= 1024u ? 1024u : BENCH_BYTES <= 2048u ? 512u : 256u)
+#define BENCH_WORDS (BENCH_BYTES / 8u)
+/* For texts. */
+#define BENCH_TEXT_OF(x) #x
+#define BENCH_TEXT(x) BENCH_TEXT_OF(x)
+/* Operations of a sample: `full` of up to 256 bytes, fewer of larger messages. */
+static inline uint64_t bench_scale_bytes(uint64_t full)
+{
+  return bench_scale(BENCH_BYTES <= 256u ? full : full * 256u / BENCH_BYTES);
+}
+
+/* The message of the peers: every word is written, copied out and checked. */
 typedef struct bench_message {
-  uint64_t words[16];
+  uint64_t words[BENCH_WORDS];
 } bench_message;
 static inline void bench_fill(bench_message *m, uint64_t i)
 {
-  for (unsigned k = 0; k < 16; ++k) {
+  for (unsigned k = 0; k < BENCH_WORDS; ++k) {
     m->words[k] = i + k;
   }
 }
 static inline uint64_t bench_wrong(const bench_message *m, uint64_t i)
 {
   uint64_t wrong = 0;
-  for (unsigned k = 0; k < 16; ++k) {
+  for (unsigned k = 0; k < BENCH_WORDS; ++k) {
     wrong |= m->words[k] ^ (i + k);
   }
   return wrong;

@@ -111,6 +111,7 @@ int main(void)
   rt_check(rk_actor_peek_state(actors[3], state, &size, &err), &err, "state");
   bench_check(memcmp(state, data + (size_t)3 * RT_STORE_BYTES, size) == 0,
               "what was restored is what was saved");
+  bench_truth(NULL, "the state of an actor, after the way back");
   bench_report("checkpoint.disk", "MB/s", "64 MiB in writes of 1 MiB, fsync; the disk's own speed",
                disk, n);
   bench_report(
@@ -129,6 +130,7 @@ int main(void)
   }
   rk_kernel_close(kernel);
   rk_runtime_close(rt);
+  bench_truth(NULL, NULL);
   pauses(n * 5u);
   (void)unlink(path);
   free(state);

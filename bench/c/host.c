@@ -61,6 +61,9 @@ static double round_trip_waiting(void *arg)
 
 static void single_trips(const world *w)
 {
+  if (!bench_wants("host.round_trip.each")) {
+    return;
+  }
   uint64_t n = bench_scale(20000);
   double *values = calloc(n, sizeof(*values));
   bench_check(values != NULL, "out of memory");
@@ -161,6 +164,7 @@ int main(void)
   w.sink = rt_launch(w.rt, sink, 8192, 0);
   rt_check(rk_actor_type(w.echo, "Echo", &w.echo_type, &size, &err), &err, "type");
   bench_check(size == sizeof(echo_message), "size of Echo");
+  bench_truth("inside the timing", "every word of each reply");
   bench_measure("host.round_trip", "ns",
                 "rk_actor_send of 64 B, handler echoes it, rk_actor_try_receive in a loop; "
                 "stamped, copied, compared",
@@ -168,15 +172,18 @@ int main(void)
   single_trips(&w);
   bench_measure("host.round_trip.wait", "ns",
                 "as host.round_trip, the host waits in rk_runtime_wait", round_trip_waiting, &w);
+  bench_truth("inside the timing (a reply to each)", "that a reply is one");
   bench_measure("host.call", "ns",
                 "rk_call_open of 64 B, handler replies, rk_call_poll in a loop, rk_call_close",
                 round_trip_call, &w);
+  bench_truth("inside the timing (a reply behind the last message)", "count and sum of all words");
   bench_measure("host.send", "M/s",
                 "rk_actor_send of 64 B to one actor until all are handled: its handler reads every "
                 "word, sum checked",
                 flood_single, &w);
   bench_measure("host.send.batch32", "M/s",
                 "as host.send by reserve and quiet commit, one flush per 32", flood_batch, &w);
+  bench_truth("after the timing", NULL);
   bench_measure("host.post", "ns",
                 "rk_actor_send of 64 B alone, into a queue with room; the block moves it "
                 "meanwhile, no handler runs",

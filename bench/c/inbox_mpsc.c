@@ -12,11 +12,14 @@
 
 #include "rk_block_dev.h"
 
-#define SLOTS 1024u
-#define SLOT_BYTES 128u
+#define SLOTS BENCH_SLOTS
+#define SIZE BENCH_PAYLOAD
+#define WORDS (SIZE / 8u)
+#define SLOT_BYTES ((BENCH_BYTES + 127u) & ~127u)
 #define CHUNK 32u
 #define PRODUCERS_MAX 4u
 #define TRIES 32u
+#define WHAT "64+" BENCH_TEXT(BENCH_PAYLOAD) " B"
 
 typedef struct inbox {
   rk_abi_actor actor;
@@ -24,13 +27,46 @@ typedef struct inbox {
   void *slots;
 } inbox;
 
-typedef struct role {
+typedef struct sender { /* what a producer keeps */
   inbox *box;
-  uint64_t count; /* messages of one producer */
-  unsigned producers, number;
-  bool consumes, yields;
+  rk_u32 credits, number;
+} sender;
+
+typedef struct receiver { /* what the consumer keeps */
+  inbox *box;
+  uint64_t head;
+  rk_u32 taken, producers;
+  uint64_t expected[PRODUCERS_MAX];
+} receiver;
+
+typedef struct role {
+  sender to;
+  receiver from;
+  uint64_t count; /* messages of one producer, or trips */
+  bool yields;
   uint64_t bad;
 } role;
+
+static inbox *inbox_open(void)
+{
+  inbox *box = aligned_alloc(128, (sizeof(*box) + 127) & ~(size_t)127);
+  bench_check(box != NULL, "out of memory");
+  memset(box, 0, sizeof(*box));
+  box->slots = aligned_alloc(128, (size_t)SLOTS * SLOT_BYTES);
+  bench_check(box->slots != NULL, "out of memory");
+  memset(box->slots, 0, (size_t)SLOTS * SLOT_BYTES);
+  box->actor.kernel_slots = (rk_u64)(rk_uptr)box->slots;
+  box->actor.kernel_mask = SLOTS - 1u;
+  box->actor.slot_bytes = SLOT_BYTES;
+  box->actor.room = SLOTS;
+  return box;
+}
+
+static void inbox_close(inbox *box)
+{
+  free(box->slots);
+  free(box);
+}
 
 static void relax(const role *r, unsigned *tries)
 {
@@ -42,118 +78,174 @@ static void relax(const role *r, unsigned *tries)
   }
 }
 
-static void produce(role *r)
+static inline void put(role *r, uint64_t i, unsigned *tries)
 {
-  rk_abi_actor *to = &r->box->actor;
-  rk_u32 credits = 0;
-  unsigned tries = 0;
-  for (uint64_t i = 0; i < r->count; ++i) {
-    rk_abi_msg header = {.id = i + 1u,
-                         .correlation = i,
-                         .hlc = i,
-                         .source = r->number,
-                         .dest = 1u,
-                         .type = 7u,
-                         .size_bytes = 64u};
-    uint64_t payload[8];
-    rk_u64 ticket = 0;
-    for (unsigned k = 0; k < 8; ++k) {
-      payload[k] = i + k;
-    }
-    while (credits == 0u && (credits = rkd_room_take(to, 1u, CHUNK)) == 0u) {
-      relax(r, &tries);
-    }
-    credits -= 1u;
-    bench_check(rkd_inbox_ticket(to, &ticket) != 0, "inbox: closed");
-    rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket,
-                     &header, payload);
+  sender *s = &r->to;
+  rk_abi_actor *to = &s->box->actor;
+  rk_abi_msg header = {.id = i + 1u,
+                       .correlation = i,
+                       .hlc = i,
+                       .source = s->number,
+                       .dest = 1u,
+                       .type = 7u,
+                       .size_bytes = SIZE};
+  uint64_t payload[WORDS];
+  rk_u64 ticket = 0;
+  for (unsigned k = 0; k < WORDS; ++k) {
+    payload[k] = i + k;
   }
-  rkd_room_give(&r->box->block, to, credits);
+  while (s->credits == 0u && (s->credits = rkd_room_take(to, 1u, CHUNK)) == 0u) {
+    relax(r, tries);
+  }
+  s->credits -= 1u;
+  bench_check(rkd_inbox_ticket(to, &ticket) != 0, "inbox: closed");
+  rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket,
+                   &header, payload);
 }
 
-static void consume(role *r)
+static inline void give_back(receiver *f)
 {
-  rk_abi_actor *a = &r->box->actor;
-  uint64_t expected[PRODUCERS_MAX] = {0};
-  uint64_t total = r->count * r->producers;
-  rk_u32 taken = 0;
-  unsigned tries = 0;
-  for (uint64_t n = 0; n < total; ++n) {
-    rk_abi_msg *slot = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, n);
-    while (!rkd_slot_ready(slot, n)) {
-      if (taken != 0u) {
-        rkd_room_give(&r->box->block, a, taken);
-        taken = 0u;
-      }
-      relax(r, &tries);
+  rkd_room_give(&f->box->block, &f->box->actor, f->taken);
+  f->taken = 0u;
+}
+
+static inline void take(role *r, unsigned *tries)
+{
+  receiver *f = &r->from;
+  rk_abi_actor *a = &f->box->actor;
+  rk_abi_msg *slot = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, f->head);
+  while (!rkd_slot_ready(slot, f->head)) {
+    if (f->taken != 0u) {
+      give_back(f);
     }
-    rk_abi_msg header = *slot;
-    uint64_t payload[8];
-    memcpy(payload, rkd_slot_payload(slot), sizeof(payload));
-    if (++taken * 8u >= SLOTS) {
-      rkd_room_give(&r->box->block, a, taken);
-      taken = 0u;
-    }
-    bench_check(header.source < r->producers, "inbox: sender");
-    uint64_t i = expected[header.source]++;
-    r->bad |= header.correlation ^ i; /* each sender's messages come in order, none lost */
-    for (unsigned k = 0; k < 8; ++k) {
-      r->bad |= payload[k] ^ (i + k);
-    }
+    relax(r, tries);
+  }
+  rk_abi_msg header = *slot;
+  uint64_t payload[WORDS];
+  memcpy(payload, rkd_slot_payload(slot), sizeof(payload));
+  f->head += 1u;
+  if (++f->taken * 8u >= SLOTS) {
+    give_back(f);
+  }
+  bench_check(header.source < f->producers, "inbox: sender");
+  uint64_t i = f->expected[header.source]++;
+  r->bad |= header.correlation ^ i; /* each sender's messages come in order, none lost */
+  for (unsigned k = 0; k < WORDS; ++k) {
+    r->bad |= payload[k] ^ (i + k);
   }
 }
 
-static void run(void *arg)
+static void produce(void *arg)
 {
   role *r = arg;
-  if (r->consumes) {
-    consume(r);
-  } else {
+  unsigned tries = 0;
+  for (uint64_t i = 0; i < r->count; ++i) {
+    put(r, i, &tries);
+  }
+  rkd_room_give(&r->to.box->block, &r->to.box->actor, r->to.credits);
+}
+
+static void run_flow(void *arg)
+{
+  role *r = arg;
+  unsigned tries = 0;
+  if (r->to.box != NULL) {
     produce(r);
+    return;
+  }
+  for (uint64_t n = r->count * r->from.producers; n > 0; --n) {
+    take(r, &tries);
   }
 }
 
 static double flow(void *arg)
 {
   unsigned producers = *(unsigned *)arg;
-  uint64_t count = bench_scale(200000) / producers;
-  role roles[PRODUCERS_MAX + 1];
+  uint64_t count = bench_scale_bytes(200000) / producers;
+  inbox *box = inbox_open();
+  role roles[PRODUCERS_MAX + 1] = {{.from = {.box = box, .producers = producers}}};
   void *args[PRODUCERS_MAX + 1];
-  inbox *box = aligned_alloc(128, (sizeof(*box) + 127) & ~(size_t)127);
-  bench_check(box != NULL, "out of memory");
-  memset(box, 0, sizeof(*box));
-  box->slots = aligned_alloc(128, (size_t)SLOTS * SLOT_BYTES);
-  bench_check(box->slots != NULL, "out of memory");
-  memset(box->slots, 0, (size_t)SLOTS * SLOT_BYTES);
-  box->actor.kernel_slots = (rk_u64)(rk_uptr)box->slots;
-  box->actor.kernel_mask = SLOTS - 1u;
-  box->actor.slot_bytes = SLOT_BYTES;
-  box->actor.room = SLOTS;
   for (unsigned i = 0; i <= producers; ++i) {
-    roles[i] = (role){.box = box,
-                      .count = count,
-                      .producers = producers,
-                      .number = i - 1u,
-                      .consumes = i == 0,
-                      .yields = producers > 1};
+    if (i > 0) {
+      roles[i].to = (sender){.box = box, .number = i - 1u};
+    }
+    roles[i].count = count;
+    roles[i].yields = producers > 1;
     args[i] = &roles[i];
   }
-  uint64_t ns = bench_team(producers + 1u, producers == 1 && bench_pins(), run, args);
+  uint64_t ns = bench_team(producers + 1u, producers == 1 && bench_pins(), run_flow, args);
   bench_check(roles[0].bad == 0, "inbox: a message arrived changed or out of order");
-  free(box->slots);
-  free(box);
+  inbox_close(box);
   return (double)(count * producers) * 1e3 / (double)ns;
+}
+
+/* The role that is numbered 0 begins each trip. */
+static void run_trips(void *arg)
+{
+  role *r = arg;
+  unsigned tries = 0;
+  for (uint64_t i = 0; i < r->count; ++i) {
+    if (r->to.number == 0u) {
+      put(r, i, &tries);
+      take(r, &tries);
+    } else {
+      take(r, &tries);
+      put(r, i, &tries);
+    }
+  }
+}
+
+static double trips(void *arg)
+{
+  inbox *a = inbox_open(), *b = inbox_open();
+  uint64_t count = bench_scale_bytes(30000);
+  role ping = {.to = {.box = a}, .from = {.box = b, .producers = 2}, .count = count};
+  role pong = {.to = {.box = b, .number = 1}, .from = {.box = a, .producers = 2}, .count = count};
+  void *args[] = {&ping, &pong};
+  (void)arg;
+  uint64_t ns = bench_team(2, bench_pins(), run_trips, args);
+  bench_check(ping.bad == 0 && pong.bad == 0, "inbox: a message arrived changed or out of order");
+  inbox_close(a);
+  inbox_close(b);
+  return (double)ns / (double)count;
+}
+
+static double alone(void *arg)
+{
+  inbox *box = inbox_open();
+  role r = {.to = {.box = box}, .from = {.box = box, .producers = 1}};
+  uint64_t count = bench_scale_bytes(500000);
+  unsigned tries = 0;
+  (void)arg;
+  uint64_t start = bench_now_ns();
+  for (uint64_t i = 0; i < count; ++i) {
+    put(&r, i, &tries);
+    take(&r, &tries);
+  }
+  uint64_t ns = bench_now_ns() - start;
+  bench_check(r.bad == 0, "inbox: a message arrived changed or out of order");
+  inbox_close(box);
+  return (double)ns / (double)count;
 }
 
 int main(void)
 {
   unsigned one = 1, four = 4;
+  bench_truth("inside the timing", "sender, order and every word of payload");
   bench_measure("inbox.mpsc.1p", "M/s",
-                "1 producer + 1 consumer pinned, 64+64 B, credits by 32, a ticket per message, "
-                "copied out and checked",
+                "1 producer + 1 consumer pinned, " WHAT
+                ", credits by 32, a ticket per message, copied out and checked",
                 flow, &one);
   bench_measure("inbox.mpsc.4p", "M/s",
-                "4 producers + 1 consumer unpinned, yielding after 32 tries; else as inbox.mpsc.1p",
-                flow, &four);
+                "4 producers + 1 consumer unpinned, yielding after 32 tries; else as with 1", flow,
+                &four);
+  bench_measure("inbox.mpsc.round_trip", "ns",
+                "two threads, two inboxes, " WHAT
+                " there and back, both ends copy out and check every word",
+                trips, NULL);
+  bench_pin(0);
+  bench_measure("inbox.mpsc.uncontended", "ns",
+                "one thread: push and pop of " WHAT ", every word written, copied out and checked",
+                alone, NULL);
   return 0;
 }

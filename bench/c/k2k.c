@@ -55,6 +55,9 @@ static void measure_ring(const char *quantity, const char *includes, uint32_t co
                          uint32_t blocks, place_fn place, uint64_t hops, double per,
                          const rk_link_options *link)
 {
+  if (!bench_wants(quantity)) {
+    return;
+  }
   rk_runtime *rt = rt_open(blocks, blocks == 1 ? 1 : 0);
   rk_kernel *token = rt_kernel("token", rt_token_source);
   for (uint32_t i = 0; i < count; ++i) {
@@ -94,6 +97,9 @@ static double run_stream(void *arg)
 
 static void measure_stream(const char *quantity, const char *includes, uint32_t blocks)
 {
+  if (!bench_wants(quantity)) {
+    return;
+  }
   rk_runtime *rt = rt_open(blocks, blocks == 1 ? 1 : 0);
   rk_kernel *flood = rt_kernel("flood", rt_flood_source), *sink = rt_kernel("sink", rt_sink_source);
   rk_actor *source = rt_launch(rt, flood, 16, 0);
@@ -111,6 +117,7 @@ static void measure_stream(const char *quantity, const char *includes, uint32_t 
 int main(void)
 {
   bench_pin(0);
+  bench_truth("inside the timing (a reply behind the last hop)", "the token's count and words");
   measure_ring("k2k.hop.one_block",
                "two actors on one block pass a 64 B token through ports; per hop: handler, copy, "
                "credit, ticket, stamp; host call shared by all hops",
@@ -122,6 +129,9 @@ int main(void)
   measure_ring("k2k.hop.buffer",
                "as k2k.hop.one_block, over links of the policy buffer that have room", 2, 1, on_one,
                200000, 1, &(rk_link_options){.policy = RK_LINK_KIND_BUFFER, .limit = 16});
+  measure_ring("k2k.ping_pong.one_block",
+               "two actors on one block, there and back; else as k2k.hop.one_block", 2, 1, on_one,
+               200000, 2, NULL);
   measure_ring("k2k.ping_pong.two_blocks",
                "two actors on two pinned threads, there and back; else as "
                "k2k.hop.one_block",
@@ -136,6 +146,7 @@ int main(void)
                "1,000 actors, half a ring on each of two blocks: two crossings a round; "
                "one token, per hop",
                RING_ACTORS, 2, in_halves, 200000, 1, NULL);
+  bench_truth("inside the timing (a reply behind the last message)", "count and sum of all words");
   measure_stream("k2k.flood.one_block",
                  "one actor floods another on its block, 15 messages of 64 B a handling and one "
                  "to itself; receiver reads every word, sum checked",

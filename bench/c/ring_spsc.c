@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The record ring (host <-> block) alone, plain (ring.spsc) and tagged (ring.tagged) side by side:
- * two pinned threads, header of 64 bytes + payload of 64 bytes, 1024 units. The producer writes
- * every word of both; the consumer copies both out and checks every word.
+ * two pinned threads, header of 64 bytes + payload of BENCH_PAYLOAD bytes. The producer writes every
+ * word of both; the consumer copies both out and checks every word.
  */
 #include "bench.h"
 
@@ -11,8 +11,12 @@
 
 #include "rk_ring_dev.h"
 
-#define CAPACITY 1024u
 #define BATCH 32u
+#define SIZE BENCH_PAYLOAD
+#define WORDS (SIZE / 8u)
+#define UNITS (SIZE <= 64u ? 1u : 1u + (SIZE - 64u + RK_UNIT_BYTES - 1u) / RK_UNIT_BYTES)
+#define TRUTH "inside the timing", "every word of header and payload"
+#define WHAT "64+" BENCH_TEXT(BENCH_PAYLOAD) " B"
 
 typedef struct ring {
   rk_abi_ring shared;
@@ -24,16 +28,20 @@ typedef struct ring {
 
 static ring *ring_open(rk_u32 form)
 {
-  const size_t bytes = (size_t)CAPACITY * (RK_UNIT_BYTES + RK_HEAD_BYTES);
+  rk_u32 capacity = 1; /* units for as many records as the peers have slots */
+  while (capacity < BENCH_SLOTS * UNITS) {
+    capacity *= 2;
+  }
+  const size_t bytes = (size_t)capacity * (RK_UNIT_BYTES + RK_HEAD_BYTES);
   ring *r = aligned_alloc(128, (sizeof(*r) + 127) & ~(size_t)127);
   void *units = aligned_alloc(128, bytes);
   bench_check(r != NULL && units != NULL, "out of memory");
   memset(r, 0, sizeof(*r));
   memset(units, 0, bytes);
   r->shared.units = (rk_u64)(rk_uptr)units;
-  r->shared.capacity_units = CAPACITY;
-  r->shared.mask = CAPACITY - 1u;
-  r->shared.heads = r->shared.units + (rk_u64)CAPACITY * RK_UNIT_BYTES;
+  r->shared.capacity_units = capacity;
+  r->shared.mask = capacity - 1u;
+  r->shared.heads = r->shared.units + (rk_u64)capacity * RK_UNIT_BYTES;
   r->shared.transport = form;
   rkd_ring_tx_open(&r->tx, (rk_u64)(rk_uptr)&r->shared);
   rkd_ring_rx_open(&r->rx, (rk_u64)(rk_uptr)&r->shared);
@@ -49,7 +57,7 @@ static void ring_close(ring *r)
 /* What a message carries: as many words as rkd_ring_commit lets the producer write. Inlined, so that
  * the header stays in registers: written to memory by fields and read back by vectors, it would
  * wait until all stores to the ring before it are through. */
-static inline __attribute__((always_inline)) void fill(rk_abi_msg *header, uint64_t payload[8],
+static inline __attribute__((always_inline)) void fill(rk_abi_msg *header, uint64_t payload[WORDS],
                                                        uint64_t i)
 {
   header->id = i;
@@ -60,23 +68,24 @@ static inline __attribute__((always_inline)) void fill(rk_abi_msg *header, uint6
   header->dest = (rk_u32)i + 1u;
   header->type = (rk_u32)i + 2u;
   header->checksum = (rk_u32)i + 3u;
-  header->size_bytes = 64u;
+  header->size_bytes = SIZE;
   header->flags = 0u;
   header->priority = 0u;
   header->reason = 0u;
-  for (unsigned k = 0; k < 8; ++k) {
+  for (unsigned k = 0; k < WORDS; ++k) {
     payload[k] = i + k;
   }
 }
 
 static inline __attribute__((always_inline)) uint64_t wrong(const rk_abi_msg *header,
-                                                            const uint64_t payload[8], uint64_t i)
+                                                            const uint64_t payload[WORDS],
+                                                            uint64_t i)
 {
   uint64_t bits = (header->id ^ i) | (header->correlation ^ (i + 1u)) | (header->hlc ^ (i + 2u)) |
                   (header->deadline ^ (i + 3u)) | (header->source ^ (rk_u32)i) |
                   (header->dest ^ ((rk_u32)i + 1u)) | (header->type ^ ((rk_u32)i + 2u)) |
-                  (header->checksum ^ ((rk_u32)i + 3u)) | (header->size_bytes ^ 64u);
-  for (unsigned k = 0; k < 8; ++k) {
+                  (header->checksum ^ ((rk_u32)i + 3u)) | (header->size_bytes ^ SIZE);
+  for (unsigned k = 0; k < WORDS; ++k) {
     bits |= payload[k] ^ (i + k);
   }
   return bits;
@@ -85,12 +94,12 @@ static inline __attribute__((always_inline)) uint64_t wrong(const rk_abi_msg *he
 static inline __attribute__((always_inline)) void push(rk_ring_tx *tx, uint64_t i)
 {
   rk_abi_msg header;
-  uint64_t payload[8];
+  uint64_t payload[WORDS];
   fill(&header, payload, i);
-  while (rkd_ring_free(tx, 1u) < 1u) {
+  while (rkd_ring_free(tx, UNITS) < UNITS) {
     bench_pause();
   }
-  rkd_ring_put(tx, 64u, 0u, payload, 64u);
+  rkd_ring_put(tx, SIZE, 0u, payload, SIZE);
   rkd_ring_commit(tx, &header);
 }
 
@@ -98,13 +107,13 @@ static uint64_t pop(rk_ring_rx *rx, uint64_t i)
 {
   const rk_abi_msg *record = NULL;
   rk_abi_msg header;
-  uint64_t payload[8];
+  uint64_t payload[WORDS];
   while ((record = rkd_ring_peek(rx)) == NULL) {
     rkd_ring_give_back(rx);
     bench_pause();
   }
   header = *record;
-  rkd_ring_get(rx, 0u, payload, header.size_bytes);
+  rkd_ring_get(rx, 0u, payload, SIZE);
   rkd_ring_consume(rx, header.size_bytes);
   return wrong(&header, payload, i);
 }
@@ -112,15 +121,15 @@ static uint64_t pop(rk_ring_rx *rx, uint64_t i)
 /* 32 records for one look at the room, published together. */
 static void push_batch(rk_ring_tx *tx, uint64_t i)
 {
-  while (rkd_ring_free(tx, BATCH) < BATCH) {
+  while (rkd_ring_free(tx, BATCH * UNITS) < BATCH * UNITS) {
     bench_pause();
   }
   rkd_ring_hold(tx);
   for (uint64_t k = 0; k < BATCH; ++k) {
     rk_abi_msg header;
-    uint64_t payload[8];
+    uint64_t payload[WORDS];
     fill(&header, payload, i + k);
-    rkd_ring_put(tx, 64u, 0u, payload, 64u);
+    rkd_ring_put(tx, SIZE, 0u, payload, SIZE);
     rkd_ring_commit(tx, &header);
   }
   rkd_ring_flush(tx);
@@ -170,7 +179,7 @@ static void run_flow(void *arg)
 
 static double flow(void *arg)
 {
-  uint64_t count = bench_scale(200000) / BATCH * BATCH + BATCH;
+  uint64_t count = bench_scale_bytes(200000) / BATCH * BATCH + BATCH;
   const task *t = arg;
   ring *r = ring_open(t->form);
   side consumer = {.in = r, .count = count}, producer = {.out = r, .count = count, .how = t->how};
@@ -197,7 +206,7 @@ static void run_trips(void *arg)
 
 static double trips(void *arg)
 {
-  uint64_t count = bench_scale(30000);
+  uint64_t count = bench_scale_bytes(30000);
   const task *t = arg;
   ring *a = ring_open(t->form), *b = ring_open(t->form);
   side ping = {.out = a, .in = b, .count = count, .how = ONE};
@@ -212,7 +221,7 @@ static double trips(void *arg)
 
 static double alone(void *arg)
 {
-  uint64_t count = bench_scale(500000);
+  uint64_t count = bench_scale_bytes(500000);
   uint64_t bad = 0;
   ring *r = arg;
   uint64_t start = bench_now_ns();
@@ -230,21 +239,21 @@ static void measure(rk_u32 form, const char *const names[4])
   task one = {form, ONE}, batched = {form, BATCHED};
   bench_measure(
       names[0], "M/s",
-      "two threads, 64+64 B; every word written, put + commit per message, copied out and checked; "
-      "no stamp, no bell",
+      "two threads, " WHAT
+      "; every word written, put + commit per message, copied out and checked; no stamp, no bell",
       flow, &one);
   bench_measure(names[1], "M/s",
-                "as the one before, one look at the room and one publication per 32 (first record "
+                "as one at a time, one look at the room and one publication per 32 (first record "
                 "finished last); sequence words or tags still one per record",
                 flow, &batched);
-  bench_measure(
-      names[2], "ns",
-      "two threads, two rings, 64+64 B there and back, both ends copy out and check every word",
-      trips, &one);
+  bench_measure(names[2], "ns",
+                "two threads, two rings, " WHAT
+                " there and back, both ends copy out and check every word",
+                trips, &one);
   bench_pin(0);
   ring *r = ring_open(form);
   bench_measure(names[3], "ns",
-                "one thread: push and pop of 64+64 B, every word written, copied out and checked",
+                "one thread: push and pop of " WHAT ", every word written, copied out and checked",
                 alone, r);
   ring_close(r);
 }
@@ -255,6 +264,7 @@ int main(void)
                                       "ring.spsc.round_trip", "ring.spsc.uncontended"};
   static const char *const tagged[] = {"ring.tagged.single", "ring.tagged.batch32",
                                        "ring.tagged.round_trip", "ring.tagged.uncontended"};
+  bench_truth(TRUTH);
   measure(RK_TRANSPORT_PLAIN, plain);
   measure(RK_TRANSPORT_TAGGED, tagged);
   return 0;

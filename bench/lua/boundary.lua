@@ -113,6 +113,7 @@ measure {
   end,
 }
 
+harness.truth("after the timing", "count of handled messages")
 measure {
   "lua.post",
   count = 8000,
@@ -187,6 +188,7 @@ measure {
   end,
 }
 
+harness.truth("inside the timing", "count of handled messages")
 measure {
   "lua.send",
   count = 100000,
@@ -220,6 +222,7 @@ local function answers(n)
   end
 end
 
+harness.truth()
 measure {
   "lua.try_receive",
   count = 2000,
@@ -246,6 +249,7 @@ measure {
   end,
 }
 
+harness.truth("inside the timing", "one field of each reply")
 measure {
   "lua.round_trip",
   count = 5000,

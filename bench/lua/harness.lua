@@ -23,14 +23,32 @@ local function percentile(values, percent)
   return values[math.max(1, (#values * percent + 99) // 100)]
 end
 
+local truth = { "", "" }
+
+--- What is seen to in all figures from now on, in words: how far messages got within the timing,
+-- and what was compared. Nil: nothing.
+function M.truth(consumed, verified)
+  truth = { consumed or "", verified or "" }
+end
+
+--- Whether BENCH_QUANTITY asks for a figure.
+function M.wants(quantity)
+  local list = os.getenv("BENCH_QUANTITY") or ""
+  return list == "" or ("," .. list .. ","):find("," .. quantity .. ",", 1, true) ~= nil
+end
+
 --- Writes the line of a figure from the values collected.
 function M.report(quantity, unit, includes, values)
+  if not M.wants(quantity) then
+    return
+  end
   table.sort(values)
   local half = #values // 2
   local median = #values % 2 == 1 and values[half + 1] or (values[half] + values[half + 1]) / 2
-  print(("result\t%s\t%s\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%d\t%s"):format(
+  print(("result\t%s\t%s\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%d\t%s\t%s\t%s"):format(
     quantity, unit, median, values[1], percentile(values, 25), percentile(values, 75),
-    percentile(values, 99), values[#values], #values, includes))
+    percentile(values, 99), values[#values], #values, includes, truth[1],
+    truth[2]))
   io.stdout:flush()
 end
 
@@ -38,6 +56,9 @@ end
 --- then the samples. `run(count)` does `count` operations and may return the seconds they took;
 --- otherwise the whole call is timed.
 function M.measure(figure)
+  if not M.wants(figure[1]) then
+    return
+  end
   local clock = core.clock
   local n = M.scale(figure.count)
   local values = {}

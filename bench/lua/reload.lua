@@ -68,6 +68,7 @@ local function run(name, versions, options, includes)
   return calls
 end
 
+harness.truth(nil, "order and count of all messages, after the timing")
 local calls = run("pause", { Old, New }, nil,
   "in its block: the look through the queue, a copy of 528 bytes of state, the swap")
 harness.report("reload.call", "us",

@@ -44,7 +44,7 @@ local function each(quantity, includes, count, fn)
   harness.report(quantity, "us", includes, values)
 end
 
-do
+local function restarts_of_one()
   local rt <close> = open()
   local heard, after = 0, {}
   rt:on("failure", function() -- before the supervisor hears of it
@@ -53,6 +53,7 @@ do
   local sup = assert(rt:supervise(rk.supervisor { intensity = 1000000, children = {
     { id = "w", start = Worker } } }))
   local worker = sup.w
+  harness.truth("inside the timing (an answer to each command)", nil)
   local poison, restarts = Number { n = 0 }, 0
   each("supervision.command", "a:restart() by hand, until its block has answered; each timed",
     harness.scale(2000), function()
@@ -81,6 +82,10 @@ do
     end)
 end
 
+if harness.wants "supervision.restart" then
+  restarts_of_one()
+end
+
 local function tree(per_group)
   local function level(prefix, count, child)
     local children = {}
@@ -102,6 +107,9 @@ local function tree(per_group)
   end)
 end
 
+if not harness.wants "supervision.tree_start" then
+  return
+end
 local per_group = harness.scale(1000)
 local starts, stops = {}, {}
 for index = 1, 3 do
@@ -119,6 +127,7 @@ for index = 1, 3 do
   assert(rt:stats().actors == 0, "none of them runs")
 end
 local size = ("%d actors under 111 supervisors, 3 levels; "):format(100 * per_group)
+harness.truth(nil, "count of living actors")
 harness.report("supervision.tree_start", "s", size .. "rt:supervise of a made specification: "
   .. "each actor launched, named and answered by its block", starts)
 harness.report("supervision.tree_stop", "s", size .. "sup:stop: each actor's life ended in reverse "

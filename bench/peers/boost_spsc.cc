@@ -6,7 +6,8 @@
 
 #include "../c/bench.h"
 
-typedef boost::lockfree::spsc_queue<bench_message, boost::lockfree::capacity<1024>> peer_queue;
+typedef boost::lockfree::spsc_queue<bench_message, boost::lockfree::capacity<BENCH_SLOTS>>
+    peer_queue;
 
 static peer_queue *peer_open(void)
 {
@@ -27,4 +28,9 @@ static inline bool peer_pop(peer_queue *queue, bench_message *m)
 
 #include "flow.h"
 
-PEER_MAIN("boost_spsc")
+int main()
+{
+  PEER_FIGURES("boost_spsc");
+  PEER_ALONE("boost_spsc");
+  return 0;
+}

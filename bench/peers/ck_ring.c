@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peer: ck_ring of Concurrency Kit, single producer and consumer (Debian: libck-dev). The messages
- * lie in the ring's buffer, not behind pointers.
+ * Peer: ck_ring of Concurrency Kit (Debian: libck-dev), single producer and consumer; with
+ * PEER_MANY its calls for many producers. The messages lie in the ring's buffer, not behind pointers.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,6 +13,16 @@
 
 CK_RING_PROTOTYPE(message, bench_message)
 
+#ifdef PEER_MANY
+#define ENQUEUE CK_RING_ENQUEUE_MPSC
+#define DEQUEUE CK_RING_DEQUEUE_MPSC
+#define NAME "ck_ring_mpsc"
+#else
+#define ENQUEUE CK_RING_ENQUEUE_SPSC
+#define DEQUEUE CK_RING_DEQUEUE_SPSC
+#define NAME "ck_ring"
+#endif
+
 typedef struct peer_queue {
   ck_ring_t ring;
   bench_message *buffer;
@@ -22,10 +32,10 @@ static peer_queue *peer_open(void)
 {
   peer_queue *queue = aligned_alloc(64, (sizeof(*queue) + 63) & ~(size_t)63);
   bench_check(queue != NULL, "out of memory");
-  queue->buffer = aligned_alloc(64, sizeof(bench_message) * 1024);
+  queue->buffer = aligned_alloc(64, sizeof(bench_message) * BENCH_SLOTS);
   bench_check(queue->buffer != NULL, "out of memory");
-  memset(queue->buffer, 0, sizeof(bench_message) * 1024);
-  ck_ring_init(&queue->ring, 1024);
+  memset(queue->buffer, 0, sizeof(bench_message) * BENCH_SLOTS);
+  ck_ring_init(&queue->ring, BENCH_SLOTS);
   return queue;
 }
 static void peer_close(peer_queue *queue)
@@ -36,13 +46,21 @@ static void peer_close(peer_queue *queue)
 static inline bool peer_push(peer_queue *queue, const bench_message *m)
 {
   bench_message copy = *m;
-  return CK_RING_ENQUEUE_SPSC(message, &queue->ring, queue->buffer, &copy);
+  return ENQUEUE(message, &queue->ring, queue->buffer, &copy);
 }
 static inline bool peer_pop(peer_queue *queue, bench_message *m)
 {
-  return CK_RING_DEQUEUE_SPSC(message, &queue->ring, queue->buffer, m);
+  return DEQUEUE(message, &queue->ring, queue->buffer, m);
 }
 
 #include "flow.h"
 
-PEER_MAIN("ck_ring")
+int main(void)
+{
+  PEER_FIGURES(NAME);
+#ifdef PEER_MANY
+  PEER_FOUR_PRODUCERS(NAME);
+#endif
+  PEER_ALONE(NAME);
+  return 0;
+}

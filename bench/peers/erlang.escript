@@ -3,8 +3,8 @@
 %% SPDX-License-Identifier: MIT
 %%
 %% Peer: Erlang/OTP processes (Debian: erlang-base). Ping-pong of two processes, a ring of 1,000 and a
-%% one-way flood of 64-byte messages, the counterparts of bench/c/k2k.c. Prints the lines that
-%% bench/run.lua reads.
+%% one-way flood of 64-byte messages, the counterparts of bench/c/k2k.c. Takes the environment and
+%% prints the lines of bench/c/bench.h.
 -mode(compile).
 
 samples() -> env("BENCH_SAMPLES", 7).
@@ -22,13 +22,26 @@ time(Fun) ->
   Fun(),
   erlang:monotonic_time(nanosecond) - Start.
 
-report(Name, Unit, Includes, Fun) ->
+wants(Name) ->
+  case os:getenv("BENCH_QUANTITY", "") of
+    "" -> true;
+    List -> lists:member(Name, string:split(List, ",", all))
+  end.
+
+report(Name, Unit, Includes, Verified, Fun) ->
+  case wants(Name) of
+    true -> measure(Name, Unit, Includes, Verified, Fun);
+    false -> ok
+  end.
+
+measure(Name, Unit, Includes, Verified, Fun) ->
   Fun(),
   Values = lists:sort([Fun() || _ <- lists:seq(1, samples())]),
   Count = length(Values),
   At = fun(P) -> lists:nth(max(1, (Count * P + 99) div 100), Values) end,
-  io:format("result\t~s\t~s\t~.6g\t~.6g\t~.6g\t~.6g\t~.6g\t~.6g\t~b\t~s~n",
-    [Name, Unit, At(50), hd(Values), At(25), At(75), At(99), lists:last(Values), Count, Includes]).
+  io:format("result\t~s\t~s\t~.6g\t~.6g\t~.6g\t~.6g\t~.6g\t~.6g\t~b\t~s\t~s\t~s~n",
+    [Name, Unit, At(50), hd(Values), At(25), At(75), At(99), lists:last(Values), Count, Includes,
+     "inside the timing (a message behind the last one)", Verified]).
 
 payload() -> {1, 2, 3, 4, 5, 6, 7}.
 
@@ -71,8 +84,11 @@ stream(Count) ->
 main(_) ->
   report("peer.erlang.ping_pong", "ns",
     "two processes pass a tuple of 7 integers there and back; the schedulers put both on one thread",
+    "the token's words",
     fun() -> 2 * ring(2, scale(200000)) end),
   report("peer.erlang.ring1000", "ns", "1,000 processes in a ring, one token, per hop, default schedulers",
+    "the token's words",
     fun() -> ring(1000, scale(200000)) end),
   report("peer.erlang.flood", "M/s", "one process floods another with tuples of 7 integers, all read and summed",
+    "sum of all words",
     fun() -> stream(scale(200000)) end).

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peer: rte_ring of DPDK, elements of 128 bytes, one at a time and in bursts of 32 (Debian:
- * libdpdk-dev). The ring lies in ordinary memory; DPDK's environment is not started.
+ * Peer: rte_ring of DPDK (Debian: libdpdk-dev), one at a time and in bursts of 32; with PEER_MANY its
+ * calls for many producers. The ring lies in ordinary memory; DPDK's environment is not started.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,17 +13,28 @@
 #include <rte_ring_elem.h>
 
 #define BURST 32u
+/* One of the slots is never used. */
+#define SLOTS (2u * BENCH_SLOTS)
+
+#ifdef PEER_MANY
+#define ENQUEUE rte_ring_mp_enqueue_elem
+#define FLAGS RING_F_SC_DEQ
+#define NAME "rte_ring_mpsc"
+#else
+#define ENQUEUE rte_ring_sp_enqueue_elem
+#define FLAGS (RING_F_SP_ENQ | RING_F_SC_DEQ)
+#define NAME "rte_ring"
+#endif
 
 typedef struct rte_ring peer_queue;
 
 static peer_queue *peer_open(void)
 {
-  ssize_t bytes = rte_ring_get_memsize_elem(sizeof(bench_message), 2048);
+  ssize_t bytes = rte_ring_get_memsize_elem(sizeof(bench_message), SLOTS);
   peer_queue *queue = aligned_alloc(128, ((size_t)bytes + 127) & ~(size_t)127);
   bench_check(queue != NULL, "out of memory");
   memset(queue, 0, (size_t)bytes);
-  bench_check(rte_ring_init(queue, "peer", 2048, RING_F_SP_ENQ | RING_F_SC_DEQ) == 0,
-              "rte_ring_init");
+  bench_check(rte_ring_init(queue, "peer", SLOTS, FLAGS) == 0, "rte_ring_init");
   return queue;
 }
 static void peer_close(peer_queue *queue)
@@ -32,19 +43,16 @@ static void peer_close(peer_queue *queue)
 }
 static inline bool peer_push(peer_queue *queue, const bench_message *m)
 {
-  return rte_ring_sp_enqueue_elem(queue, (void *)(uintptr_t)m, sizeof(*m)) == 0;
+  return ENQUEUE(queue, (void *)(uintptr_t)m, sizeof(*m)) == 0;
 }
 static inline bool peer_pop(peer_queue *queue, bench_message *m)
 {
   return rte_ring_sc_dequeue_elem(queue, m, sizeof(*m)) == 0;
 }
 
-#define main rte_single_main
 #include "flow.h"
-int rte_single_main(void);
-PEER_MAIN("rte_ring")
-#undef main
 
+#ifndef PEER_MANY
 static void burst_side(void *arg)
 {
   peer_side *s = arg;
@@ -76,9 +84,10 @@ static void burst_side(void *arg)
 
 static double burst(void *arg)
 {
-  uint64_t count = bench_scale(400000) / BURST * BURST + BURST;
+  uint64_t count = bench_scale_bytes(400000) / BURST * BURST + BURST;
   peer_queue *queue = peer_open();
-  peer_side consumer = {queue, NULL, count, 0, false}, producer = {NULL, queue, count, 0, true};
+  peer_side consumer = {queue, NULL, count, 0, false, 0, 1};
+  peer_side producer = {NULL, queue, count, 0, true, 0, 1};
   void *args[2] = {&consumer, &producer};
   (void)arg;
   uint64_t ns = bench_team(2, bench_pins(), burst_side, args);
@@ -86,11 +95,17 @@ static double burst(void *arg)
   peer_close(queue);
   return (double)count * 1e3 / (double)ns;
 }
+#endif
 
 int main(void)
 {
-  int rc = rte_single_main();
-  bench_measure("peer.rte_ring.burst32", "M/s",
-                "as peer.rte_ring.single, 32 messages a push and up to 32 a pop", burst, NULL);
-  return rc;
+  PEER_FIGURES(NAME);
+#ifdef PEER_MANY
+  PEER_FOUR_PRODUCERS(NAME);
+#else
+  bench_measure("peer." NAME ".burst32", "M/s",
+                "as one at a time, 32 messages a push and up to 32 a pop", burst, NULL);
+#endif
+  PEER_ALONE(NAME);
+  return 0;
 }

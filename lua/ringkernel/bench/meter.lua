@@ -118,9 +118,10 @@ function Meter:value(name, number, unit)
   self.values[#self.values + 1] = { name = name, number = number, unit = unit or "" }
 end
 
---- A name for this case's figure, by which a list of goals finds it in the results (labels.figure).
-function Meter:figure(name)
-  self.labels.figure = name
+--- A name for this case's figure, by which a list of goals finds it in the results, and the unit in
+-- which the goals speak of it (labels.figure, labels.unit).
+function Meter:figure(name, unit)
+  self.labels.figure, self.labels.unit = name, unit
 end
 
 --- What the timing includes, in words; of a sample, before the campaign's own `includes`.

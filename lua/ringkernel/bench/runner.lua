@@ -58,7 +58,7 @@ local function limited(seconds, fn, ...)
   local text = not packed[1] and tostring(packed[2]) or ""
   if text:find("interrupted!", 1, true) then
     error(packed[2], 0) -- Ctrl-C ends the run, not the case; the journal has what there is
-  elseif text:find("ran longer than its limit", 1, true) then
+  elseif text:find("ran longer than its limit$") then
     packed[2] = ("ran longer than its limit of %g s"):format(seconds)
   end
   return table.unpack(packed, 1, packed.n)

@@ -51,7 +51,8 @@ function meter:value(name, number, unit) end
 
 ---A name for this case's figure, by which a list of goals finds it in the results.
 ---@param name string
-function meter:figure(name) end
+---@param unit? string in which the goals speak of it
+function meter:figure(name, unit) end
 
 ---What the timing includes, in words, of this sample.
 ---@param text string
