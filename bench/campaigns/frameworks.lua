@@ -30,6 +30,7 @@ return native.campaign {
   answers = "Erlang/OTP 25 (ping-pong 649 ns, ring of 1,000 337 ns a hop, flood 185 ns a message) "
     .. "and CAF 0.17.6 (970, 430, 384 ns), both on two processors; RustCompute's K2K, 600 to 770 "
     .. "ns a message on one thread, 0.49 M/s between two",
+  split = "task",
   includes = "messages of 64 B, or of the framework's own 8 integers; set-up is not timed",
   matrix = {
     { "framework", { "one_block", "two_blocks", "two_halves", "erlang", "caf" } },

@@ -64,6 +64,7 @@ return native.campaign {
   answers = "rigtorp's SPSC queue (17.9 M/s), rte_ring in bursts of 32 (67 M/s) and alone (6.4 "
     .. "ns), Boost's ping-pong (430 ns), RustCompute's queues (2.8 M/s; 794 ns; 2.7 and 3.2 M/s "
     .. "with 1 and 4 producers, a mutex), all with 128 B; what more producers than processors do",
+  split = "shape",
   includes = "filling, pushing, popping and comparing whole messages",
   matrix = {
     { "queue", { "record", "tagged", "inbox", "line", "ck_ring", "boost_spsc", "rte_ring",

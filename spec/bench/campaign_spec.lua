@@ -20,6 +20,8 @@ describe("a campaign's options", function()
       { { name = "a", run = print, matrix = { x = {} } }, "factor 'x': a list of values" },
       { { name = "a", run = print, matrix = { x = { 1, 1 } } }, "value '1' is there twice" },
       { { name = "a", run = print, matrix = { name = { 1 } } }, "'name': the name is taken" },
+      { { name = "a", run = print, matrix = { x = { 1 } }, split = "y" },
+        "'split': a factor expected, got 'y'" },
       { { name = "a", run = print, order = "random" }, "'interleaved', 'shuffled'" },
     } do
       assert.error_matches(function()

@@ -18,6 +18,7 @@ local RULES = {
   answers = { type = "string" },
   matrix = { type = "table" },
   where = { type = "function" },
+  split = { type = "name" },
   samples = { type = "integer", min = 1, max = 1000000 },
   warmup = { type = "integer", min = 0, max = 1000000 },
   warmup_max = { type = "integer", min = 0, max = 1000000 },
@@ -139,6 +140,13 @@ function M.new(options)
   campaign.warmup_max = math.max(campaign.warmup, campaign.warmup_max)
   campaign.order = campaign.order or "interleaved"
   campaign.factors = factors_of(campaign.matrix or {})
+  local is_factor = campaign.split == nil
+  for _, factor in ipairs(campaign.factors) do
+    is_factor = is_factor or factor.name == campaign.split
+  end
+  if not is_factor then
+    check.fail("rk.campaign: option 'split': a factor expected, got '%s'", campaign.split)
+  end
   campaign.cases = expand(campaign.factors, campaign.where)
   return setmetatable(campaign, Campaign)
 end

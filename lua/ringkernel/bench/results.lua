@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- From samples to figures: what a campaign's results hold, and reading them back.
 --
---   { format =, campaign =, answers =, environment = {}, seconds =, complete =, notes = {},
+--   { format =, campaign =, answers =, split =, environment = {}, seconds =, complete =,
+--     notes = {},
 --     cases = { { name =, factors = {}, status = "ok" | "failed" | "hung" | "void" | "skipped",
 --       reason =, labels = {}, latency = {},
 --       quantities = { { name =, unit =, better = "less" | "more", n =, median =, ... } } } } }
@@ -142,7 +143,8 @@ end
 function M.make(campaign, entries, controls, env, run)
   local out = {
     format = M.FORMAT, campaign = campaign.name, answers = campaign.answers, environment = env,
-    seconds = run.seconds, samples = campaign.samples, cases = {}, notes = {}, complete = true,
+    split = campaign.split, seconds = run.seconds, samples = campaign.samples, cases = {},
+    notes = {}, complete = true,
   }
   control_notes(controls, out.notes)
   if math.abs(run.wall_seconds - run.seconds) > WALL_STEP_S then

@@ -9,6 +9,7 @@
 ---  where the order of the cases matters; a case is each combination, its factors are its fields
 ---@field where? fun(case: table): boolean which combinations are cases; one that makes no sense is
 ---  none (a case that cannot run here is one: `skip`)
+---@field split? string a factor: its values get plots of their own
 ---@field includes? string what the timing includes, in words; shown beside every figure
 ---@field answers? string which question or earlier figure the campaign answers
 ---@field setup? fun(case: table) before the first sample; keeps what it makes in `case`
