@@ -9,6 +9,9 @@ local NOISY = 0.1
 --- What a campaign tells a time in is ns; what the goals speak of may be another unit.
 local PER_NS = { ns = 1, us = 1e-3, ms = 1e-6, s = 1e-9 }
 
+--- Times in ns from here on are told in another unit.
+local LONG = { { 1e7, 1e-6, "ms" }, { 1e4, 1e-3, "us" } }
+
 --- A number with about three digits that matter.
 function M.number(value)
   local size = math.abs(value)
@@ -34,8 +37,14 @@ local function figure_of(results, case, quantity, unit)
   return {
     results = results, unit = scale ~= 1 and unit or quantity.unit, samples = samples,
     median = quantity.median * scale, q25 = quantity.q25 * scale, q75 = quantity.q75 * scale,
-    includes = case.labels.includes,
+    includes = quantity.includes or case.labels.includes,
   }
+end
+
+--- A figure that has no samples.
+local function single(results, case, value, unit)
+  return { results = results, unit = unit, samples = {}, median = value, q25 = value, q75 = value,
+    includes = case.labels.includes }
 end
 
 --- The figures of one campaign's results: by the name its cases gave them, by that of a quantity,
@@ -51,10 +60,18 @@ local function collect(results, into)
     for _, quantity in ipairs(case.quantities or {}) do
       by_name[quantity.name] = quantity
       local figure = figure_of(results, case, quantity)
-      keep(("%s/%s/%s"):format(results.campaign, case.name, quantity.name), figure)
+      local path = ("%s/%s/%s"):format(results.campaign, case.name, quantity.name)
+      keep(path, figure)
+      if quantity.variation then
+        keep(path .. "/variation", single(results, case, quantity.variation * 100, "%"))
+      end
       if quantity.name:find(".", 1, true) then
         keep(quantity.name, figure)
       end
+    end
+    for _, name in ipairs(case.latency and { "p50", "p99" } or {}) do
+      keep(("%s/%s/%s"):format(results.campaign, case.name, name),
+        single(results, case, case.latency[name], "ns"))
     end
     local labels = case.labels
     local main = labels.figure and (by_name.rate or by_name.time)
@@ -96,6 +113,7 @@ local function base(goal, figure, find)
     end
     sum = sum + other.median
     local paired = other.results == figure.results and #other.samples == #figure.samples
+      and #figure.samples > 0
     for k = 1, paired and samples and #figure.samples or 0 do
       samples[k] = (i > 1 and samples[k] or 0) + other.samples[k]
     end
@@ -126,7 +144,8 @@ local function factor_text(factor)
 end
 
 --- Text and ratio of a goal: 1 or more is met. No ratio: the goal is none, or its base is missing.
-function M.verdict(goal, figure, find)
+-- Numbers in the text are multiplied with `by` (1).
+function M.verdict(goal, figure, find, by)
   if goal.times then
     local sum, name, samples = base({ of = goal.times }, figure, find)
     return sum and ("%s x %s"):format(M.number(ratio_of(figure, sum, samples)), name) or "", nil
@@ -147,7 +166,7 @@ function M.verdict(goal, figure, find)
   else
     ratio = ratio / factor
   end
-  local text = ("%s %s"):format(sign, M.number(factor * (against or 1)))
+  local text = ("%s %s"):format(sign, M.number(factor * (against or 1) * (by or 1)))
   return what and ("%s (%s %s)"):format(text, factor_text(factor), what) or text, ratio
 end
 
@@ -157,42 +176,71 @@ local function is_noisy(figure)
   return figure.median ~= 0 and (figure.q75 - figure.q25) / figure.median > NOISY
 end
 
-local function row(out, name, value, unit, target, ratio, includes)
-  local text = ("%-28s %8s %-5s %-48s %6s  %s"):format(name, value, unit, target, ratio,
-    includes)
-  out[#out + 1] = text:gsub("%s+$", "")
+--- What to multiply with, and the unit then: long times are not told in ns.
+local function told(figure)
+  for _, scale in ipairs(LONG) do
+    if figure.unit == "ns" and figure.median >= scale[1] then
+      return scale[2], scale[3]
+    end
+  end
+  return 1, figure.unit
 end
 
-local function show(out, name, figure, goals, find)
-  local value = M.number(figure.median) .. (is_noisy(figure) and "~" or "")
+--- The rows of a figure: a goal each.
+local function rows_of(name, figure, goals, find)
+  local by, unit = told(figure)
+  local value = M.number(figure.median * by) .. (is_noisy(figure) and "~" or "")
+  local rows = {}
   for index = 1, math.max(1, #goals) do
     local text, ratio = "", nil
     if goals[index] then
-      text, ratio = M.verdict(goals[index], figure, find)
+      text, ratio = M.verdict(goals[index], figure, find, by)
     end
-    local first = index == 1
-    row(out, first and name or "", first and value or "", first and figure.unit or "", text,
-      ratio and ("%.2f"):format(ratio) or "", first and figure.includes or "")
+    ratio = ratio and ("%.2f"):format(ratio) or ""
+    rows[index] = index == 1 and { name, value, unit, text, ratio, figure.includes }
+      or { "", "", "", text, ratio, "" }
   end
+  return rows
+end
+
+--- Rows as aligned lines; one cell alone is a heading.
+local function aligned(rows)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for i = 1, #row > 1 and #row - 1 or 0 do
+      widths[i] = math.max(widths[i] or 0, #row[i])
+    end
+  end
+  local lines = {}
+  for n, row in ipairs(rows) do
+    local cells = {}
+    for i, cell in ipairs(row) do
+      local pad = (" "):rep((#row > 1 and widths[i] or 0) - #cell)
+      cells[i] = (i == 2 or i == 5) and pad .. cell or cell .. pad -- numbers to the right
+    end
+    lines[n] = table.concat(cells, "  "):gsub("%s+$", "")
+  end
+  return table.concat(lines, "\n")
 end
 
 --- The table as text. `list` is that of targets.lua, `find` comes from M.figures.
 function M.table(list, find)
-  local out, group = {}, nil
-  row(out, "quantity", "value", "unit", "target", "ratio", "the timing includes")
+  local rows = { { "quantity", "value", "unit", "target", "ratio", "the timing includes" } }
+  local group
   for _, entry in ipairs(list) do
     local figure = entry[1] and find(entry[1])
     group = entry.group or group
     if figure then
       if group then
-        out[#out + 1] = ""
-        out[#out + 1] = group
+        rows[#rows + 1] = { "" }
+        rows[#rows + 1] = { group }
         group = nil
       end
-      show(out, entry[1], figure, { table.unpack(entry, 2) }, find)
+      local goals = { table.unpack(entry, 2) }
+      table.move(rows_of(entry[1], figure, goals, find), 1, math.max(1, #goals), #rows + 1, rows)
     end
   end
-  return table.concat(out, "\n")
+  return aligned(rows)
 end
 
 --- Lines of what has no figure: the cases by their reason, each reason once.

@@ -98,8 +98,17 @@ local function goals_text(list)
     out[#out + 1] = "  " .. line
   end
   for _, found in ipairs(list) do
+    local restless = 0
     for _, note in ipairs(found.notes) do
-      out[#out + 1] = ("note: %s: %s"):format(found.campaign, note)
+      if note:find("was not steady", 1, true) then
+        restless = restless + 1
+      else
+        out[#out + 1] = ("note: %s: %s"):format(found.campaign, note)
+      end
+    end
+    if restless > 0 then
+      out[#out + 1] = ("note: %s: %d of %d cases were not steady after their warm-up"):format(
+        found.campaign, restless, #found.cases)
     end
   end
   return table.concat(out, "\n") .. "\n"

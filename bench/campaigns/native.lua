@@ -137,7 +137,7 @@ function M.measure(meter, options)
   end
   meter:figure(options.figure or first.name, first.unit)
   for i = 2, #figures do
-    meter:value(figures[i].name, figures[i].value, figures[i].unit)
+    meter:value(figures[i].name, figures[i].value, figures[i].unit, figures[i].includes)
   end
   meter:includes(first.includes)
 end

@@ -1,10 +1,7 @@
 -- SPDX-License-Identifier: MIT
---- Supervision: restarting one actor, and starting and stopping a large tree of them.
+--- Supervision of one actor, on one block: a restart, and how much of it is the supervisor's.
 --
 --   rkl bench/lua/supervision.lua
---
--- One block. The tree has three levels of supervisors and 10 x 10 x 1000 actors; every actor is
--- launched by itself and answered by its block before the next.
 
 package.path = (arg[0]:match("^(.*)/") or ".") .. "/?.lua;" .. package.path
 
@@ -44,7 +41,7 @@ local function each(quantity, includes, count, fn)
   harness.report(quantity, "us", includes, values)
 end
 
-local function restarts_of_one()
+do
   local rt <close> = open()
   local heard, after = 0, {}
   rt:on("failure", function() -- before the supervisor hears of it
@@ -81,54 +78,3 @@ local function restarts_of_one()
       assert(sup:restart_child "w")
     end)
 end
-
-if harness.wants "supervision.restart" then
-  restarts_of_one()
-end
-
-local function tree(per_group)
-  local function level(prefix, count, child)
-    local children = {}
-    for index = 1, count do
-      local id = prefix .. "_" .. index
-      children[index] = { id = id, start = child(id) }
-    end
-    return rk.supervisor { children = children }
-  end
-  local launch = { queue = 1 }
-  return level("m", 10, function(m)
-    return level(m, 10, function(g)
-      local children = {}
-      for index = 1, per_group do
-        children[index] = { id = g .. "_" .. index, start = Worker, launch = launch }
-      end
-      return rk.supervisor { children = children }
-    end)
-  end)
-end
-
-if not harness.wants "supervision.tree_start" then
-  return
-end
-local per_group = harness.scale(1000)
-local starts, stops = {}, {}
-for index = 1, 3 do
-  local rt <close> = open()
-  assert(rt:launch(Worker)):terminate() -- the definition is compiled and loaded
-  local specification = tree(per_group)
-  collectgarbage()
-  local from = clock()
-  local sup = assert(rt:supervise(specification))
-  starts[index] = clock() - from
-  assert(rt:stats().actors == 100 * per_group, "all of them run")
-  from = clock()
-  assert(sup:stop())
-  stops[index] = clock() - from
-  assert(rt:stats().actors == 0, "none of them runs")
-end
-local size = ("%d actors under 111 supervisors, 3 levels; "):format(100 * per_group)
-harness.truth(nil, "count of living actors")
-harness.report("supervision.tree_start", "s", size .. "rt:supervise of a made specification: "
-  .. "each actor launched, named and answered by its block", starts)
-harness.report("supervision.tree_stop", "s", size .. "sup:stop: each actor's life ended in reverse "
-  .. "order, then each terminated and its slot given back", stops)

@@ -92,6 +92,7 @@ describe("a sample that is a program", function()
     assert.equal(20, quantity(case, "rate").median)
     assert.equal("more", quantity(case, "rate").better)
     assert.equal(96, quantity(case, "hlc.ticks_compared").median)
+    assert.equal("all of it", quantity(case, "hlc.ticks_compared").includes)
     fake("memory", line("memory.idle_actor.queue16", "B", "1000", "\\tall alive"))
     _, cases = bench("memory", { "quantity=memory.idle_actor.queue16" })
     case = cases["quantity=memory.idle_actor.queue16"]
@@ -211,14 +212,17 @@ describe("goals", function()
     return { name = name, status = "ok", factors = {}, quantities = { ... },
       labels = { figure = figure, unit = unit, includes = "all" } }
   end
+  local rate = q("rate", "M/s", 20, 10, 40)
+  rate.variation = 0.5
   local ours = { format = results.FORMAT, campaign = "mine", notes = { "it was hot" }, cases = {
-    case("a", "ring", "M/s", q("time", "ns", 50, 50, 50), q("rate", "M/s", 20, 10, 40)),
+    case("a", "ring", "M/s", q("time", "ns", 50, 50, 50), rate),
     case("b", "peer", "M/s", q("time", "ns", 50, 50, 50), q("rate", "M/s", 10, 10, 10)),
     case("c", "line", "ns", q("time", "ns", 100, 100, 100)),
     case("d", "start", "ms", q("time", "ns", 3e6, 3e6, 3e6), q("size.of", "B", 7, 7, 7)),
     { name = "e", status = "skipped", reason = "not here", factors = {}, labels = {} },
     { name = "f", status = "skipped", reason = "not here", factors = {}, labels = {} },
   }, environment = { cpu = "a cpu", processors = 2, kernel = "an os", date = "today" } }
+  ours.cases[3].latency = { p50 = 12000, p99 = 5e7 }
   local other = { format = results.FORMAT, campaign = "other", notes = {}, cases = {
     case("x", "line", "ns", q("time", "ns", 300, 300, 300)),
     case("y", nil, nil, q("time", "ns", 80, 80, 80)),
@@ -232,6 +236,8 @@ describe("goals", function()
       assert.equal("ms", find("start").unit)
       assert.equal(7, find("size.of").median)
       assert.equal(80, find("other/y/time").median)
+      assert.equal(5e7, find("mine/c/p99").median)
+      assert.near(50, find("mine/a/rate/variation").median, 1e-9)
       assert.is_nil(find("nothing"))
     end)
 
@@ -270,6 +276,18 @@ describe("goals", function()
     assert.equal(0, select(2, report.verdict({ at_most = 0 }, figure, find)))
   end)
 
+  it("are shown in a unit one can read, each goal in a row, figures without one too", function()
+    local find = report.figures { ours }
+    local list = { { group = "none of these" }, { "gone" }, { group = "latencies" },
+      { "mine/c/p50", { at_most = 24000 }, { times = "line" } }, { "mine/c/p99" } }
+    local lines = {}
+    for text in report.table(list, find):gmatch("[^\n]*") do
+      lines[#lines + 1] = text:gsub("%s+", " ")
+    end
+    assert.same({ "quantity value unit target ratio the timing includes", "", "latencies",
+      "mine/c/p50 12 us <= 24 2.00 all", " 120 x line", "mine/c/p99 50 ms all" }, lines)
+  end)
+
   it("are shown for the newest results of a folder, with what is missing and the notes", function()
     local place = folder .. "/kept"
     assert(os.execute("mkdir -p " .. files.quote(place)))
@@ -281,7 +299,7 @@ describe("goals", function()
     files.write_file(place .. "/mine-2.json", json.encode(old))
     local ran = files.run(files.rkl, { "bench/run.lua", "--table", place })
     assert.equal(0, ran.status, ran.err)
-    assert.matches("anchor.rmw%s+222 ns", ran.out)
+    assert.matches("anchor.rmw%s+222  ns", ran.out)
     assert.is_nil(ran.out:find("111", 1, true))
     assert.matches("mine: skipped: not here %(e and 1 more%)", ran.out)
     assert.matches("note: mine: it was hot", ran.out)

@@ -109,13 +109,15 @@ function Meter:paced(rate, n, fn)
   return late
 end
 
---- Another quantity of this sample.
-function Meter:value(name, number, unit)
+--- Another quantity of this sample, with what it includes where that is not what the time does.
+function Meter:value(name, number, unit, includes)
   if type(name) ~= "string" or type(number) ~= "number" then
     check.fail("meter:value: a name and a number expected, got %s and %s", check.describe(name),
       check.describe(number))
   end
-  self.values[#self.values + 1] = { name = name, number = number, unit = unit or "" }
+  self.values[#self.values + 1] = {
+    name = name, number = number, unit = unit or "", includes = includes,
+  }
 end
 
 --- A name for this case's figure, by which a list of goals finds it in the results, and the unit in

@@ -74,7 +74,7 @@ local function quantities(samples, seed, is_timed)
     for _, value in ipairs(taken.values) do
       local found = extra[value.name]
       if not found then
-        found = { name = value.name, unit = value.unit, samples = {} }
+        found = { name = value.name, unit = value.unit, includes = value.includes, samples = {} }
         extra[value.name] = found
         order[#order + 1] = found
       end
@@ -90,6 +90,7 @@ local function quantities(samples, seed, is_timed)
   for _, found in ipairs(order) do
     local better = found.unit:find("/s", 1, true) and "more" or "less"
     list[#list + 1] = quantity(found.name, found.unit, better, found.samples, seed)
+    list[#list].includes = found.includes
   end
   return list
 end

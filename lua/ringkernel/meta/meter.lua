@@ -47,7 +47,8 @@ function meter:paced(rate, n, fn) end
 ---@param name string
 ---@param number number
 ---@param unit? string
-function meter:value(name, number, unit) end
+---@param includes? string what it includes, where that is not what the time does
+function meter:value(name, number, unit, includes) end
 
 ---A name for this case's figure, by which a list of goals finds it in the results.
 ---@param name string
