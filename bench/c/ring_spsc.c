@@ -135,15 +135,17 @@ static void push_batch(rk_ring_tx *tx, uint64_t i)
   rkd_ring_flush(tx);
 }
 
+typedef enum manner { ONE, BATCHED } manner;
+
 typedef struct task { /* what a figure is about */
   rk_u32 form;
-  int how;
+  manner how;
 } task;
 
 typedef struct side {
   ring *in, *out;
   uint64_t count;
-  enum { ONE, BATCHED } how;
+  manner how;
   uint64_t bad;
 } side;
 

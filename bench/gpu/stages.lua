@@ -49,7 +49,7 @@ local function read(path, out)
     for field in (line .. "\t"):gmatch("([^\t]*)\t") do
       fields[#fields + 1] = field
     end
-    if fields[1] == "result" and #fields == 11 and tonumber(fields[4]) then
+    if fields[1] == "result" and (#fields == 11 or #fields == 13) and tonumber(fields[4]) then
       out.figures[fields[2]] = {
         unit = fields[3], median = tonumber(fields[4]), min = tonumber(fields[5]),
         q25 = tonumber(fields[6]), q75 = tonumber(fields[7]), p99 = tonumber(fields[8]),
