@@ -18,6 +18,8 @@ local targets = require "targets"
 
 local quoted, output = shell.quoted, shell.output
 
+io.stdout:setvbuf("line") -- campaigns write in between
+
 local FOLDER = "bench/campaigns"
 local USAGE = "usage: rkl bench/run.lua --rkl PATH [--only TEXT] [--samples N] [--out DIR] "
   .. "[--resume yes] | --table DIR"
@@ -60,14 +62,15 @@ local function machine()
   return ("%s-%s"):format(cpu:lower(), os.date("!%Y-%m-%d"))
 end
 
---- The newest results of each campaign in a folder, in the order of their names.
-local function read_all(folder)
+--- The newest results of each campaign in a folder, in the order of their names; of those that are
+-- in `wanted`, if there is one.
+local function read_all(folder, wanted)
   local newest, order = {}, {}
   for _, path in ipairs(lines_of(("ls %s/*.json"):format(quoted(folder)))) do
     local found, message = results.read(path)
     if not found then
       io.stderr:write("note: ", message, "\n")
-    else
+    elseif not wanted or wanted[found.campaign] then
       if not newest[found.campaign] then
         order[#order + 1] = found.campaign
       end
@@ -116,28 +119,50 @@ end
 
 local folder = options.table or options.out
   or (options.only and "build/bench/results" or "bench/results/" .. machine())
-local failed = {}
+
+local function exists(path)
+  local file = io.open(path)
+  return file and file:close() or false
+end
+
+--- Runs one campaign; returns whether it gave all its figures.
+local function run(campaign)
+  local words = { quoted(options.rkl), "--bench", quoted(campaign.path), "--out", quoted(folder) }
+  if options.samples then
+    table.move({ "--samples", quoted(options.samples) }, 1, 2, #words + 1, words)
+  end
+  words[#words + 1] = options.resume and "--resume" or nil
+  local ok = os.execute(table.concat(words, " "))
+  print()
+  if exists(("%s/%s.journal"):format(folder, campaign.name)) then
+    error("interrupted: `make bench RESUME=1` goes on", 0)
+  end
+  return ok
+end
+
+local failed, wanted = {}, nil
 if not options.table then
   local list = campaigns()
+  wanted = {}
   if #list == 0 then
     error(("no campaign of %s has '%s' in its name"):format(FOLDER, options.only), 0)
   end
+  local done = {}
+  for _, found in ipairs(options.resume and read_all(folder) or {}) do
+    done[found.campaign] = found.complete
+  end
   for _, campaign in ipairs(list) do
-    local words = { quoted(options.rkl), "--bench", quoted(campaign.path), "--out", quoted(folder) }
-    if options.samples then
-      table.move({ "--samples", quoted(options.samples) }, 1, 2, #words + 1, words)
+    local is_cut = exists(("%s/%s.journal"):format(folder, campaign.name))
+    wanted[campaign.name] = true
+    if done[campaign.name] and not is_cut then
+      print(campaign.name .. ": done before")
+    elseif not run(campaign) then
+      failed[#failed + 1] = campaign.name
     end
-    words[#words + 1] = options.resume and "--resume" or nil
-    local ok, how, code = os.execute(table.concat(words, " "))
-    if how == "signal" or code == 130 then
-      error("interrupted: `make bench RESUME=1` goes on", 0)
-    end
-    failed[#failed + 1] = not ok and campaign.name or nil
-    print()
   end
 end
 
-local list = read_all(folder)
+local list = read_all(folder, wanted)
 if #list == 0 then
   error("no results in " .. folder, 0)
 end

@@ -305,4 +305,41 @@ describe("goals", function()
     assert.matches("note: mine: it was hot", ran.out)
     assert.matches("RustCompute", ran.out)
   end)
+
+  it("follow on a run of the campaigns that were chosen, which goes on where it was cut off",
+    function()
+      local place = folder .. "/run"
+      assert(os.execute("mkdir -p " .. files.quote(place)))
+      files.write_file(place .. "/mine-1.json", json.encode(ours))
+      local function run(...)
+        return files.run(files.rkl, { "bench/run.lua", "--rkl", files.rkl, "--only", "machine",
+          "--out", place, ... }, { env = { BENCH_PROGRAMS = folder, BENCH_QUICK = "1" } })
+      end
+      local all = ""
+      for i, name in ipairs { "line_ping_pong", "clock_read", "rmw", "fence", "memcpy_16k",
+        "memcpy_64m", "thread_start" } do
+        all = all .. line("anchor." .. name, "ns", 100 + i)
+      end
+      fake("anchors", all)
+      local ran = run()
+      assert.equal(0, ran.status, ran.err)
+      assert.matches("anchor.rmw%s+103  ns", ran.out)
+      assert.is_nil(ran.out:find("it was hot", 1, true))
+      assert.matches("kept in", ran.out)
+      local kept = assert(io.open(place .. "/goals.txt"))
+      assert.matches("anchor.rmw%s+103  ns", kept:read("a"))
+      kept:close()
+      ran = run("--resume", "yes")
+      assert.matches("machine: done before", ran.out)
+      files.write_file(place .. "/machine.journal", "")
+      ran = run()
+      assert.equal(1, ran.status)
+      assert.matches("RESUME=1", ran.err)
+      os.remove(place .. "/machine.journal")
+      fake("anchors", "exit 3")
+      ran = run()
+      assert.equal(1, ran.status)
+      assert.matches("NOT ALL FIGURES: machine", ran.out)
+      assert.matches("machine: failed: anchors ended with status 3", ran.out)
+    end)
 end)
