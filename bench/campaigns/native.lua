@@ -66,8 +66,14 @@ local function read_line(line)
   return index == #FIELDS and found.value and found or nil
 end
 
-local function last_line(text)
-  return text:match("([^\n]+)\n*$") or "it said nothing"
+--- What a program said of its end: its lines for that (bench/c/bench.c), or the last it wrote.
+local function complaint(text)
+  local lines = {}
+  for line in text:gmatch("[^\n]+") do
+    lines[#lines + 1] = line:match("^bench: (.*)")
+  end
+  return #lines > 0 and table.concat(lines, "; ") or text:match("([^\n]+)\n*$")
+    or "it said nothing"
 end
 
 --- Has `program` (a name, or a list with its arguments) measure figures once, with `env` in its
@@ -93,7 +99,7 @@ function M.sample(program, quantities, env)
     return nil, ("%s ran longer than its limit of %g s"):format(words[1], LIMIT_S)
   elseif status ~= 0 then
     return nil, ("%s ended with status %s: %s"):format(words[1], output and status or "none",
-      last_line(output or tostring(status)))
+      complaint(output or tostring(status)))
   end
   local by_name, figures = {}, {}
   for line in output:gmatch("result\t[^\n]*") do

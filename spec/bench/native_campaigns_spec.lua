@@ -103,8 +103,9 @@ describe("a sample that is a program", function()
 
   it("fails with the program's reason, and without its figure", function()
     for _, row in ipairs {
-      { "echo 'bench: check failed: a message arrived changed'; exit 1",
-        "status 1: bench: check failed: a message arrived changed" },
+      { "echo 'bench: launch: timeout: no answer'; echo 'bench: check failed: launch'; exit 1",
+        "status 1: launch: timeout: no answer; check failed: launch" },
+      { "echo one; echo two; exit 1", "status 1: two$" },
       { line("anchor.rmw", "ns", "3") .. "kill -9 $$", "ended with status %-1" },
       { line("anchor.fence", "ns", "3"), "has not measured anchor.rmw" },
       { line("anchor.rmw", "ns", "none"), "not a line of a figure" },
