@@ -57,21 +57,17 @@ RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 block)
   (void)block;
 }
 
-/* The device has no memcpy worth calling for 64 bytes; words when both sides allow it. */
+/* The device has no memcpy worth calling for 64 bytes; words as far as both sides allow it. */
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
 {
-  if (((((rk_uptr)to) | ((rk_uptr)from) | bytes) & 7u) == 0u) {
-    rk_u64 *t = (rk_u64 *)to;
-    const rk_u64 *f = (const rk_u64 *)from;
-    for (rk_u32 i = 0; i < bytes / 8u; ++i) {
-      t[i] = f[i];
-    }
-    return;
-  }
-  rk_u8 *t = (rk_u8 *)to;
-  const rk_u8 *f = (const rk_u8 *)from;
-  for (rk_u32 i = 0; i < bytes; ++i) {
+  rk_u32 words = ((((rk_uptr)to) | ((rk_uptr)from)) & 7u) == 0u ? bytes / 8u : 0u;
+  rk_u64 *t = (rk_u64 *)to;
+  const rk_u64 *f = (const rk_u64 *)from;
+  for (rk_u32 i = 0; i < words; ++i) {
     t[i] = f[i];
+  }
+  for (rk_u32 i = words * 8u; i < bytes; ++i) {
+    ((rk_u8 *)to)[i] = ((const rk_u8 *)from)[i];
   }
 }
 RK_FN void rkd_zero(void *to, rk_u32 bytes)

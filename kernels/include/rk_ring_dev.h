@@ -161,14 +161,16 @@ RK_FN rk_u32 rkd_ring_free(rk_ring_tx *tx, rk_u32 wanted)
 }
 
 /* Where byte `at` of a payload lies in the units of the record at `position`, and how many follow it
- * in one piece. Tagged: only of a payload that is not in the head. */
+ * in one piece: as many as there are up to the end of the ring. Tagged: only of a payload that is
+ * not in the head. */
 RK_FN rk_u8 *rkd_ring_byte(rk_u64 units, rk_u32 mask, rk_u64 position, int tagged, rk_u32 at,
                            rk_u32 *room)
 {
   rk_u32 shifted = tagged ? at : at + RK_UNIT_INLINE_BYTES;
   rk_u32 offset = shifted % RK_UNIT_BYTES;
-  *room = RK_UNIT_BYTES - offset;
-  return rkd_ring_unit(units, mask, position + shifted / RK_UNIT_BYTES) + offset;
+  rk_u32 unit = (rk_u32)(position + shifted / RK_UNIT_BYTES) & mask;
+  *room = (mask + 1u - unit) * RK_UNIT_BYTES - offset;
+  return rkd_ring_unit(units, mask, unit) + offset;
 }
 
 /* Copies bytes into the record of `size` bytes of payload that starts at the producer's tail, from
