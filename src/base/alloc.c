@@ -160,6 +160,17 @@ void rk_pages_release(void *start, size_t bytes)
   }
 }
 
+void rk_pages_prefer_large(void *start, size_t bytes)
+{
+  uintptr_t page = rk_page_bytes();
+  uintptr_t from = (uintptr_t)start;
+  uintptr_t first = rk_align_up(from, page);
+  uintptr_t last = (from + bytes) & ~(page - 1);
+  if (first < last) {
+    (void)madvise((char *)start + (first - from), last - first, MADV_HUGEPAGE);
+  }
+}
+
 void rk_alloc_fail_at(uint64_t k, bool forever)
 {
   atomic_store_explicit(&fail_from, UINT64_MAX, memory_order_relaxed);

@@ -31,6 +31,7 @@ void rk_bytes_reserve(rk_bytes *bytes, size_t size, bool touch)
     bytes->capacity = capacity;
   }
   if (touch) {
+    rk_pages_prefer_large(bytes->data + bytes->size, bytes->capacity - bytes->size);
     memset(bytes->data + bytes->size, 0, bytes->capacity - bytes->size);
   }
 }
