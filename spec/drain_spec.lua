@@ -96,6 +96,26 @@ describe("sys:drain #tsan", function()
     assert.same({ true, 0 }, { sys:stop() })
   end)
 
+  it("parent_first waits for a sender that is slow, though its receiver is idle", function()
+    local seen = {}
+    local sys = assert(rt:deploy { links = { "a.next -> b" }, actors = {
+      a = { rk.actor { name = "slowly", accepts = { Number }, emits = { Number },
+        ports = { "next" }, on = function(ctx, msg) -- in polls alone, 64 times at most in each
+          if msg.n == 400 then
+            assert(ctx:send("next", msg))
+          end
+        end }, queue = 512 },
+      b = { function(_, msg) seen[#seen + 1] = msg.n end, queue = 512 } } })
+    for i = 1, 400 do
+      assert.is_true(sys.a:send(Number { n = i }))
+    end
+    assert.same({}, seen)
+    local info = assert(sys:drain { order = "parent_first", deadline = 20 })
+    assert.same({ { "a", "b" }, {}, 0 }, { info.drained, info.forced, info.left_messages })
+    assert.same({ 400 }, seen)
+    assert.same({}, rt:dead_letters())
+  end)
+
   it("leaf_first handles everything, too, but ends receivers before senders", function()
     local sys, got = network()
     local info = assert(sys:drain { order = "leaf_first", deadline = 20 })

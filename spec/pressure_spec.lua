@@ -184,7 +184,7 @@ describe("pressure #tsan", function()
     open { blocks = 1, memory_budget = budget, dead_letters = 1 << 20 }
     for _ = 1, 40 do
       litter()
-      assert.is_true(rt:stats().memory_used < budget)
+      assert.is_true(rt:stats().memory_used < 0.8 * budget) -- from there on they go
     end
     local stats = rt:stats()
     assert.equal(8000, stats.dead_letters)
