@@ -123,10 +123,12 @@ describe("a checkpoint", function()
     do
       local rt <close> = open()
       local a = assert(rt:launch(Adder, { name = "a" }))
-      local b = assert(rt:launch(Sink, { name = "b", activate = false }))
+      local b = assert(rt:launch(Sink, { name = "b", queue = 512, activate = false }))
+      for n = 1, 400 do
+        assert(b:send(Number { n = n }))
+      end
       for n = 1, 20 do
         assert(a:send(Number { n = n }))
-        assert(b:send(Number { n = n }))
       end
       settle(a)
       assert(rt:checkpoint(path "ids"))
@@ -135,12 +137,12 @@ describe("a checkpoint", function()
     assert(rt:restore(path "ids", { kernels = { Adder, Sink } }))
     local a, b = rt:find("a"), rt:find("b")
     for n = 1, 20 do
-      assert(a:send(Number { n = n }))
       assert(b:send(Number { n = n }))
+      assert(a:send(Number { n = n }))
     end
     settle(a)
     assert(b:terminate())
-    assert(support.eventually(function() return #rt:dead_letters() == 40 end))
+    assert(support.eventually(function() return #rt:dead_letters() == 420 end))
     for _, letter in ipairs(rt:dead_letters()) do -- ids that the host gave
       assert.is_nil(seen[letter.id])
       seen[letter.id] = true
