@@ -201,6 +201,26 @@ describe("links #tsan", function()
     end)
   end
 
+  it("the last credit comes back, too", function()
+    local Large = rk.kernel {
+      name = "large", accepts = { Number }, emits = { Number }, ports = { "next", burst = 23 },
+      state = { { "n", "u64" } },
+      source = [[
+RK_ON(Number) {
+  state->n += 1;
+  for (int i = 0; i < 23; ++i) (void)rk_send(ctx, RK_PORT_next, Number, msg);
+}
+]],
+    }
+    rt = assert(rk.open { blocks = 2 })
+    a = assert(rt:launch(Large))
+    b = assert(rt:launch(Recorder, { queue = 24 })) -- room for one burst, with one to spare
+    assert(rt:connect(a, "next", b))
+    send(1, 5)
+    handled(5)
+    assert.is_truthy(eventually(function() return b:peek_state().n == 115 end))
+  end)
+
   it("what waits goes to the dead letters when the link or one of its ends goes", function()
     open { policy = "buffer", limit = 8 }
     send(1, 12)

@@ -65,6 +65,29 @@ describe("tenants #tsan", function()
       assert.truthy(eventually(function() return count_of(to) == 21 end))
     end)
 
+    it("is not got round by a replay", function()
+      local from = launch(Sender, "green")
+      local to = launch(Sink, "blue", { activate = false })
+      local poor = launch(Sink, "blue") -- it has ended when its message is a dead letter
+      from:send(Target { to = to.id, n = 1 })
+      assert.equal(0, code_of(from))
+      assert(poor:deactivate())
+      from:send(Target { to = poor.id, n = 2 })
+      assert.equal(0, code_of(from))
+      assert(poor:terminate())
+      assert.truthy(eventually(function() return #letters "terminated" == 1 end))
+      assert.equal(1, rt:revoke("blue", "green"))
+      for _, reason in ipairs { "tenant", "terminated" } do
+        local sent, refused = rt:replay { reason = reason, to = to }
+        assert.same({ 0, 1, "tenant_mismatch" }, { sent, #refused, refused[1].code })
+      end
+      assert(rt:grant("blue", "green")) -- then what ended for another reason may be tried again
+      assert.equal(0, (rt:replay { reason = "tenant", to = to }))
+      assert.equal(1, (rt:replay { reason = "terminated", to = to }))
+      assert(to:activate())
+      assert.truthy(eventually(function() return count_of(to) == 1 end))
+    end)
+
     it("gives the room of what it took back", function()
       local to = launch(Sink, "blue", { queue = 4, activate = false })
       local green = rt:tenant("green")

@@ -17,7 +17,7 @@ local read_all, drop = Runtime.dead_letters, core.dead_letter_drop
 
 local M = {}
 
-local REASONS = { "terminated", "deadline", "type", "corrupt", "failed", "full", "late" }
+local REASONS = { "terminated", "deadline", "type", "corrupt", "failed", "full", "late", "tenant" }
 local FILTER = {
   actor = { type = "any" },
   type = { type = "any" },
