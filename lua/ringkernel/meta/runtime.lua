@@ -175,7 +175,8 @@ function runtime:run(global, options, ...) end
 ---@return string? log of the compiler
 function runtime:load(definitions) end
 
----Times launches of an ordinary kernel, after one that is not timed: the baseline for actors.
+---Times launches of an ordinary kernel, after one (of a graph: one whole record) that is not timed:
+---the baseline for actors.
 ---`mode` says what lies between two launches: "launch" waits for each, "stream" queues them and
 ---waits once, "graph" records up to 100 and replays the record, waits once. The CPU backend has
 ---only "launch". On a GPU the actors rest meanwhile and go on afterwards.
@@ -188,11 +189,10 @@ function runtime:load(definitions) end
 ---@return string? log
 function runtime:time(global, options, ...) end
 
----Which dead letters: all of what is said must fit.
----Messages that could not be delivered, oldest first: { message (if its type is known), bytes,
----reason, dest, actor (if it was known), source, correlation, id, type, priority, hlc, topic, age
----(seconds on the list), tries (how often it was replayed before), serial }. Reasons: terminated
----deadline type corrupt failed full late.
+---Messages that could not be delivered, oldest first; of a filter all that is said must fit:
+---{ message (if its type is known), bytes, reason, dest, actor (if it was known), source,
+---correlation, id, type, priority, hlc, topic, age (seconds on the list), tries (how often it was
+---replayed before), serial }. Reasons: terminated deadline type corrupt failed full late tenant.
 ---@param filter? ringkernel.letter_filter
 ---@return table[]?
 ---@return string? message
