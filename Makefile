@@ -357,12 +357,12 @@ endef
 # machine code, which spec/cuda and check-kernels have made.
 no_runtime := definition hlc lint message meta pretty status
 cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua)) \
-              $(wildcard spec/cuda/*_spec.lua)
+              $(filter-out spec/cuda/tsan_spec.lua,$(wildcard spec/cuda/*_spec.lua))
 # A call that would wait behind the resident grid ends the test (RKFAKE_LINT).
 cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE_LIB)) \
               RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache RKFAKE_LINT=abort
 CUDA_SPECS_RUN ?= $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cuda_specs))
-has_nvrtc   = $(RKL) -e 'os.exit((require("ringkernel.core").nvrtc()))' 2>/dev/null
+has_nvrtc   = $(no_aslr) $(RKL) -e 'os.exit((require("ringkernel.core").nvrtc()))' 2>/dev/null
 
 define run_cuda
   if $(has_nvrtc) || test -n "$$CI"; then \
@@ -420,10 +420,14 @@ test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1 CUDA_SPECS_RUN="$(sanitized_cuda)", \
 	  build test-programs,c+cuda rkl)
 
+# Device code of both kinds of rings, gangs, queues, traces and histograms against the host's side.
+tsan_cuda := $(addprefix spec/,cuda/tsan_spec.lua transport_spec.lua gang_spec.lua messaging_spec.lua \
+                               trace_grid_spec.lua latency_spec.lua)
+
 test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with ThreadSanitizer
 	$(call suite,test-tsan,BUILD=build/tsan TSAN=1 \
 	  TESTS_RUN="$(tsan_tests:$(BUILD)/%=build/tsan/%)" SPECS_RUN="$(call tagged,tsan)" \
-	  BUSTED_ARGS=--tags=tsan,build test-programs,c rkl)
+	  CUDA_SPECS_RUN="$(tsan_cuda)" BUSTED_ARGS=--tags=tsan,build test-programs,c rkl cuda)
 
 test-oom: ## run the tests in which allocations fail
 	$(call suite,test-oom,TESTS_RUN="$(oom_tests)" SPECS_RUN="$(call tagged,oom)" \

@@ -1,0 +1,53 @@
+-- ThreadSanitizer over the CUDA backend: what the other specs of `make test-tsan` rely on is that
+-- it sees the device's code, which the driver of the tests compiles, and the host's at the same
+-- words. So a device that publishes without release must be reported, and one as it should be not.
+--
+-- It sees blocks, bridge and host as threads, lanes of a block as fibers, and every order that
+-- rk_atomic.h spells. It does not see scopes (each order is the system's), nor how a bus or a cache
+-- behaves: what the driver of the tests does between host and device (copies, launches, queries) is
+-- ordered by its one lock, and orders more than a driver promises.
+
+local build = os.getenv "BUILD" or "build"
+
+if os.getenv "RINGKERNEL_BACKEND" ~= "cuda" or not build:find "tsan" then
+  pending "ThreadSanitizer and device code: make test-tsan runs it"
+  return
+end
+
+local apart = dofile("spec/cuda/support.lua")
+
+-- Messages to the grid, between its blocks and back; `transport` is the form of the host's rings.
+local TRAFFIC = [[
+  local rt = assert(rk.open { blocks = 2, transport = "%s" })
+  local a, b = assert(rt:launch("echo", { block = 0 })), assert(rt:launch("echo", { block = 1 }))
+  for n = 1, 50 do
+    for _, actor in ipairs { a, b } do
+      assert(actor:call(rk.stock.echo.messages.Echo { seq = n, text = ("x"):rep(40) }, 30))
+    end
+  end
+  rt:close()
+]]
+
+local function reports(transport, flags)
+  local output, how, status = apart.run("RKFAKE_CC=990 RINGKERNEL_LOG=off "
+    .. "TSAN_OPTIONS=halt_on_error=0:exitcode=66 RKFAKE_CXXFLAGS="
+    .. apart.quote("-fsanitize=thread " .. flags), TRAFFIC:format(transport))
+  return output, how .. " " .. status
+end
+
+describe("ThreadSanitizer #tsan", function()
+  for _, transport in ipairs { "plain", "tagged" } do
+    it("has nothing to report of " .. transport .. " rings", function()
+      local output, how = reports(transport, "")
+      assert.equal("", output)
+      assert.equal("exit 0", how)
+    end)
+  end
+
+  it("reports a device that publishes without release", function()
+    local output, how = reports("plain", "-DRK_PLANT_RELAXED_PUBLISH")
+    assert.matches("WARNING: ThreadSanitizer: data race", output)
+    assert.matches("#%d+ rkd_ring_commit [^\n]*rk_ring_dev%.h", output)
+    assert.equal("exit 66", how)
+  end)
+end)
