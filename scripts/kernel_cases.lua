@@ -78,6 +78,18 @@ RK_ON_START() {
   state->handled = 0u;
 }
 
+RK_MIGRATE(Was) {
+  rk_f64 sum = rk_block_sum_f64(ctx, rk_lane() < 4u ? old->parts[rk_lane()] : 0.0);
+  if (old->count < 0) {
+    rk_fail(ctx, 5);
+  }
+  RK_FOR_LANES(i, 1u) {
+    state->handled = (rk_u64)old->count + i;
+    state->votes = (rk_u64)sum;
+  }
+  rk_sync(ctx);
+}
+
 RK_ON_STOP() {
   Result last;
   last.total = 0.0;
@@ -151,6 +163,7 @@ function M.definitions()
       accepts = { work, quit },
       emits = { result },
       state = state,
+      old_state = { { "count", "i32" }, { "parts", "f64[4]" } },
       ports = { "next", "other", burst = 4 },
       block = lanes,
       source = (ALL_HELPERS[lanes] and use_all() or USE_SOME) .. HANDLERS,
