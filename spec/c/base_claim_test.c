@@ -98,6 +98,7 @@ static pid_t start_holder(bool is_shared)
     if (write(ends[1], &byte, 1) != 1) {
       _exit(1);
     }
+    (void)alarm(60); /* should the test fail before it ends us */
     for (;;) {
       pause();
     }
