@@ -133,8 +133,9 @@ struct rk_backend_ops {
    * says so. */
   uint64_t (*pool_map)(rk_backend *backend, size_t bytes);
   void (*pool_unmap)(rk_backend *backend, uint64_t address, size_t bytes);
-  /* Copies that are complete when they return; nobody else touches the bytes meanwhile. `zero` may
-   * give memory back to the system. Errors: device_lost. */
+  /* Copies that are complete when they return; nobody else touches the bytes meanwhile. (But for one
+   * aligned 32-bit word that the grid writes with relaxed stores: a read of just it gets the value
+   * before or after such a store.) `zero` may give memory back to the system. Errors: device_lost. */
   int (*device_write)(rk_backend *backend, uint64_t to, const void *from, size_t bytes,
                       rk_error *err);
   int (*device_read)(rk_backend *backend, void *to, uint64_t from, size_t bytes, rk_error *err);
