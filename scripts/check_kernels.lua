@@ -21,6 +21,7 @@ package.path = "lua/?.lua;lua/?/init.lua;scripts/?.lua;" .. package.path
 local cases = require "kernel_cases"
 local codegen = require "ringkernel.codegen"
 local device = require "ringkernel.codegen_device"
+local markers = require "kernel_markers"
 local ptx = require "ptx"
 local stock = require "ringkernel.stock"
 
@@ -275,7 +276,7 @@ end
 
 local function markers_for(arch)
   local out = {}
-  for _, marker in ipairs(cases.markers) do
+  for _, marker in ipairs(markers.list) do
     if (marker.arch or 0) <= arch then
       out[#out + 1] = marker
     end
@@ -312,12 +313,12 @@ local function plant_headers(plant, folder)
 end
 
 local function check_plants(source)
-  for _, plant in ipairs(cases.plants) do
+  for _, plant in ipairs(markers.plants) do
     local name = ("planted: %s"):format(plant.what)
     local folder, why = plant_headers(plant, options.work .. "/planted")
     local one = folder and nvrtc(source, { 90 }, folder)[90]
     local caught
-    for _, marker in ipairs(cases.markers) do
+    for _, marker in ipairs(markers.list) do
       if marker.name == plant.marker and one and one.ptx then
         caught = ptx.marker_problem(marker, one.ptx)
       end
@@ -389,7 +390,7 @@ else
       old > 0 and (", and %d older than sm_70"):format(old) or ""))
 
   local marker_source = options.work .. "/markers.cu"
-  write(marker_source, cases.marker_source())
+  write(marker_source, markers.source())
 
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
   local tests = check_grid("grid of the test definitions", cases_source, archs, true)

@@ -6,7 +6,7 @@
 -- exactly if both agree, so a store to a sequence word is found however the compiler came to its
 -- address. An address that is not computed once (a loop variable, say) is marked as unknown.
 -- `ptx.marker_problem(marker, text)` and `ptx.grid_problem(text)` say what is wrong with a marker
--- kernel (kernel_cases.lua) or the grid, nil if nothing is. Used by check_kernels.lua.
+-- kernel (kernel_markers.lua) or the grid, nil if nothing is. Used by check_kernels.lua.
 
 local M = {}
 
