@@ -1,7 +1,8 @@
 #!/usr/bin/env rkl
 -- Process mining: which step follows which in a dpkg log, how often, and after how long.
 --
---   rkl examples/event-log.lua [FILE] [--csv] [--dot GRAPH]
+--   rkl examples/event-log.lua [FILE] [--csv] [--dot GRAPH] [--checkpoint SERIES [--every N]]
+--                              [--resume SERIES]
 --
 -- This program reads the log and sends each event to a topology of actors, which do the work:
 --
@@ -12,13 +13,15 @@
 -- event of each of its cases and makes a pair of it and the next; the collector adds up the pairs.
 -- Every queue is bounded: a full one slows its senders down as far as this program, whose `send`
 -- then answers "full". The folder event-log has the handlers, in C, and the parts of this program
--- that know nothing of actors: dpkg.lua reads the log, output.lua prints.
+-- that know nothing of actors: dpkg.lua reads the log, output.lua prints. resume.lua has
+-- checkpoints, with which a job that was ended goes on, in another process, to the same graph.
 
 local rk = require "ringkernel"
 
 local FOLDER = arg[0]:match("^(.*/)") or "./"
 local dpkg = dofile(FOLDER .. "event-log/dpkg.lua")
 local output = dofile(FOLDER .. "event-log/output.lua")
+local resume = dofile(FOLDER .. "event-log/resume.lua")
 
 local SYSTEM_LOG, SAMPLE = "/var/log/dpkg.log", FOLDER .. "data/dpkg.log"
 local MINERS, CASES_PER_MINER = 4, 65536
@@ -26,12 +29,18 @@ local PAIRS, BUCKETS, PAGE = 32768, 640, 64
 local QUEUE = 4096
 local LINES_BETWEEN_LOOKS = 4096 -- at the clock, for the progress line
 
-local USAGE = [[
-usage: event-log.lua [FILE] [--csv] [--dot GRAPH]
+local EVERY = 10000 -- events between checkpoints
+
+local USAGE = [=[
+usage: event-log.lua [FILE] [--csv] [--dot GRAPH] [--checkpoint SERIES [--every N]]
+                     [--resume SERIES]
 Mines a dpkg log: prints which step follows which, how often, and the mean time between.
   FILE         the log; - for standard input. Without it: /var/log/dpkg.log, else a sample
   --csv        print only lines of from,to,count,mean_seconds
-  --dot GRAPH  write the graph to the file GRAPH, for Graphviz]]
+  --dot GRAPH  write the graph to the file GRAPH, for Graphviz
+  --checkpoint SERIES  save the job every N events (10000) as SERIES.1, SERIES.2, ...; the newest
+               two stay
+  --resume SERIES  go on from the newest of these; FILE is the same log, from its beginning]=]
 
 -- ---- messages and kernels ----------------------------------------------------------------------
 
@@ -113,7 +122,7 @@ local function check(value, message, code)
   return value
 end
 
---- Launches the actors and ties them together.
+--- Launches the actors and ties them together; from here on they are found by their names.
 local function deploy(rt)
   local router = check(rt:launch(Router, { name = "router", queue = QUEUE }))
   local collector = check(rt:launch(Collector, { name = "collector", queue = QUEUE }))
@@ -122,7 +131,6 @@ local function deploy(rt)
     check(rt:connect(router, "m" .. i, miner))
     check(rt:connect(miner, "collector", collector))
   end
-  return router, collector
 end
 
 --- Sends a message; while the queue is full, waits.
@@ -177,8 +185,10 @@ local function await_report(rt, collector)
   fail("the actors stand still after %d messages, and the collector has not reported", handled)
 end
 
---- Streams a log through the actors. Returns what was counted here, and what the actors counted.
-local function stream(rt, file, router, collector)
+--- Streams a log through the actors, from behind `done` on (how far a checkpoint had come). Returns
+-- what was counted here, and what the actors counted.
+local function stream(rt, file, options, done)
+  local router, collector = rt:find("router"), rt:find("collector")
   local clock = rk.hlc()
   local case_id, cases = new_names()
   local activity_id, activities = new_names()
@@ -191,22 +201,36 @@ local function stream(rt, file, router, collector)
     log.lines = log.lines + 1
     if case then
       log.events = log.events + 1
-      send(rt, router, Event {
+      local event = Event {
         case_id = case_id(case) - 1,
         activity = activity_id(activity),
         time = time,
         seq = log.events,
-      })
+      }
+      if log.events > done.events then
+        send(rt, router, event)
+        if options.checkpoint and log.events % options.every == 0 then
+          check(resume.save(rt, options.checkpoint, log.lines, log.events))
+        end
+      end
     elseif activity == "skip" then
       log.skipped = log.skipped + 1
     else
       log.bad = log.bad + 1
       log.first_bad = log.first_bad or log.lines
     end
+    if log.lines == done.lines and log.events ~= done.events then
+      fail("this is not the log of the checkpoint: it had %d events in %d lines, this has %d",
+        done.events, done.lines, log.events)
+    end
     if log.lines % LINES_BETWEEN_LOOKS == 0 then
       local seconds = (clock:now().physical - start) / 1e6
       show("%d lines, %.0f a second", log.lines, log.lines / seconds)
     end
+  end
+  if log.lines < done.lines then
+    fail("this is not the log of the checkpoint: it had at least %d lines, this has %d", done.lines,
+      log.lines)
   end
   show("%d lines; waiting for the last pairs", log.lines)
   send(rt, router, End {})
@@ -269,15 +293,19 @@ local function write_file(path, text)
   end
 end
 
+local VALUES = {
+  ["--dot"] = true, ["--checkpoint"] = true, ["--every"] = true, ["--resume"] = true,
+}
+
 local function parse_arguments(words)
-  local options, at = {}, 1
+  local options, at = { every = EVERY }, 1
   while words[at] do
     local word = words[at]
     if word == "--csv" or word == "--help" then
       options[word:sub(3)] = true
-    elseif word == "--dot" and words[at + 1] then
+    elseif VALUES[word] and words[at + 1] then
       at = at + 1
-      options.dot = words[at]
+      options[word:sub(3)] = words[at]
     elseif (word == "-" or word:sub(1, 1) ~= "-") and not options.file then
       options.file = word
     else
@@ -285,7 +313,24 @@ local function parse_arguments(words)
     end
     at = at + 1
   end
+  local every = math.tointeger(tonumber(options.every))
+  if not every or every < 1 then
+    fail("--every: a number of events from 1 on expected, got '%s'\n%s", options.every, USAGE)
+  end
+  options.every = every
   return options
+end
+
+--- The actors: new ones, or those of a checkpoint. Returns how far the log was read.
+local function begin(rt, options)
+  if not options.resume then
+    deploy(rt)
+    return { lines = 0, events = 0 }
+  end
+  local done, info, code = resume.load(rt, options.resume, { Router, Miner, Collector })
+  check(done, info, code)
+  io.stderr:write(("event-log: goes on from %s, behind %d events\n"):format(info.path, done.events))
+  return done
 end
 
 local function main()
@@ -300,10 +345,9 @@ local function main()
     fail("cannot read %s", message)
   end
   local rt <close> = check(rk.open())
-  local router, collector = deploy(rt)
-  local log, report = stream(rt, file, router, collector)
+  local log, report = stream(rt, file, options, begin(rt, options))
   verify(log, report)
-  local list = fetch_pairs(collector, log, report)
+  local list = fetch_pairs(rt:find("collector"), log, report)
   if options.dot then
     write_file(options.dot, output.dot(list))
   end

@@ -217,6 +217,56 @@ describe("event-log", function()
     end)
   end)
 
+  describe("goes on from a checkpoint in another process", function()
+    --- Kills a job that writes checkpoints when it has read about so many lines; their series.
+    local function killed_after(lines)
+      local folder = examples.temp_dir()
+      local command = examples.command("event-log.lua",
+        { folder .. "/pipe", "--checkpoint", folder .. "/job", "--every", "1000" })
+      examples.shell(("cd %s && mkfifo pipe"):format(examples.quote(folder)))
+      local result = examples.shell(([[
+        %s & job=$!
+        { head -n %d %s; exec sleep 60; } >%s/pipe & feeder=$!
+        for i in $(seq 3000); do ls %s/job.3 >/dev/null 2>&1 && break; sleep 0.01; done
+        kill -KILL $job $feeder; wait $job]]):format(command, lines,
+        examples.quote(dir .. "/log"), folder, folder))
+      assert.equal(137, result.status, result.err)
+      return folder
+    end
+
+    it("to the same graph, whenever it was killed", function()
+      local text = generate(20000, { cases = 3000, activities = 9 })
+      local expected = mine(text)
+      examples.write_file(dir .. "/log", text)
+      for _, lines in ipairs { 6000, 11111, 19999 } do
+        local folder = killed_after(lines)
+        local result = examples.run("event-log.lua", { dir .. "/log", "--csv", "--resume",
+          folder .. "/job" })
+        assert.matches("^event%-log: goes on from .*/job%.%d+, behind %d+000 events\n$", result.err)
+        assert.equal(expected, result.out)
+        examples.remove(folder)
+      end
+    end)
+
+    it("and refuses another log, and a series that is none", function()
+      examples.write_file(dir .. "/log", generate(9000, { cases = 300, activities = 9 }))
+      local folder = killed_after(9000)
+      local function refused(log, series)
+        local result = examples.run("event-log.lua", { log, "--resume", series })
+        assert.equal(1, result.status)
+        assert.equal("", result.out)
+        return result.err
+      end
+      assert.matches("this is not the log of the checkpoint", refused("/dev/null", folder .. "/job"))
+      assert.matches("this is not the log of the checkpoint",
+        refused(examples.write_file(dir .. "/other", ("x\n"):rep(9000)), folder .. "/job"))
+      assert.matches("cannot open .* %(not_found%)", refused(dir .. "/log", folder .. "/none"))
+      assert.matches("%-%-every: a number of events from 1 on expected, got '0'",
+        examples.run("event-log.lua", { "--every", "0" }).err)
+      examples.remove(folder)
+    end)
+  end)
+
   it("counts by hand on a log that fits here", function()
     local result = run([[
 2025-10-26 02:59:50 startup packages configure
