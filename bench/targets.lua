@@ -153,6 +153,7 @@ M.list = {
     times("boundary/what=bare_fields/time") },
   { "boundary/what=post_cached/time", times("boundary/what=post/time") },
   { "boundary/what=post_many/time", at_most(1 / 2.5, "boundary/what=post/time") },
+  { "boundary/what=post_packed/time", at_most(1 / 5, "boundary/what=post/time") },
   { "boundary/what=post_new/time", times("boundary/what=post/time") },
   { "boundary/what=send/time", times("boundary/what=post/time") },
   { "boundary/what=try_receive/time", times("lua.table") },
@@ -192,6 +193,8 @@ M.list = {
   { "checkpoint/mib=64 what=write/bandwidth",
     at_least(0.5, "checkpoint/mib=64 what=plain/bandwidth") },
   { "checkpoint/mib=64 what=restore/bandwidth" },
+  { "checkpoint/mib=1024 what=write/bandwidth",
+    at_least(0.5, "checkpoint/mib=1024 what=plain/bandwidth") },
   { "sustained/way=host/rate", at_least(1.0, nil, 5.54, "RustCompute, a queue of one thread") },
   { "sustained/way=host/rate/variation", at_most(0.5) },
 
