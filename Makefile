@@ -122,8 +122,9 @@ $(OBJ)/gen/%.o: obj_flags += -Wno-overlength-strings
 $(TEST_OBJ) $(AUX_OBJ): obj_flags += -Ispec/c
 $(FAKE_OBJ): obj_flags += -fvisibility=hidden
 $(call obj_of,$(FAKE_TOOL_SRC)): obj_flags += $(LUA_CFLAGS)
-# Where the fake finds what it compiles device units with, and with which flags.
-$(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(sanitizers)"' \
+# Where the fake finds what it compiles device units with, and with which flags: most units run for
+# less time than it takes to optimise them, but not under a sanitizer.
+$(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(or $(sanitizers),-O0)"' \
   -DRKF_DEFAULT_CXX='"$(if $(findstring clang,$(CC)),clang++,g++)"' \
   -DRKF_DEFAULT_INCLUDE='"$(CURDIR)/kernels/include"' -DRKF_DEFAULT_PRELUDE='"$(CURDIR)/spec/fakecuda"'
 # The objects that may see a CUDA toolkit: they compare our declarations with the real ones.

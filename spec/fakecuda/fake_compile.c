@@ -8,7 +8,7 @@
  * else that the build is made from: device headers, the prelude, compiler and flags.
  *
  * RKFAKE_CXX (g++, or clang++ where the fake was built with clang) and RKFAKE_CXXFLAGS (extra flags,
- * those of the sanitizers the fake was built with) choose the compiler, RKFAKE_SPOIL bugs that are
+ * else those of the sanitizers the fake was built with, else -O0) choose the compiler, RKFAKE_SPOIL bugs that are
  * planted in what it compiles (a device whose stores to the rings cannot be relied on),
  * RKFAKE_INCLUDE and RKFAKE_PRELUDE the folders of the device headers and of rk_host_device.h.
  */
