@@ -23,7 +23,7 @@ local LIFE = [[
 
 local function life(environment)
   local output, how, status = apart.run("RINGKERNEL_LOG=off " .. environment, LIFE)
-  assert.same({ "exit", 0 }, { how, status })
+  assert.same({ "exit", 0 }, { how, status }, output)
   return output
 end
 
