@@ -395,7 +395,7 @@ define suite
 endef
 
 tsan_tests = $(sort $(foreach word,ring k2k gang executor hlc runtime base_thread base_alloc cuda_api fakecuda \
-                                   trace latency,\
+                                   trace latency checkpoint_file,\
   $(foreach test,$(TESTS),$(if $(findstring $(word),$(notdir $(test))),$(test)))))
 oom_tests  = $(foreach test,$(TESTS),$(if $(findstring oom,$(notdir $(test))),$(test)))
 # $(call tagged,TAG): the spec files that use a tag.

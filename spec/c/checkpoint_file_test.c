@@ -111,6 +111,66 @@ static void test_round_trip(void **state)
   rk_ckpt_file_close(&file);
 }
 
+#define LARGE_BYTES ((size_t)9 << 20) /* past what a thread hashes ahead of the writer */
+
+static int take_some(const char *name, rk_file_source source, void *arg, rk_error *err)
+{
+  for (int i = 0; i < 3; ++i) {
+    const void *data = NULL;
+    size_t size = 0;
+    assert_int_equal(source(arg, &data, &size, err), RK_OK);
+  }
+  return rk_error_set(err, RK_EIO, "cannot write '%s': the disk is gone", name);
+}
+
+/* Hashed by a thread: the same file as without one, whichever sections are known or elsewhere; and
+ * the thread is no more once writing has failed. */
+static void test_large(void **state)
+{
+  (void)state;
+  uint8_t digest[RK_SHA256_BYTES], own[RK_SHA256_BYTES];
+  unsigned char *bytes = rk_alloc(LARGE_BYTES);
+  assert_non_null(bytes);
+  for (size_t i = 0; i < LARGE_BYTES; ++i) {
+    bytes[i] = (unsigned char)(i * 7u + (i >> 9));
+  }
+  for (int known = 0; known < 3; ++known) {
+    rk_ckpt_piece pieces[] = {
+        {.kind = RK_CKPT_RUNTIME, .data = "runtime", .size = 7},
+        {.kind = RK_CKPT_ACTOR, .data = bytes, .size = LARGE_BYTES, .name = "a"},
+        {.kind = RK_CKPT_ACTOR, .data = "", .size = 0, .name = "b"},
+        {.kind = RK_CKPT_ACTOR, .data = bytes + 1, .size = LARGE_BYTES - 1, .name = "c"},
+    };
+    rk_ckpt_draft draft = {.header = {.hlc = 77}, .parent = "", .pieces = pieces, .count = 4};
+    uint64_t size = 0;
+    rk_ckpt_file file;
+    if (known != 0) {
+      rk_sha256_of(bytes, LARGE_BYTES, pieces[1].digest);
+      pieces[1].has_digest = true;
+      pieces[1].is_elsewhere = known == 2;
+      draft.header.is_delta = known == 2;
+    }
+    assert_int_equal(rk_ckpt_write(at("large"), &draft, digest, &size, NULL), RK_OK);
+    assert_int_equal(rk_ckpt_read(at("large"), &file, NULL), RK_OK);
+    assert_true(rk_sha256_same(file.digest, digest));
+    assert_int_equal(file.section_count, known == 2 ? 3 : 4);
+    const rk_ckpt_section *last = &file.sections[file.section_count - 1];
+    assert_int_equal(last->size, LARGE_BYTES - 1);
+    assert_memory_equal(last->data, bytes + 1, LARGE_BYTES - 1);
+    rk_sha256_of(bytes + 1, LARGE_BYTES - 1, own);
+    assert_true(rk_sha256_same(file.index.entries[2].digest, own));
+    rk_ckpt_file_close(&file);
+
+    rk_platform broken = *rk_platform_real();
+    broken.file_write_from = take_some;
+    rk_platform_set(&broken);
+    pieces[3].has_digest = false;
+    assert_int_equal(rk_ckpt_write(at("none"), &draft, digest, &size, NULL), RK_EIO);
+    rk_platform_set(NULL);
+  }
+  rk_free(bytes);
+}
+
 static void test_every_truncation(void **state)
 {
   (void)state;
@@ -307,7 +367,7 @@ int main(void)
       cmocka_unit_test(test_every_bit),     cmocka_unit_test(test_bytes_behind),
       cmocka_unit_test(test_other_version), cmocka_unit_test(test_swapped_sections),
       cmocka_unit_test(test_chain),         cmocka_unit_test(test_series),
-      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_large),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,12 +2,13 @@
 /*
  * The file of a checkpoint, writing: see checkpoint_file.h.
  *
- * The file is said piece by piece, and each piece is hashed just before it goes out: while the disk
- * takes one, the next is hashed.
+ * The file is said piece by piece. Large ones are hashed by a thread that runs ahead, small ones just
+ * before they go out; both while the disk takes others.
  */
 #include <string.h>
 
 #include "base/platform.h"
+#include "core/checkpoint_ahead.h"
 #include "core/checkpoint_file.h"
 #include "core/checkpoint_parts.h"
 
@@ -21,6 +22,7 @@ typedef struct writer {
   size_t piece;        /* the one under way; draft->count: the index */
   rk_ckpt_piece index; /* built when it is its turn: it has the digests of all others */
   rk_bytes index_bytes;
+  rk__ckpt_ahead ahead;
   rk_sha256 all, part;
   size_t said;    /* of its payload */
   uint64_t total; /* bytes said so far */
@@ -102,6 +104,12 @@ static rk_ckpt_piece *current(writer *w)
   return w->piece == w->draft->count ? &w->index : &w->draft->pieces[w->piece];
 }
 
+/* Whether its digest comes from the thread that runs ahead. */
+static bool is_hashed_ahead(const writer *w)
+{
+  return w->ahead.thread != NULL && w->piece < w->draft->count;
+}
+
 /* Goes on to the next section that is to be in the file. */
 static void to_piece(writer *w)
 {
@@ -120,7 +128,7 @@ static void say_chunk(writer *w, const void **data, size_t *size)
   size_t left = piece->size - w->said;
   *size = left < CHUNK_BYTES ? left : CHUNK_BYTES;
   *data = (const unsigned char *)piece->data + w->said;
-  if (!piece->has_digest) {
+  if (!is_hashed_ahead(w) && !piece->has_digest) {
     rk_sha256_add(&w->part, *data, *size);
   }
   w->said += *size;
@@ -132,6 +140,9 @@ static void say_chunk(writer *w, const void **data, size_t *size)
 static void say_digest(writer *w, const void **data, size_t *size)
 {
   rk_ckpt_piece *piece = current(w);
+  if (is_hashed_ahead(w)) {
+    rk__ckpt_ahead_wait(&w->ahead, w->piece);
+  }
   if (!piece->has_digest) {
     rk_sha256_end(&w->part, piece->digest);
     piece->has_digest = true;
@@ -204,7 +215,9 @@ int rk_ckpt_write(const char *path, const rk_ckpt_draft *draft, uint8_t *digest,
   writer w = {.draft = draft};
   rk_sha256_open(&w.all);
   rk_bytes_reserve(&w.small, 128, false);
+  rk__ckpt_ahead_begin(&w.ahead, draft->pieces, draft->count);
   int rc = rk_platform_current()->file_write_from(path, say_next, &w, err);
+  rk__ckpt_ahead_end(&w.ahead);
   if (rc == RK_OK) {
     memcpy(digest, w.digest, RK_SHA256_BYTES);
     *bytes = w.total;
