@@ -257,7 +257,8 @@ describe("event-log", function()
         assert.equal("", result.out)
         return result.err
       end
-      assert.matches("this is not the log of the checkpoint", refused("/dev/null", folder .. "/job"))
+      assert.matches("this is not the log of the checkpoint",
+        refused("/dev/null", folder .. "/job"))
       assert.matches("this is not the log of the checkpoint",
         refused(examples.write_file(dir .. "/other", ("x\n"):rep(9000)), folder .. "/job"))
       assert.matches("cannot open .* %(not_found%)", refused(dir .. "/log", folder .. "/none"))
