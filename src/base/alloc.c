@@ -160,15 +160,18 @@ void rk_pages_release(void *start, size_t bytes)
   }
 }
 
-void rk_pages_prefer_large(void *start, size_t bytes)
+void rk_pages_touch(void *start, size_t bytes)
 {
+#ifdef MADV_POPULATE_WRITE /* Linux 5.14 */
   uintptr_t page = rk_page_bytes();
   uintptr_t from = (uintptr_t)start;
-  uintptr_t first = rk_align_up(from, page);
-  uintptr_t last = (from + bytes) & ~(page - 1);
-  if (first < last) {
-    (void)madvise((char *)start + (first - from), last - first, MADV_HUGEPAGE);
+  uintptr_t first = from & ~(page - 1); /* the pages at the ends may have neighbours' bytes: kept */
+  uintptr_t last = rk_align_up(from + bytes, page);
+  if (madvise((char *)start - (from - first), last - first, MADV_POPULATE_WRITE) == 0) {
+    return;
   }
+#endif
+  memset(start, 0, bytes);
 }
 
 void rk_alloc_fail_at(uint64_t k, bool forever)

@@ -53,9 +53,9 @@ void rk_pages_unmap(void *pages, size_t bytes);
  * `start` lies in memory of rk_pages_map. Threads: the owner of the range. */
 void rk_pages_release(void *start, size_t bytes);
 
-/* Asks the system for large pages in [start, start + bytes), of any allocation: the first touch of
- * much memory then costs a few faults instead of one for every 4 KiB. Advice only. Threads: any. */
-void rk_pages_prefer_large(void *start, size_t bytes);
+/* Makes the system find the memory of [start, start + bytes), of any allocation, now and not at its
+ * first use. What the bytes hold afterwards is undefined. Threads: the owner of the range. */
+void rk_pages_touch(void *start, size_t bytes);
 
 /* Bytes of one page. Threads: any. */
 size_t rk_page_bytes(void);

@@ -22,6 +22,7 @@
 
 #define FIRST_READ_BYTES 4096u
 #define EARLY_BYTES ((off_t)4 << 20) /* written before the system is told to begin with the disk */
+#define KEPT_BYTES ((off_t)256 << 20) /* of a file being written that stay in the page cache */
 
 /* open(2) through signals, never inherited by programs that we start. */
 static int open_file(const char *path, int flags, mode_t mode)
@@ -169,7 +170,7 @@ int rk__os_file_read_at(const char *path, uint64_t offset, void *into, size_t si
 /* Writes all that the source says; 0, or a status. */
 static int write_pieces(int fd, const char *path, rk_file_source source, void *arg, rk_error *err)
 {
-  off_t started = 0, written = 0;
+  off_t dropped = 0, started = 0, written = 0;
   for (;;) {
     const void *data = NULL;
     size_t size = 0;
@@ -187,6 +188,14 @@ static int write_pieces(int fd, const char *path, rk_file_source source, void *a
     if (written - started >= EARLY_BYTES) { /* a hint: fsync does what counts */
       (void)sync_file_range(fd, started, written - started, SYNC_FILE_RANGE_WRITE);
       started = written;
+    }
+    if (started - dropped > KEPT_BYTES) { /* a large file does not push everything else out */
+      off_t done = started - KEPT_BYTES / 2;
+      (void)sync_file_range(fd, dropped, done - dropped,
+                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                SYNC_FILE_RANGE_WAIT_AFTER);
+      (void)posix_fadvise(fd, dropped, done - dropped, POSIX_FADV_DONTNEED);
+      dropped = done;
     }
   }
   return sync_file(fd) != 0 ? rk__os_fail(err, errno, "cannot write", path) : RK_OK;
