@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 
 #define FIRST_READ_BYTES 4096u
-#define EARLY_BYTES ((off_t)4 << 20) /* written before the system is told to begin with the disk */
+#define EARLY_BYTES ((off_t)4 << 20)  /* written before the system is told to begin with the disk */
 #define KEPT_BYTES ((off_t)256 << 20) /* of a file being written that stay in the page cache */
 
 /* open(2) through signals, never inherited by programs that we start. */

@@ -54,7 +54,7 @@ function M.capture(campaign)
     backend = os.getenv("RINGKERNEL_BACKEND") or "auto",
     devices = devices(),
     commit = commit,
-    dirty = commit and output("git status --porcelain") ~= "",
+    dirty = commit and output("git status --porcelain --untracked-files=no") ~= "",
     seed = campaign.seed,
     pinned = campaign.pin and table.concat(campaign.pin, ",") or nil,
   }
