@@ -4,8 +4,10 @@
 local rk = require "ringkernel"
 local core = require "ringkernel.core"
 local support = dofile("spec/support.lua")
+local kit = dofile("spec/links_kit.lua")
 
 local Number = support.Number
+local Recorder, range = kit.Recorder, kit.range
 local error_of = support.error_of
 
 --- Passes on `times` numbers for each that comes, and counts what is refused.
@@ -29,20 +31,6 @@ local function passer(times, more)
 end
 
 local Pass = passer()
-
-local Recorder = rk.kernel {
-  name = "recorder", accepts = { Number },
-  state = { { "n", "u64" }, { "seen", "i64[64]" }, { "last", "i64" }, { "jumps", "u64" } },
-  source = [[
-RK_ON(Number) {
-  (void)ctx;
-  if (state->n < 64) state->seen[state->n] = msg->n;
-  if (msg->n <= state->last) state->jumps += 1;
-  state->last = msg->n;
-  state->n += 1;
-}
-]],
-}
 
 describe("links of Lua actors #tsan", function()
   local rt, a, b
@@ -83,29 +71,8 @@ describe("links of Lua actors #tsan", function()
     until_true(function() return a:peek_state().n == n end)
   end
 
-  --- What the receiver has got once it is let go.
   local function seen(count)
-    assert(b:activate())
-    until_true(function() return b:peek_state().n >= count end)
-    for _ = 1, 5 do
-      rt:poll(0.002)
-    end
-    local state, out = b:peek_state(), {}
-    for i = 1, math.min(state.n, 64) do
-      out[i] = state.seen[i]
-    end
-    assert.equal(count, state.n)
-    return out
-  end
-
-  local function range(...)
-    local out, list = {}, { ... }
-    for i = 1, #list, 2 do
-      for n = list[i], list[i + 1] do
-        out[#out + 1] = n
-      end
-    end
-    return out
+    return kit.seen(rt, b, count)
   end
 
   local function link()

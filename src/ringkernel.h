@@ -612,8 +612,6 @@ RK_API int rk_device_buffer_read(rk_device_buffer *buffer, size_t offset, void *
                                  rk_error *err);
 /* Repeats one element over the whole buffer. */
 RK_API int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_error *err);
-RK_API size_t rk_device_buffer_count(const rk_device_buffer *buffer);
-RK_API size_t rk_device_buffer_element_bytes(const rk_device_buffer *buffer);
 RK_API uint64_t rk_device_buffer_address(const rk_device_buffer *buffer); /* 0 once closed */
 
 /* An ordinary kernel from complete source (RK_GLOBAL_END form). Parameters reach it as one packed

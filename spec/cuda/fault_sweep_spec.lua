@@ -15,6 +15,7 @@ package.cpath = (os.getenv "BUILD" or "build") .. "/spec/?.so;" .. package.cpath
 
 local fake = require "rkfake"
 local rk = require "ringkernel"
+local in_child = dofile("spec/cuda/support.lua").in_child
 local scenario = dofile("spec/cuda/scenario.lua")
 local support = dofile("spec/support.lua")
 
@@ -46,32 +47,11 @@ local GIVES_BACK = {
   cuDevicePrimaryCtxRelease = true,
 }
 
--- Calls fn in a child process. Returns the text that it returns, or how the child ended.
-local function apart(fn)
-  local path = os.tmpname()
-  local pid = fake.fork(function()
-    local text = fn()
-    if text then
-      local file <close> = assert(io.open(path, "w"))
-      file:write(text)
-    end
-    return 0
-  end)
-  local how, status = fake.wait(pid)
-  local file <close> = assert(io.open(path))
-  os.remove(path)
-  if how ~= "exit" or status ~= 0 then
-    return ("a child ended with %s %d"):format(how, status)
-  end
-  local text = file:read "a"
-  return text ~= "" and text or nil
-end
-
 -- Which functions a life calls, and how often. In a child, as each life below: a driver that was
 -- opened does not work in children, and what a lost device was given comes back only when its
 -- process ends.
 local function count_calls()
-  local text = apart(function()
+  local text = in_child(function()
     fake.reset()
     local wrong = scenario.run()
     local lines = {}
@@ -175,7 +155,7 @@ describe("every call of the driver fails once", function()
       local bad = {}
       for _, name in ipairs(names) do
         for _, nth in ipairs(which(called[name])) do
-          bad[#bad + 1] = apart(function()
+          bad[#bad + 1] = in_child(function()
             return live(name, nth, fault[2], fault[3])
           end)
         end

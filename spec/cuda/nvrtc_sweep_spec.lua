@@ -52,27 +52,6 @@ local function find_real()
   return assert(text:match "^NVRTC [%d.]+ %((.-)%), ", text)
 end
 
--- Calls fn in a child process. Returns the text that it returns, or how the child ended.
-local function in_child(fn)
-  local path = os.tmpname()
-  local pid = fake.fork(function()
-    local text = fn()
-    if text then
-      local file <close> = assert(io.open(path, "w"))
-      file:write(text)
-    end
-    return 0
-  end)
-  local how, status = fake.wait(pid)
-  local file <close> = assert(io.open(path))
-  os.remove(path)
-  if how ~= "exit" or status ~= 0 then
-    return ("a child ended with %s %d"):format(how, status)
-  end
-  local text = file:read "a"
-  return text ~= "" and text or nil
-end
-
 -- Forgets what NVRTC made; what the driver of the tests made of it is kept.
 local function forget_images()
   assert(os.execute("rm -f " .. apart.quote(cache) .. "/cuda/*.cubin"))
@@ -100,7 +79,7 @@ end
 -- A life without a fault, in a child: how often it calls what.
 local function count_calls(way)
   forget_images()
-  local text = in_child(function()
+  local text = apart.in_child(function()
     fake.setenv("RKFAKE_CC", way.cc)
     fake.reset()
     nvrtc.fail()
@@ -205,7 +184,7 @@ describe("every call of NVRTC fails once", function()
         or {}) do
         forget_images()
         tried = tried + 1
-        bad[#bad + 1] = in_child(function()
+        bad[#bad + 1] = apart.in_child(function()
           return live(way, name, fault[1], fault[2])
         end)
       end

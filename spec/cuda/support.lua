@@ -18,6 +18,29 @@ function M.run(environment, text)
   return output, how, status
 end
 
+--- Calls fn in a forked child. Returns the text that it returns, or how the child ended. The module
+-- rkfake must be on package.cpath.
+function M.in_child(fn)
+  local fake = require "rkfake"
+  local path = os.tmpname()
+  local pid = fake.fork(function()
+    local text = fn()
+    if text then
+      local file <close> = assert(io.open(path, "w"))
+      file:write(text)
+    end
+    return 0
+  end)
+  local how, status = fake.wait(pid)
+  local file <close> = assert(io.open(path))
+  os.remove(path)
+  if how ~= "exit" or status ~= 0 then
+    return ("a child ended with %s %d"):format(how, status)
+  end
+  local text = file:read "a"
+  return text ~= "" and text or nil
+end
+
 --- Lua text: a definition whose handler never returns, in `Loop`; messages of it, in `N`.
 M.loop = [[
 local N = rk.message("N", { { "n", "u32" } })

@@ -195,14 +195,6 @@ int rk_device_buffer_fill(rk_device_buffer *buffer, const void *element, rk_erro
   return rc;
 }
 
-size_t rk_device_buffer_count(const rk_device_buffer *buffer)
-{
-  return buffer->count;
-}
-size_t rk_device_buffer_element_bytes(const rk_device_buffer *buffer)
-{
-  return buffer->element_bytes;
-}
 uint64_t rk_device_buffer_address(const rk_device_buffer *buffer)
 {
   return buffer->memory;
