@@ -23,17 +23,33 @@
 #define REFUSALS_MAX 1000u                  /* answers in a row that say nothing */
 #define REST_NS (UINT64_C(10) * 1000 * 1000) /* while the host is awake */
 
+#ifdef RK_ATOMIC_TSAN
+void __tsan_ignore_thread_begin(void);
+void __tsan_ignore_thread_end(void);
+#define BEGIN_HINT() __tsan_ignore_thread_begin()
+#define END_HINT() __tsan_ignore_thread_end()
+#else
+#define BEGIN_HINT() ((void)0)
+#define END_HINT() ((void)0)
+#endif
+
 /* What k2h_heads says may be old: then the block may be writing payload where a header is looked for.
  * The aligned word that is read is one that was there or is being written, and neither does harm,
  * because it is a hint: the host looks for itself, and once it sleeps again `waiting` has another
- * value, read by acquire before its heads. So this one look is kept from ThreadSanitizer; with all
- * that it calls, hence flattened. */
-__attribute__((flatten, no_sanitize("thread"))) static bool has_record(const rk_backend_grid *grid)
+ * value, read by acquire before its heads. So this one look is kept from ThreadSanitizer. */
+static bool ring_waits(const rk_abi_ring *ring, uint64_t head)
+{
+  BEGIN_HINT();
+  bool waits = rkd_ring_waits(ring, head) != 0;
+  END_HINT();
+  return waits;
+}
+
+static bool has_record(const rk_backend_grid *grid)
 {
   for (uint32_t i = 0; i < grid->block_count; ++i) {
-    const rk_abi_ring *ring = RK_PTR(const rk_abi_ring, grid->k2h[i]);
-    uint64_t head = rk_ld_relaxed_sys_u64(&grid->k2h_heads[i]);
-    if (rkd_ring_waits(ring, head)) {
+    if (ring_waits(RK_PTR(const rk_abi_ring, grid->k2h[i]),
+                   rk_ld_relaxed_sys_u64(&grid->k2h_heads[i]))) {
       return true;
     }
   }
