@@ -115,6 +115,22 @@ static void clocks_advance(void **state)
   assert_true(rk_clock_mono_ns() - b >= 100000);
 }
 
+/* A reading may be one that was made before, but not one of a microsecond ago. */
+static void wall_clock_is_recent(void **state)
+{
+  (void)state;
+  for (uint32_t i = 0; i < 100000; ++i) {
+    uint64_t before = rk_clock_wall_ns();
+    uint64_t wall_us = rk_clock_wall_us();
+    uint64_t after = rk_clock_wall_ns();
+    if (before > after) {
+      continue; /* somebody set the clock */
+    }
+    assert_true(wall_us + 1 >= before / 1000);
+    assert_true(wall_us <= after / 1000);
+  }
+}
+
 static void deadlines_do_not_overflow(void **state)
 {
   (void)state;
@@ -526,6 +542,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       TEST(clocks_advance),
+      TEST(wall_clock_is_recent),
       TEST(deadlines_do_not_overflow),
       TEST(machine_is_described),
       TEST(home_is_found_and_measured),

@@ -17,7 +17,8 @@ static inline uint64_t rk_clock_mono_ns(void)
   return rk_platform_current()->clock_mono_ns();
 }
 
-/* Microseconds since 1970; can step when somebody sets the clock. Threads: any. */
+/* Microseconds since 1970; can step when somebody sets the clock. May be a reading that this thread
+ * made before, less than a microsecond ago: for stamps, not for timing. Threads: any. */
 static inline uint64_t rk_clock_wall_us(void)
 {
   return rk_platform_current()->clock_wall_us();

@@ -82,7 +82,8 @@ typedef struct rk_platform {
 
   /* Nanoseconds of a clock that never steps back; its zero is unspecified. */
   uint64_t (*clock_mono_ns)(void);
-  /* Microseconds since 1970. Can step. */
+  /* Microseconds since 1970. Can step. The reading may be one that this thread made before, less than
+   * a microsecond ago. */
   uint64_t (*clock_wall_us)(void);
   /* Nanoseconds since 1970, on the same clock. */
   uint64_t (*clock_wall_ns)(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real platform, on Linux: the table itself, clocks, random numbers, the environment, shared
- * objects. Files, programs and threads are in the files beside this one.
+ * The real platform, on Linux: the table itself, random numbers, the environment, shared objects.
+ * Clocks, files, programs and threads are in the files beside this one.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* getrandom and the Linux parts of the headers */
@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 int rk__os_fail(rk_error *err, int error, const char *what, const char *subject)
@@ -49,42 +48,6 @@ int rk__os_fail(rk_error *err, int error, const char *what, const char *subject)
   }
   /* strerror of a known number is a constant string in glibc and musl: safe in any thread. */
   return rk_error_set(err, status, "%s '%.300s': %s", what, subject, strerror(error));
-}
-
-struct timespec rk__os_timespec(uint64_t ns)
-{
-  return (struct timespec){.tv_sec = (time_t)(ns / RK_NS_PER_S),
-                           .tv_nsec = (long)(ns % RK_NS_PER_S)};
-}
-
-uint64_t rk__os_clock_mono_ns(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * RK_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t clock_wall_us(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static uint64_t clock_wall_ns(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (uint64_t)now.tv_sec * RK_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void sleep_ns(uint64_t ns)
-{
-  uint64_t now = rk__os_clock_mono_ns();
-  uint64_t limit = (uint64_t)INT64_MAX; /* later moments overflow the kernel's own arithmetic */
-  struct timespec until = rk__os_timespec(ns > limit - now ? limit : now + ns);
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
-  }
 }
 
 static void yield(void)
@@ -214,9 +177,9 @@ static void lib_close(void *lib)
 static const rk_platform real_platform = {
     .name = "linux",
     .clock_mono_ns = rk__os_clock_mono_ns,
-    .clock_wall_us = clock_wall_us,
-    .clock_wall_ns = clock_wall_ns,
-    .sleep_ns = sleep_ns,
+    .clock_wall_us = rk__os_clock_wall_us,
+    .clock_wall_ns = rk__os_clock_wall_ns,
+    .sleep_ns = rk__os_sleep_ns,
     .yield = yield,
     .random_u64 = random_u64,
     .cpu_count = rk__os_cpu_count,

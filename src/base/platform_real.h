@@ -19,11 +19,12 @@
  * stands for `error` (an errno). */
 int rk__os_fail(rk_error *err, int error, const char *what, const char *subject);
 
-/* `ns` as a timespec. */
+/* platform_real_clock.c */
 struct timespec rk__os_timespec(uint64_t ns);
-
-/* platform_real.c */
 uint64_t rk__os_clock_mono_ns(void);
+uint64_t rk__os_clock_wall_us(void);
+uint64_t rk__os_clock_wall_ns(void);
+void rk__os_sleep_ns(uint64_t ns);
 
 /* platform_real_file.c */
 int rk__os_file_read(const char *path, size_t limit, void **data, size_t *size, rk_error *err);

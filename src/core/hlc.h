@@ -3,8 +3,8 @@
  * The host's hybrid logical clock: thread-safe, one word, never two equal stamps.
  *
  * rk_hlc_dev.h says what a stamp is and has the arithmetic. Here the last stamp is one atomic word
- * that tick and update move forward by compare-and-swap; the wall clock (base/clock.h) is read once
- * for each stamp. The clock goes on forwards when the wall clock is set back. Used by the runtime
+ * that tick and update move forward by compare-and-swap; the wall clock (base/clock.h) is asked
+ * once for each stamp. The clock goes on forwards when the wall clock is set back. Used by the runtime
  * to stamp what the host sends, and by the Lua class `hlc`.
  *
  * A stamp travels as text as 16 hexadecimal digits, a minus sign and the node's number:
