@@ -134,12 +134,14 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
   return n;
 }
 
-/* Gives actors their turns. Returns how many made progress. */
+/* Gives actors their turns, also those that others' turns put into the queue: what goes from actor
+ * to actor within the block need not wait for a round. Returns how many made progress; ends when
+ * all that are left have been found stalled. */
 RK_FN rk_u32 rkd_run_actors(rk_block *b)
 {
   rk_u32 progress = 0;
   rk_u64 waiting = b->run_tail - b->run_head;
-  for (rk_u32 i = 0; i < RK_ROUND_TURNS && waiting != 0u; ++i, --waiting) {
+  for (rk_u32 i = 0; i < RK_ROUND_TURNS && waiting != 0u; ++i) {
     rk_u32 slot = RK_PTR(rk_u32, b->shared->run_queue)[b->run_head & b->shared->ready_mask];
     rk_abi_actor *a = b->actors + slot;
     b->run_head += 1u;
@@ -150,6 +152,9 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b)
     }
     if (turn != RK_TURN_STALLED) {
       ++progress;
+      waiting = b->run_tail - b->run_head;
+    } else {
+      --waiting;
     }
   }
   return progress;
