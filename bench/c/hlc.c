@@ -126,15 +126,17 @@ int main(void)
   bench_check(duplicates == 0, "HLC: a stamp was given twice");
   bench_pin(0);
   bench_truth(NULL, "all stamps: growing");
-  bench_measure("hlc.tick", "ns",
-                "one thread, shared clock: wall clock asked (read again each half us) + compare-and-swap; "
-                "growth checked",
-                tick, &clock);
+  bench_measure(
+      "hlc.tick", "ns",
+      "one thread, shared clock: wall clock asked (read again each half us) + compare-and-swap; "
+      "growth checked",
+      tick, &clock);
   bench_measure("hlc.update", "ns",
                 "one thread, shared clock: merge of a stamp, with the skew check; growth checked",
                 update, &clock);
   bench_truth(NULL, NULL);
-  bench_measure("hlc.tick_owned", "ns", "a clock with one owner, wall clock asked (read again each half us) for each tick",
+  bench_measure("hlc.tick_owned", "ns",
+                "a clock with one owner, wall clock asked (read again each half us) for each tick",
                 tick_owned, &each);
   bench_measure("hlc.tick_owned_sampled", "ns",
                 "a clock with one owner, wall clock read once per 32 ticks", tick_owned, &batch);

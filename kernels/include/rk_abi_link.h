@@ -38,7 +38,7 @@ typedef struct rk_abi_route { /* B writes: one per port of an actor */
   rk_u64 dead;        /* and those that it made dead letters */
   rk_u32 high;        /* most messages that ever waited on the link */
   rk_u32 pad0;
-  rk_u64 pad1;
+  rk_u64 next;        /* ticket that its next message gets if nobody else sends to the receiver */
 } rk_abi_route;
 RK_CHECK_SIZE(rk_abi_route, 128);
 RK_CHECK_OFFSET(rk_abi_route, serial, 16);

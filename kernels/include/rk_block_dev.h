@@ -70,6 +70,7 @@ struct rk_block {
   rk_u32 naps;       /* sleeps since it last made progress */
   rk_u32 idle_rounds;
   rk_u64 idle_since_us;
+  rk_u32 sampled; /* 1: the clock was sampled in this round or at the end of the one before */
   rk_u64 seen;   /* copy of its door's */
   rk_u64 rounds; /* of its loop, in this generation */
   rk_u64 ended;  /* rk_abi_grid.ended with the actor that ended last; for its response */
@@ -245,6 +246,18 @@ RK_FN void rkd_flush(rk_block *b)
 }
 
 /* ---- room ---- */
+
+/* Asks for the lines that sending to another block's actor will change, all at once. `ticket`: what
+ * it will probably get. */
+RK_FN void rkd_fetch_inbox(const rk_block *b, const rk_abi_actor *to, rk_u64 ticket)
+{
+  if (to->block != b->index) {
+    rk_abi_msg *slot = rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket);
+    rkd_fetch_to_write(&to->tail);
+    rkd_fetch_to_write(slot);
+    rkd_fetch_to_write(rkd_slot_payload(slot));
+  }
+}
 
 /* Gives credits back to an actor's room and wakes the blocks that wait for some. Sleeping blocks:
  * the four seq_cst operations here and in rkd_room_wanted make sure that one of the two sides sees

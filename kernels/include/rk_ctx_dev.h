@@ -83,20 +83,19 @@ RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data,
   return rkd_dropped(ctx, told ? RK_ETERMINATED : RK_EFULL);
 }
 
-/* Into an inbox, with a credit in hand. Returns 0 when the receiver is to be signalled, RK_BY_LANE
+/* Into an inbox, with a credit in hand, as number *ticket. Returns 0 when the receiver is to be signalled, RK_BY_LANE
  * when it need not be, RK_E* when it was not sent. */
 RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data,
-                      rk_u32 spare)
+                      rk_u32 spare, rk_u64 *ticket)
 {
-  rk_u64 ticket;
-  if (!rkd_inbox_ticket(to, &ticket)) {
+  if (!rkd_inbox_ticket(to, ticket)) {
     rkd_room_give(ctx->block, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
   }
-  int by_lane = rkd_lane_put(ctx->block, to, ticket, h, data);
+  int by_lane = rkd_lane_put(ctx->block, to, *ticket, h, data);
   if (!by_lane) {
-    rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
-                     data);
+    rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, *ticket), *ticket,
+                     h, data);
   }
   rkd_trace_sent(ctx->block, h);
   return by_lane ? RK_BY_LANE : 0;
@@ -125,7 +124,8 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
     rkd_room_give(b, to, 1u);
     return rkd_refused(ctx, RK_EDENIED, h, spare);
   }
-  int rc = rkd_deliver(ctx, to, h, data, spare);
+  rk_u64 ticket;
+  int rc = rkd_deliver(ctx, to, h, data, spare, &ticket);
   if (rc != 0) {
     return rc == RK_BY_LANE ? 0 : rc;
   }
@@ -199,12 +199,15 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
     return rkd_dropped(ctx, RK_EFULL);
   }
   route->used += 1u;
+  rk_abi_actor *to = rkd_actor(b, route->dest);
+  if (to != 0) {
+    rkd_fetch_inbox(b, to, route->next);
+  }
   rk_abi_msg h;
   rkd_ctx_header(ctx, &h, route->dest, type, size);
   if (as_sent) {
     rkd_ctx_pass_header(ctx, &h);
   }
-  rk_abi_actor *to = rkd_actor(b, route->dest);
   rk_u32 spare = ctx->reserved != 0u ? 0u : ctx->def->reserve_units;
   if (to == 0) {
     return rkd_send_dead(ctx, &h, data, spare);
@@ -228,9 +231,11 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
     return rkd_refused(ctx, RK_EDENIED, &h, spare);
   }
   route->credits -= 1u;
-  int rc = rkd_deliver(ctx, to, &h, data, spare);
+  rk_u64 ticket;
+  int rc = rkd_deliver(ctx, to, &h, data, spare, &ticket);
   if (rc == 0 || rc == RK_BY_LANE) {
     route->sent += 1u;
+    route->next = ticket + 1u;
   }
   if (rc != 0) {
     return rc == RK_BY_LANE ? 0 : rc;

@@ -57,6 +57,16 @@ RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 block)
   (void)block;
 }
 
+/* Lines do not move between multiprocessors: there is nothing to fetch early. */
+RK_FN void rkd_fetch_to_write(const void *at)
+{
+  (void)at;
+}
+RK_FN void rkd_fetch_to_read(const void *at)
+{
+  (void)at;
+}
+
 /* The device has no memcpy worth calling for 64 bytes; words as far as both sides allow it. */
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
 {
@@ -134,6 +144,21 @@ RK_FN void rkd_notify_host(rk_u64 grid)
 {
   rk_port_notify_host(grid);
 }
+/* Asks for a line that another core probably has, before it is needed. To write: a word that is read
+ * and then changed would else come twice, first to be shared, then to be owned. */
+RK_FN void rkd_fetch_to_write(const void *at)
+{
+#if defined(__x86_64__) /* the builtin needs -mprfchw; processors without it take it for a no-op */
+  __asm__ __volatile__("prefetchw %0" ::"m"(*(const char *)at));
+#else
+  __builtin_prefetch(at, 1);
+#endif
+}
+RK_FN void rkd_fetch_to_read(const void *at)
+{
+  __builtin_prefetch(at);
+}
+
 /* Most payloads are short, and a call costs more than copying them: those of 16 to 64 bytes are
  * copied in pieces of 16 that may overlap. */
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)

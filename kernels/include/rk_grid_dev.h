@@ -122,6 +122,10 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
     rk_abi_actor *a = b->actors + slot;
     /* before: an ended actor's slot is the host's afterwards */
     rk_u32 life = a->life;
+    rk_abi_msg *first =
+        rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
+    rkd_fetch_to_read(first); /* on its way while the exchange waits for another line */
+    rkd_fetch_to_read(rkd_slot_payload(first));
     /* partners: rkd_signal; rkd_command_free_slot */
     (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
     if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) {
@@ -184,16 +188,21 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
 {
   b->idle_rounds += 1u;
   if (b->idle_rounds == 1u) {
-    b->idle_since_us = rkd_clock_us();
     rkd_ring_give_back(&b->rx);
   }
 #if RK_CAN_SLEEP
   const rk_abi_grid *grid = RK_PTR(rk_abi_grid, b->grid);
   if (b->idle_rounds % RK_SPIN_ROUNDS != 0u) {
     rkd_pause(20u);
+    rkd_sample_clock(b);
+    b->sampled = 1u; /* for the turn that comes next, whose message has waited long enough */
     return;
   }
   rk_u64 now = rkd_clock_us();
+  b->sampled = 0u;
+  if (b->idle_rounds == RK_SPIN_ROUNDS) {
+    b->idle_since_us = now;
+  }
   if (now >= b->idle_since_us && now - b->idle_since_us < grid->spin_us) {
     rk_port_yield();
     return;
@@ -212,6 +221,8 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   rk_fence_seq_cst(); /* before it looks an actor up again: runtime/slots.c */
 #else
   rkd_pause(rkd_pause_ns(RK_PTR(const rk_abi_grid, b->grid)->policy, b->idle_rounds));
+  rkd_sample_clock(b);
+  b->sampled = 1u;
 #endif
 }
 
@@ -303,6 +314,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rk_u32 progress = 0u;
   rk_u32 abort = 0u;
   b->alive_us = 0u; /* time passed while it was parked */
+  b->sampled = 0u;
   rkd_gang_enter(b);
   rk_st_release_sys_u32(&b->door->hello, rkd_hello());
   while (b->stop == 0u) {
