@@ -394,35 +394,37 @@ RK_CHECK_OFFSET(rk_abi_def, on_migrate, 56);
 #include "rk_abi_link.h"
 
 typedef struct RK_ALIGN(128) rk_abi_actor {
-  /* line 0: comes with CREATE_ACTOR. While the actor lives, its end changes `id`, RELOAD_ACTOR
-   * changes what only its block reads (def, state, routes, out_limit_msgs), and the host, while no
-   * grid runs, the place of its rings (kernel_slots to urgent_slots, slot_bytes) */
+  /* line 0 comes with CREATE_ACTOR, but for the P words. Its first 64 bytes are what everybody reads
+   * and nobody writes while the actor lives, but for its end, which changes `id`, RELOAD_ACTOR, which
+   * changes what only its block reads (def, state, routes, out_limit_msgs), and the host, which
+   * changes, while no grid runs, its rings (kernel_slots, slot_bytes, kernel_mask, limit_msgs and
+   * host_slots to urgent_mask). */
   rk_u64 def;          /* address of its rk_abi_def */
   rk_u64 state;        /* address of its state bytes */
   rk_u64 kernel_slots; /* address of the ring for messages from actors */
-  rk_u64 host_slots;   /* address of the ring for messages from the host */
-  rk_u64 urgent_slots; /* address of the ring for high-priority messages */
   rk_u64 routes;       /* address of rk_abi_route[port_count] */
   rk_u32 slot_bytes;   /* bytes from slot to slot in its three rings */
   rk_u32 kernel_mask;  /* slots - 1 */
-  rk_u32 host_mask;
-  rk_u32 urgent_mask;
-  rk_u32 limit_msgs; /* messages that may wait from actors, and as many from the host */
-  rk_u32 block;      /* number of the block that serves it */
-  /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
-  rk_u32 id;
+  rk_u32 limit_msgs;   /* messages that may wait from actors, and as many from the host */
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
+  rk_u32 block;          /* number of the block that serves it */
   rk_u32 blocks;         /* that run its handlers: `block` and those after it; 0 counts as 1 */
   rk_u32 tenant;         /* its number, below RK_TENANTS_MAX */
-  rk_u64 pad4[5];
-  /* line 1: P */
+  /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
+  rk_u32 id;
+  /* P: who sends here changes these, and needs nothing else of the second 64 bytes */
   rk_u64 tail;   /* tickets taken; bit 63 = closed */
   rk_i64 room;   /* credits left for messages from actors */
   rk_u32 signal; /* 1: an entry in its block's ready ring names it */
   rk_u32 pad1;
   rk_u64 waiters; /* bit i: block i (modulo 64) wants to be woken when room comes back */
-  rk_u64 pad2[12];
-  /* line 2: B alone reads and writes it */
+  /* B reads these when a message came from the host */
+  rk_u64 host_slots;   /* address of the ring for messages from the host */
+  rk_u64 urgent_slots; /* address of the ring for high-priority messages */
+  rk_u32 host_mask;
+  rk_u32 urgent_mask;
+  rk_u64 pad4;
+  /* line 1: B alone reads and writes it */
   rk_u64 kernel_head;
   rk_u64 host_head;
   rk_u64 host_tail;
@@ -444,18 +446,19 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 pad3;
   rk_u64 pad5;
 } rk_abi_actor;
-RK_CHECK_SIZE(rk_abi_actor, 384);
-RK_CHECK_OFFSET(rk_abi_actor, slot_bytes, 48);
-RK_CHECK_OFFSET(rk_abi_actor, id, 72);
-RK_CHECK_OFFSET(rk_abi_actor, blocks, 80);
-RK_CHECK_OFFSET(rk_abi_actor, tenant, 84);
-RK_CHECK_OFFSET(rk_abi_actor, tail, 128);
-RK_CHECK_OFFSET(rk_abi_actor, room, 136);
-RK_CHECK_OFFSET(rk_abi_actor, signal, 144);
-RK_CHECK_OFFSET(rk_abi_actor, waiters, 152);
-RK_CHECK_OFFSET(rk_abi_actor, kernel_head, 256);
-RK_CHECK_OFFSET(rk_abi_actor, life, 320);
-RK_CHECK_OFFSET(rk_abi_actor, handled, 344);
+RK_CHECK_SIZE(rk_abi_actor, 256);
+RK_CHECK_OFFSET(rk_abi_actor, slot_bytes, 32);
+RK_CHECK_OFFSET(rk_abi_actor, block, 48);
+RK_CHECK_OFFSET(rk_abi_actor, tenant, 56);
+RK_CHECK_OFFSET(rk_abi_actor, id, 60);
+RK_CHECK_OFFSET(rk_abi_actor, tail, 64);
+RK_CHECK_OFFSET(rk_abi_actor, room, 72);
+RK_CHECK_OFFSET(rk_abi_actor, signal, 80);
+RK_CHECK_OFFSET(rk_abi_actor, waiters, 88);
+RK_CHECK_OFFSET(rk_abi_actor, host_slots, 96);
+RK_CHECK_OFFSET(rk_abi_actor, kernel_head, 128);
+RK_CHECK_OFFSET(rk_abi_actor, life, 192);
+RK_CHECK_OFFSET(rk_abi_actor, handled, 216);
 
 typedef struct RK_ALIGN(128) rk_abi_link { /* what host and grid tell each other about an actor */
   rk_u64 host_taken;                       /* B: messages from the host that left the host ring */

@@ -129,7 +129,7 @@ RK_SLOW_FN void rkd_command_free_slot(rk_block *b, const rk_abi_command *cmd)
              rk_ld_acquire_gpu_u32(&a->signal) != 0u;
   if (!busy) { /* all but `id`, which is 0 and which others may read */
     rkd_zero(a, (rk_u32)RK_OFFSET(rk_abi_actor, id));
-    rkd_zero(&a->out_limit_msgs, (rk_u32)(sizeof(*a) - RK_OFFSET(rk_abi_actor, out_limit_msgs)));
+    rkd_zero(&a->tail, (rk_u32)(sizeof(*a) - RK_OFFSET(rk_abi_actor, tail)));
     rkd_zero(rkd_ctrl(b, slot), (rk_u32)sizeof(rk_abi_ctrl));
   }
   rkd_respond(b, RK_RSP_SLOT_FREED, cmd->cmd_id, 0u, busy ? RK_EINVALID_STATE : 0, slot, 0u,
@@ -273,7 +273,7 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
 {
   rk_u32 slot = (rk_u32)cmd->param1;
   rk_u32 line = (rk_u32)sizeof(rk_abi_command);
-  rk_u32 tail = (rk_u32)RK_OFFSET(rk_abi_actor, out_limit_msgs);
+  rk_u32 rings = (rk_u32)RK_OFFSET(rk_abi_actor, host_slots);
   int error = 0;
   if (cmd->param1 >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
     rkd_answer(b, RK_RSP_ERROR, cmd, 0, RK_ENOT_FOUND);
@@ -289,11 +289,8 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
     return;
   }
   rkd_ring_get(&b->rx, line, a, (rk_u32)RK_OFFSET(rk_abi_actor, id));
-  rkd_ring_get(&b->rx, line + tail, &a->out_limit_msgs, (rk_u32)sizeof(a->out_limit_msgs));
-  rkd_ring_get(&b->rx, line + (rk_u32)RK_OFFSET(rk_abi_actor, blocks), &a->blocks,
-               (rk_u32)sizeof(a->blocks));
-  rkd_ring_get(&b->rx, line + (rk_u32)RK_OFFSET(rk_abi_actor, tenant), &a->tenant,
-               (rk_u32)sizeof(a->tenant));
+  rkd_ring_get(&b->rx, line + rings, (rk_u8 *)a + rings,
+               (rk_u32)RK_OFFSET(rk_abi_actor, pad4) - rings);
   a->room = (rk_i64)a->limit_msgs;
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   rkd_zero(t, (rk_u32)sizeof(*t));

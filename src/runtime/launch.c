@@ -173,13 +173,13 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   *made = true;
   if (actor->unwaited) {
     actor->create_cmd = rk__command_post_with(rt, actor->block, actor->id, &create, &line,
-                                              offsetof(rk_abi_actor, tail));
+                                              offsetof(rk_abi_actor, kernel_head));
     if (actor->create_cmd != 0) {
       rt->unanswered += 1;
       return RK_OK;
     }
   }
-  rc = rk__command_with(rt, actor->block, actor->id, &create, &line, offsetof(rk_abi_actor, tail),
+  rc = rk__command_with(rt, actor->block, actor->id, &create, &line, offsetof(rk_abi_actor, kernel_head),
                         &answer, err);
   if (rc == RK_OK) {
     return RK_OK;

@@ -60,7 +60,7 @@ int rk__rings_grow(rk_actor *actor, rk_piece rings, uint32_t slot_bytes, rk_erro
   line.host_slots = host;
   line.kernel_slots = host + (uint64_t)(line.host_mask + 1u) * slot_bytes;
   line.slot_bytes = slot_bytes;
-  rc = rt->ops->device_write(rt->backend, address, &line, offsetof(rk_abi_actor, id), err);
+  rc = rt->ops->device_write(rt->backend, address, &line, offsetof(rk_abi_actor, kernel_head), err);
   if (rc == RK_OK) {
     rk__piece_give(actor, &actor->rings);
     actor->rings = rings;
