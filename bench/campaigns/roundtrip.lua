@@ -50,25 +50,29 @@ definitions[#definitions + 1] = copier
 
 local shared = kit.shared { blocks = 1, load = definitions }
 
+local function receive(actor, message)
+  assert(actor:send(message))
+  return assert(actor:receive(TIMEOUT_S))
+end
+
+local function poll(actor, message)
+  local reply
+  assert(actor:send(message))
+  repeat
+    reply = actor:try_receive()
+  until reply
+  return reply
+end
+
 local WAYS = {
-  call = function(case, meter, message)
-    return meter:call(case.actor, message, TIMEOUT_S)
+  call = function(actor, meter, message)
+    return meter:call(actor, message, TIMEOUT_S)
   end,
-  receive = function(case, meter, message)
-    return meter:time(function()
-      assert(case.actor:send(message))
-      return assert(case.actor:receive(TIMEOUT_S))
-    end)
+  receive = function(actor, meter, message)
+    return meter:time(receive, actor, message)
   end,
-  poll = function(case, meter, message)
-    return meter:time(function()
-      local reply
-      assert(case.actor:send(message))
-      repeat
-        reply = case.actor:try_receive()
-      until reply
-      return reply
-    end)
+  poll = function(actor, meter, message)
+    return meter:time(poll, actor, message)
   end,
 }
 
@@ -86,14 +90,14 @@ local function text(bytes, index)
 end
 
 local function by_message(case, meter, trips)
-  local Message, way = echoes[case.payload].Message, WAYS[case.way]
+  local Message, way, actor = echoes[case.payload].Message, WAYS[case.way], case.actor
   local sent, back = {}, {}
   for i = 1, trips do
     sent[i] = Message { seq = i, data = case.payload > 8 and text(case.payload - 8, i) or nil }
   end
   meter:start()
   for i = 1, trips do
-    back[i] = way(case, meter, sent[i])
+    back[i] = way(actor, meter, sent[i])
   end
   meter:settle()
   meter:stop()
@@ -104,6 +108,12 @@ local function by_message(case, meter, trips)
   return good
 end
 
+local function through_buffers(case, bytes, seq)
+  assert(case.from:write(bytes))
+  assert(case.actor:call(Copy { seq = seq, from = case.from, to = case.to }, TIMEOUT_S))
+  return assert(case.to:read_bytes())
+end
+
 local function by_buffer(case, meter, trips)
   local sent, back = {}, {}
   for i = 1, trips do
@@ -111,11 +121,7 @@ local function by_buffer(case, meter, trips)
   end
   meter:start()
   for i = 1, trips do
-    back[i] = meter:time(function()
-      assert(case.from:write(sent[i]))
-      assert(case.actor:call(Copy { seq = i, from = case.from, to = case.to }, TIMEOUT_S))
-      return assert(case.to:read_bytes())
-    end)
+    back[i] = meter:time(through_buffers, case, sent[i], i)
   end
   meter:settle()
   meter:stop()

@@ -64,12 +64,15 @@ function Meter:latency(seconds, times)
   self.histogram:record(math.floor(seconds * 1e9 + 0.5), times)
 end
 
---- Calls fn(...), records how long that took as a latency, returns what it returned.
-function Meter:time(fn, ...)
-  local start = clock()
-  local results = table.pack(fn(...))
+local function timed(self, start, ...)
   self:latency(clock() - start)
-  return table.unpack(results, 1, results.n)
+  return ...
+end
+
+--- Calls fn(...), records how long that took as a latency, returns what it returned. A function
+--- made beforehand, with arguments, is timed alone; one made in the call is timed with its making.
+function Meter:time(fn, ...)
+  return timed(self, clock(), fn(...))
 end
 
 --- Calls `actor` with `message` as actor:call does, records the latency and returns the reply. A
