@@ -136,7 +136,7 @@ size_t rk__host_links_held(const rk_actor *actor)
 {
   size_t held = 0;
   for (const rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
-    held += link->waiting.count;
+    held += rk_mailbox_count(&link->waiting);
   }
   return held;
 }
@@ -150,7 +150,7 @@ size_t rk__host_links_bytes(const rk_actor *actor)
 {
   size_t bytes = 0;
   for (const rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
-    bytes += link->waiting.capacity;
+    bytes += rk_mailbox_capacity(&link->waiting);
   }
   return bytes;
 }
@@ -316,7 +316,8 @@ static int over(rk_host_link *link, rk_actor *to, const rk_abi_msg *header, cons
     bury(link, header, data, RK_DEAD_FULL);
     return no_room(link, to, err);
   }
-  bool is_full = link->waiting.count >= link->options.limit; /* which is 0 without a box */
+  bool is_full = rk_mailbox_count(&link->waiting) >=
+                 link->options.limit; /* which is 0 without a box */
   if (is_full) {
     link->counts.dropped += policy != RK_LINK_KIND_BLOCK ? 1u : 0u;
     if (policy != RK_LINK_KIND_DROP_OLDEST) {
@@ -330,8 +331,8 @@ static int over(rk_host_link *link, rk_actor *to, const rk_abi_msg *header, cons
   if (is_full) {
     rk_mailbox_drop_oldest(&link->waiting);
   }
-  if (link->waiting.count > link->counts.high) {
-    link->counts.high = link->waiting.count;
+  if (rk_mailbox_count(&link->waiting) > link->counts.high) {
+    link->counts.high = rk_mailbox_count(&link->waiting);
   }
   list(link);
   return RK_OK;
@@ -343,7 +344,7 @@ static bool keeps(const rk_host_link *link)
   rk_link_kind policy = link->options.policy;
   return policy == RK_LINK_KIND_DEAD_LETTER || policy == RK_LINK_KIND_DROP_OLDEST ||
          (policy == RK_LINK_KIND_BLOCK && link->is_late) ||
-         link->waiting.count < link->options.limit;
+         rk_mailbox_count(&link->waiting) < link->options.limit;
 }
 
 static int hold(rk_host_link *link, rk_actor *to, uint32_t type, const void *data, size_t size,
@@ -424,7 +425,7 @@ static rk_link_stats say(const rk_host_link *link)
   out.policy = link->options.policy;
   out.limit = link->options.limit;
   out.deadline_ns = link->options.deadline_ns;
-  out.waiting = link->waiting.count;
+  out.waiting = rk_mailbox_count(&link->waiting);
   return out;
 }
 
@@ -478,7 +479,7 @@ bool rk__host_link_put(rk_actor *from, const char *port, uint32_t dest, const rk
   link->waiting = *waiting;
   *waiting = old;
   link->counts = *counts;
-  if (link->waiting.count != 0) {
+  if (rk_mailbox_count(&link->waiting) != 0) {
     list(link);
   }
   return true;

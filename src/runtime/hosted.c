@@ -126,7 +126,7 @@ void rk_runtime_hosted_later(rk_actor *actor)
 
 size_t rk_actor_passed_on(const rk_actor *actor)
 {
-  return actor->passed_on.count - (actor->passed_on.lent != 0 ? 1u : 0u);
+  return rk_mailbox_waiting(&actor->passed_on);
 }
 
 int rk_actor_take(rk_actor *actor, rk_received *out)
@@ -155,7 +155,7 @@ int rk_actor_refuse(rk_actor *actor, int code, rk_error *err)
   if (rc != RK_OK) {
     return rc;
   }
-  if (actor->passed_on.lent == 0) {
+  if (!rk_mailbox_lends(&actor->passed_on)) {
     return rk_error_set(err, RK_EINVALID_STATE, "refuse '%s': no message was taken", actor->name);
   }
   rk_abi_msg header = header_of(actor, &actor->taken);

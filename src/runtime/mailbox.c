@@ -21,61 +21,63 @@ static size_t record_bytes(uint32_t payload_bytes)
 }
 
 /* Bytes from position to the end of the buffer. */
-static size_t to_end(const rk_mailbox *box, uint64_t position)
+static size_t to_end(const rk_mail *mail, uint64_t position)
 {
-  return box->capacity - (size_t)(position & (box->capacity - 1));
+  return mail->capacity - (size_t)(position & (mail->capacity - 1));
+}
+
+static rk_abi_msg *record_at(rk_mail *mail, uint64_t position)
+{
+  return (void *)(mail->bytes + (position & (mail->capacity - 1)));
 }
 
 /* Position of the record at or behind `position`: passes a gap. */
-static uint64_t skip_gap(const rk_mailbox *box, uint64_t position)
+static uint64_t skip_gap(rk_mail *mail, uint64_t position)
 {
-  size_t left = to_end(box, position);
+  size_t left = to_end(mail, position);
   if (left < sizeof(rk_abi_msg)) {
     return position + left;
   }
-  const rk_abi_msg *header = (const void *)(box->bytes + (position & (box->capacity - 1)));
-  return header->size_bytes == GAP ? position + left : position;
-}
-
-static const rk_abi_msg *record_at(const rk_mailbox *box, uint64_t position)
-{
-  return (const void *)(box->bytes + (position & (box->capacity - 1)));
+  return record_at(mail, position)->size_bytes == GAP ? position + left : position;
 }
 
 /* Moves what waits into a buffer of another size, which holds it. */
 static bool resize(rk_mailbox *box, size_t capacity)
 {
-  rk_mailbox bigger = {.bytes = rk_alloc_aligned(64, capacity), .capacity = capacity};
-  if (bigger.bytes == NULL) {
+  rk_mail *old = box->mail;
+  rk_mail *mail = rk_alloc_aligned(64, sizeof(*mail) + capacity);
+  if (mail == NULL) {
     return false;
   }
-  uint64_t position = box->head;
-  for (size_t i = 0; i < box->count; ++i) {
-    position = skip_gap(box, position);
-    const rk_abi_msg *record = record_at(box, position);
+  *mail = (rk_mail){.capacity = capacity};
+  box->mail = mail;
+  if (old == NULL) {
+    return true;
+  }
+  uint64_t position = old->head;
+  for (size_t i = 0; i < old->count; ++i) {
+    position = skip_gap(old, position);
+    const rk_abi_msg *record = record_at(old, position);
     size_t bytes = record_bytes(record->size_bytes);
-    memcpy(bigger.bytes + bigger.tail, record, bytes); /* from 0 on, in one piece: it fits */
-    bigger.tail += bytes;
+    memcpy(mail->bytes + mail->tail, record, bytes); /* from 0 on, in one piece: it fits */
+    mail->tail += bytes;
     position += bytes;
   }
-  bigger.count = box->count;
-  bigger.lent = box->lent;
-  bigger.held = box->held;
-  bigger.held_bytes = box->held_bytes;
-  if (box->lent != 0 && box->held == NULL) {
-    bigger.held = box->bytes;
-    bigger.held_bytes = box->capacity;
+  mail->count = old->count;
+  mail->lent = old->lent;
+  mail->held = old->held;
+  if (old->lent != 0 && old->held == NULL) {
+    mail->held = old;
   } else {
-    rk_free(box->bytes);
+    rk_free(old);
   }
-  *box = bigger;
   return true;
 }
 
 static bool grow(rk_mailbox *box, size_t needed)
 {
-  size_t capacity = box->capacity == 0 ? FIRST_BYTES : box->capacity * 2;
-  while (capacity < (size_t)(box->tail - box->head) + 2 * needed) {
+  size_t capacity = box->mail == NULL ? FIRST_BYTES : box->mail->capacity * 2;
+  while (capacity < rk_mailbox_used(box) + 2 * needed) {
     capacity *= 2;
   }
   return resize(box, capacity);
@@ -84,51 +86,52 @@ static bool grow(rk_mailbox *box, size_t needed)
 void rk_mailbox_shrink(rk_mailbox *box)
 {
   size_t capacity = FIRST_BYTES;
-  if (box->count == 0) {
-    rk_free(box->bytes);
-    *box = (rk_mailbox){0};
+  if (rk_mailbox_count(box) == 0) {
+    rk_free(box->mail);
+    box->mail = NULL;
     return;
   }
-  while (capacity < (size_t)(box->tail - box->head)) {
+  while (capacity < rk_mailbox_used(box)) {
     capacity *= 2;
   }
-  if (capacity < box->capacity && box->held == NULL) {
+  if (capacity < box->mail->capacity && box->mail->held == NULL) {
     (void)resize(box, capacity); /* without memory for the smaller one it stays */
   }
 }
 
 void rk_mailbox_let_go(rk_mailbox *box)
 {
-  if (box->lent != 0) {
-    box->lent = 0;
-    rk_free(box->held);
-    box->held = NULL;
-    box->held_bytes = 0;
+  if (rk_mailbox_lends(box)) {
+    box->mail->lent = 0;
+    rk_free(box->mail->held);
+    box->mail->held = NULL;
     rk_mailbox_drop_oldest(box);
   }
 }
 
 void rk_mailbox_close(rk_mailbox *box)
 {
-  rk_free(box->bytes);
-  rk_free(box->held);
-  *box = (rk_mailbox){0};
+  if (box->mail != NULL) {
+    rk_free(box->mail->held);
+    rk_free(box->mail);
+    box->mail = NULL;
+  }
 }
 
 rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **payload)
 {
   size_t bytes = record_bytes(payload_bytes);
+  rk_mail *mail = NULL;
   for (;;) {
-    if (box->capacity != 0) {
-      size_t used = (size_t)(box->tail - box->head);
-      size_t left = to_end(box, box->tail);
+    mail = box->mail;
+    if (mail != NULL) {
+      size_t left = to_end(mail, mail->tail);
       size_t gap = left < bytes ? left : 0;
-      if (used + gap + bytes <= box->capacity) {
+      if (rk_mailbox_used(box) + gap + bytes <= mail->capacity) {
         if (gap >= sizeof(rk_abi_msg)) {
-          rk_abi_msg *mark = (void *)(box->bytes + (box->tail & (box->capacity - 1)));
-          mark->size_bytes = GAP;
+          record_at(mail, mail->tail)->size_bytes = GAP;
         }
-        box->tail += gap;
+        mail->tail += gap;
         break;
       }
     }
@@ -136,10 +139,10 @@ rk_abi_msg *rk_mailbox_append(rk_mailbox *box, uint32_t payload_bytes, void **pa
       return NULL;
     }
   }
-  rk_abi_msg *record = (void *)(box->bytes + (box->tail & (box->capacity - 1)));
+  rk_abi_msg *record = record_at(mail, mail->tail);
   record->size_bytes = payload_bytes;
-  box->tail += bytes;
-  box->count += 1;
+  mail->tail += bytes;
+  mail->count += 1;
   *payload = (unsigned char *)record + sizeof(rk_abi_msg);
   return record;
 }
@@ -179,27 +182,29 @@ static void fill(const rk_abi_msg *record, rk_received *out, uint32_t *dest)
 
 bool rk_mailbox_take(rk_mailbox *box, rk_received *out, uint32_t *dest)
 {
+  rk_mail *mail = box->mail;
   rk_mailbox_let_go(box);
-  if (box->count == 0) {
+  if (mail == NULL || mail->count == 0) {
     return false;
   }
-  box->head = skip_gap(box, box->head);
-  const rk_abi_msg *record = record_at(box, box->head);
+  mail->head = skip_gap(mail, mail->head);
+  const rk_abi_msg *record = record_at(mail, mail->head);
   fill(record, out, dest);
-  box->lent = record_bytes(record->size_bytes);
+  mail->lent = record_bytes(record->size_bytes);
   return true;
 }
 
 bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint32_t *dest)
 {
-  size_t skip = index + (box->lent != 0 ? 1 : 0);
-  if (skip >= box->count) {
+  rk_mail *mail = box->mail;
+  size_t skip = index + (rk_mailbox_lends(box) ? 1 : 0);
+  if (skip >= rk_mailbox_count(box)) {
     return false;
   }
-  uint64_t position = box->head;
+  uint64_t position = mail->head;
   for (;; --skip) {
-    position = skip_gap(box, position);
-    const rk_abi_msg *record = record_at(box, position);
+    position = skip_gap(mail, position);
+    const rk_abi_msg *record = record_at(mail, position);
     if (skip == 0) {
       fill(record, out, dest);
       return true;
@@ -210,21 +215,22 @@ bool rk_mailbox_peek(const rk_mailbox *box, size_t index, rk_received *out, uint
 
 void rk_mailbox_drop_oldest(rk_mailbox *box)
 {
-  if (box->count == 0) {
+  rk_mail *mail = box->mail;
+  if (mail == NULL || mail->count == 0) {
     return;
   }
-  uint64_t position = skip_gap(box, box->head);
-  box->head = position + record_bytes(record_at(box, position)->size_bytes);
-  box->count -= 1;
-  if (box->count == 0) {
-    box->head = box->tail = 0;
+  uint64_t position = skip_gap(mail, mail->head);
+  mail->head = position + record_bytes(record_at(mail, position)->size_bytes);
+  mail->count -= 1;
+  if (mail->count == 0) {
+    mail->head = mail->tail = 0;
   }
 }
 
 rk_mailbox_place rk_mailbox_first(const rk_mailbox *box)
 {
-  rk_mailbox_place place = {.position = box->head};
-  if (box->lent != 0) {
+  rk_mailbox_place place = {.position = box->mail != NULL ? box->mail->head : 0u};
+  if (rk_mailbox_lends(box)) {
     (void)rk_mailbox_next(box, &place);
   }
   return place;
@@ -232,11 +238,11 @@ rk_mailbox_place rk_mailbox_first(const rk_mailbox *box)
 
 const rk_abi_msg *rk_mailbox_next(const rk_mailbox *box, rk_mailbox_place *place)
 {
-  if (place->index == box->count) {
+  if (place->index == rk_mailbox_count(box)) {
     return NULL;
   }
-  uint64_t position = skip_gap(box, place->position);
-  const rk_abi_msg *record = record_at(box, position);
+  uint64_t position = skip_gap(box->mail, place->position);
+  const rk_abi_msg *record = record_at(box->mail, position);
   place->position = position + record_bytes(record->size_bytes);
   place->index += 1;
   return record;
@@ -244,10 +250,14 @@ const rk_abi_msg *rk_mailbox_next(const rk_mailbox *box, rk_mailbox_place *place
 
 void rk_mailbox_cut(rk_mailbox *box, const rk_mailbox_place *place)
 {
-  box->tail = place->position;
-  box->count = place->index;
-  if (box->count == 0) {
-    box->head = box->tail = 0;
+  rk_mail *mail = box->mail;
+  if (mail == NULL) {
+    return; /* nothing is behind any place */
+  }
+  mail->tail = place->position;
+  mail->count = place->index;
+  if (mail->count == 0) {
+    mail->head = mail->tail = 0;
   }
 }
 
@@ -255,11 +265,12 @@ void rk_mailbox_each(rk_mailbox *box,
                      void (*visit)(void *arg, rk_abi_msg *record, const unsigned char *payload),
                      void *arg)
 {
-  uint64_t position = box->head;
-  for (size_t i = 0; i < box->count; ++i) {
-    position = skip_gap(box, position);
-    rk_abi_msg *record = (void *)(box->bytes + (position & (box->capacity - 1)));
-    if (i != 0 || box->lent == 0) {
+  rk_mail *mail = box->mail;
+  uint64_t position = mail != NULL ? mail->head : 0u;
+  for (size_t i = 0; i < rk_mailbox_count(box); ++i) {
+    position = skip_gap(mail, position);
+    rk_abi_msg *record = record_at(mail, position);
+    if (i != 0 || mail->lent == 0) {
       visit(arg, record, (const unsigned char *)record + sizeof(*record));
     }
     position += record_bytes(record->size_bytes);

@@ -17,16 +17,21 @@
 
 #include "rk_abi.h"
 
-typedef struct rk_mailbox {
-  unsigned char *bytes;
-  size_t capacity;     /* a power of two, or 0 */
+/* The buffer, with what is known of it before the records, so that a box in which nothing ever was
+ * costs its owner a pointer. */
+typedef struct rk_mail rk_mail;
+struct rk_mail {
   uint64_t head, tail; /* byte positions; only grow */
+  size_t capacity;     /* a power of two */
   size_t count;
   /* bytes of the record at head that was handed out and is dropped by the next call */
   size_t lent;
-  /* older buffer in which the record handed out lies; NULL: in the present one */
-  unsigned char *held;
-  size_t held_bytes; /* of that */
+  rk_mail *held; /* older buffer in which the record handed out lies; NULL: in this one */
+  _Alignas(64) unsigned char bytes[];
+};
+
+typedef struct rk_mailbox {
+  rk_mail *mail; /* NULL: nothing is in it */
 } rk_mailbox;
 
 /* A place between two records. */
@@ -61,14 +66,34 @@ void rk_mailbox_each(rk_mailbox *box,
                      void (*visit)(void *arg, rk_abi_msg *record, const unsigned char *payload),
                      void *arg);
 
-/* Messages in it that were not handed out, and bytes of memory that it takes. */
+/* Messages in it, with one that was handed out and not let go; whether there is such a one; those
+ * that were not handed out. */
+static inline size_t rk_mailbox_count(const rk_mailbox *box)
+{
+  return box->mail != NULL ? box->mail->count : 0u;
+}
+static inline bool rk_mailbox_lends(const rk_mailbox *box)
+{
+  return box->mail != NULL && box->mail->lent != 0;
+}
 static inline size_t rk_mailbox_waiting(const rk_mailbox *box)
 {
-  return box->count - (box->lent != 0 ? 1u : 0u);
+  return box->mail != NULL ? box->mail->count - (box->mail->lent != 0 ? 1u : 0u) : 0u;
+}
+/* Bytes for records, in the present buffer and with an older one; bytes that its records take. */
+static inline size_t rk_mailbox_capacity(const rk_mailbox *box)
+{
+  return box->mail != NULL ? box->mail->capacity : 0u;
 }
 static inline size_t rk_mailbox_bytes(const rk_mailbox *box)
 {
-  return box->capacity + box->held_bytes;
+  return box->mail != NULL && box->mail->held != NULL
+             ? box->mail->capacity + box->mail->held->capacity
+             : rk_mailbox_capacity(box);
+}
+static inline size_t rk_mailbox_used(const rk_mailbox *box)
+{
+  return box->mail != NULL ? (size_t)(box->mail->tail - box->mail->head) : 0u;
 }
 
 #endif

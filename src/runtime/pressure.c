@@ -29,7 +29,8 @@
 /* Of boxes on the host. */
 static uint64_t host_bytes(const rk_actor *actor)
 {
-  return rk__out_bytes(actor) + actor->passed_on.capacity + rk__host_links_bytes(actor);
+  return rk__out_bytes(actor) + rk_mailbox_capacity(&actor->passed_on) +
+         rk__host_links_bytes(actor);
 }
 
 static void shrink(rk_actor *actor)
@@ -57,7 +58,7 @@ uint64_t rk_runtime_memory_used(const rk_runtime *rt)
     used += actor != NULL ? host_bytes(actor) : 0u;
   }
   for (const rk_subscription *sub = rt->subscriptions; sub != NULL; sub = sub->next) {
-    used += sub->box.capacity;
+    used += rk_mailbox_capacity(&sub->box);
   }
   return used;
 }

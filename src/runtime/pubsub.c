@@ -27,7 +27,7 @@ typedef struct delivery {
 static bool put_into_box(rk_subscription *sub, const delivery *d)
 {
   void *payload = NULL;
-  if (sub->box.count - (sub->box.lent != 0 ? 1u : 0u) >= sub->limit) {
+  if (rk_mailbox_waiting(&sub->box) >= sub->limit) {
     return false;
   }
   rk_abi_msg *record = rk_mailbox_append(&sub->box, RK_TOPIC_BYTES + d->header.size_bytes,
@@ -358,7 +358,7 @@ int rk_subscription_try_receive(rk_subscription *sub, rk_received *out, const ch
   if (sub->rt == NULL) {
     return RK_ECLOSED;
   }
-  if (sub->box.count == (sub->box.lent != 0 ? 1u : 0u)) {
+  if (rk_mailbox_waiting(&sub->box) == 0) {
     (void)rk__drain(sub->rt);
   }
   do {
@@ -380,14 +380,14 @@ void rk_subscription_stats_get(const rk_subscription *sub, rk_subscription_stats
 {
   *out = (rk_subscription_stats){.delivered = sub->delivered,
                                  .dropped = sub->dropped,
-                                 .waiting = sub->box.count - (sub->box.lent != 0 ? 1u : 0u)};
+                                 .waiting = rk_mailbox_waiting(&sub->box)};
 }
 
 rk_subscription *rk_runtime_next_ready(rk_runtime *rt)
 {
   while (rt->ready != NULL) {
     rk_subscription *sub = rt->ready;
-    if (sub->box.count > (sub->box.lent != 0 ? 1u : 0u)) {
+    if (rk_mailbox_waiting(&sub->box) != 0) {
       return sub;
     }
     rt->ready = sub->next_ready;

@@ -352,7 +352,7 @@ static int prepare_letters(rk_restore *r, rk_error *err)
       header.flags = (uint16_t)(header.flags | RK_MSG_DEAD);
       header.reason = RK_DEAD_TERMINATED;
     }
-    if (r->new_letters.count >= r->rt->letters.limit) {
+    if (rk_mailbox_count(&r->new_letters) >= r->rt->letters.limit) {
       rk_mailbox_drop_oldest(&r->new_letters);
     }
     if (!rk_mailbox_push(&r->new_letters, &header, r->letters.messages[i].data)) {

@@ -232,7 +232,7 @@ static void put_runtime(rk_restore *r)
   if (r->chain.letters != NULL) {
     rk_received letter;
     rk_runtime_dead_letters_clear(rt);
-    while (r->new_letters.count != 0 && rk_mailbox_peek(&r->new_letters, 0, &letter, NULL)) {
+    while (rk_mailbox_peek(&r->new_letters, 0, &letter, NULL)) {
       const void *header = (const unsigned char *)letter.data - sizeof(rk_abi_msg);
       rk__letter_keep(rt, header, letter.data);
       rk_mailbox_drop_oldest(&r->new_letters);

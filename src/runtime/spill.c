@@ -93,7 +93,7 @@ static void drop_first(rk_spill_file *file, rk_spilled *s)
 static bool write_behind(rk_spill_file *file, rk_spilled *s, const rk_mailbox *box,
                          rk_mailbox_place *at, rk_error *err)
 {
-  while (at->index < box->count) {
+  while (at->index < rk_mailbox_count(box)) {
     rk_mailbox_place next = *at;
     const rk_abi_msg *record = NULL;
     if (!rk_spill_file_begin(file)) {
@@ -126,7 +126,7 @@ static rk_mailbox_place place_of_cut(const rk_spill_file *file, const rk_mailbox
     cost += rk_spill_file_cost(record->size_bytes);
   }
   for (at = cut; (record = rk_mailbox_next(box, &at)) != NULL; cut = at) {
-    if (cost <= room && at.position - box->head > STAYS_BYTES) {
+    if (cost <= room && at.position - box->mail->head > STAYS_BYTES) {
       break;
     }
     cost -= rk_spill_file_cost(record->size_bytes);
@@ -139,8 +139,8 @@ static uint64_t spill_newest(rk_actor *actor, rk_error *err)
 {
   rk_spill_file *file = &actor->rt->spill->file;
   rk_mailbox_place cut = place_of_cut(file, &actor->mailbox), at = cut;
-  if (cut.index == actor->mailbox.count) {
-    if (actor->mailbox.tail - actor->mailbox.head > 2u * STAYS_BYTES) {
+  if (cut.index == rk_mailbox_count(&actor->mailbox)) {
+    if (rk_mailbox_used(&actor->mailbox) > 2u * STAYS_BYTES) {
       rk_spill_file_full(file, err);
     }
     return 0;
@@ -181,7 +181,8 @@ static uint64_t spill_back(rk_actor *actor, rk_error *err)
 static uint64_t spillable(const rk_actor *actor)
 {
   const rk_mailbox *box = actor->spilled != NULL ? &actor->spilled->back : &actor->mailbox;
-  return rk_mailbox_waiting(box) != 0 && box->capacity > STAYS_BYTES ? box->capacity : 0u;
+  size_t capacity = rk_mailbox_capacity(box);
+  return rk_mailbox_waiting(box) != 0 && capacity > STAYS_BYTES ? capacity : 0u;
 }
 
 uint64_t rk__spill_actor(rk_actor *actor, rk_spill_tally *tally)
@@ -314,7 +315,7 @@ int rk__out_refill(rk_actor *actor)
     return RK_OK;
   }
   rk_mailbox_let_go(&actor->mailbox);
-  while (actor->mailbox.count == 0 && actor->spilled != NULL && rc == RK_OK) {
+  while (rk_mailbox_count(&actor->mailbox) == 0 && actor->spilled != NULL && rc == RK_OK) {
     rk_spilled *s = actor->spilled;
     if (s->first != NULL) {
       rc = read_piece(actor);

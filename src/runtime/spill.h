@@ -55,7 +55,8 @@ int rk__out_refill(rk_actor *actor);
 static inline size_t rk__out_waiting(const rk_actor *actor)
 {
   const rk_spilled *s = actor->spilled;
-  return rk_mailbox_waiting(&actor->mailbox) + (s != NULL ? s->count + s->back.count : 0u);
+  return rk_mailbox_waiting(&actor->mailbox) +
+         (s != NULL ? s->count + rk_mailbox_count(&s->back) : 0u);
 }
 static inline uint64_t rk__out_bytes(const rk_actor *actor)
 {
