@@ -5,6 +5,7 @@
  * The host's picture of an actor's life is made of the grid's answers, which come in order; so a
  * state read here is one the actor really had, at most a record old.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/spill.h"
 
 #include <stdio.h>
@@ -50,8 +51,7 @@ void rk__actor_unref(rk_actor *actor)
   }
   rk_mailbox_close(&actor->mailbox);
   rk__out_forget_behind(actor);
-  rk_mailbox_close(&actor->passed_on);
-  rk__host_links_end(actor);
+  rk__actor_parts_free(actor);
   rk__former_drop(actor);
   rk_kernel_close(actor->kernel);
   rk__extras_free(actor->extras);
@@ -173,7 +173,9 @@ void rk__actor_failed(rk_actor *actor, int code)
   rk_nvtx_mark(RK_NVTX_FAILURE, actor->id, actor->name);
   actor->life = RK_STATE_FAILED;
   actor->last_error = code;
-  actor->is_refusing = false;
+  if (actor->hosted != NULL) {
+    actor->hosted->is_refusing = false;
+  }
   rk__event(actor->rt, RK_EVENT_FAILURE, actor, code, code < 0 ? rk_status_name(code) : "failed",
             0);
 }

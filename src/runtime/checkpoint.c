@@ -5,6 +5,7 @@
  * During the pause everything is only copied, section by section, into one buffer, whose memory was
  * made before. Digests, what changed since the parent, and the file come when the grid runs again.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/checkpoint.h"
 #include "runtime/spill.h"
 
@@ -245,7 +246,7 @@ static int save_actor(capture *c, const rk_actor *actor, rk_error *err)
   if (rc != RK_OK) {
     return rc;
   }
-  rk__save_mailbox(rt, out, &actor->passed_on, actor->id);
+  rk__save_mailbox(rt, out, rk__passed_on(actor), actor->id);
   c->messages += rk__out_waiting(actor);
   c->messages += rk_actor_passed_on(actor);
   uint32_t state_bytes = actor->loaded->def.state_bytes;
@@ -279,7 +280,7 @@ static int save_ending(capture *c, const rk_actor *actor, rk_error *err)
 {
   rk_received m;
   int rc = save_inbox(c, &c->dead, actor, &c->still.actors[actor->slot], true, err);
-  for (size_t i = 0; rc == RK_OK && rk_mailbox_peek(&actor->passed_on, i, &m, NULL); ++i) {
+  for (size_t i = 0; rc == RK_OK && rk_mailbox_peek(rk__passed_on(actor), i, &m, NULL); ++i) {
     const rk_abi_msg *header = (const void *)((const unsigned char *)m.data - sizeof(*header));
     rk__save_message(c->rt, &c->dead, header, m.data, RK_ID_HOST);
     c->dead_count += 1;

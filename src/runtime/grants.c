@@ -11,6 +11,7 @@
  * is handled any more, and what still lay in a queue of the owner's (in the grid, with the host for
  * Lua actors, in the box of a subscription) is a dead letter, once.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/tenant.h"
 
 #include <string.h>
@@ -190,8 +191,8 @@ static void sweep_host(rk_runtime *rt, uint32_t owner, uint32_t guest)
   (void)rk__drain(rt);
   for (uint32_t slot = 0; slot < rt->slot_high; ++slot) {
     s.actor = rt->by_slot[slot];
-    if (s.actor != NULL && s.actor->tenant == owner) {
-      rk_mailbox_each(&s.actor->passed_on, sweep_passed_on, &s);
+    if (s.actor != NULL && s.actor->tenant == owner && s.actor->hosted != NULL) {
+      rk_mailbox_each(&s.actor->hosted->passed_on, sweep_passed_on, &s);
     }
   }
   s.actor = NULL;

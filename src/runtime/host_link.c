@@ -11,6 +11,7 @@
  *
  * A box is one of the actor's: it ends with the actor, or with the link.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/tenant.h"
 
 #include <string.h>
@@ -34,10 +35,15 @@ struct rk_host_link {
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-/* Where the actor's list, which is in the order of names, has this port or ought to have it. */
-static rk_host_link **place_of(rk_actor *from, const char *port)
+static rk_host_link *links_of(const rk_actor *actor)
 {
-  rk_host_link **at = &from->host_links;
+  return actor->hosted != NULL ? actor->hosted->links : NULL;
+}
+
+/* Where the actor's list, which is in the order of names, has this port or ought to have it. */
+static rk_host_link **place_of(rk_hosted *hosted, const char *port)
+{
+  rk_host_link **at = &hosted->links;
   while (*at != NULL && strcmp((*at)->port, port) < 0) {
     at = &(*at)->next;
   }
@@ -51,7 +57,10 @@ static bool is_at(rk_host_link *const *at, const char *port)
 
 static rk_host_link *find(rk_actor *from, const char *port)
 {
-  rk_host_link **at = place_of(from, port);
+  if (from->hosted == NULL) {
+    return NULL;
+  }
+  rk_host_link **at = place_of(from->hosted, port);
   return is_at(at, port) ? *at : NULL;
 }
 
@@ -135,7 +144,7 @@ void rk__host_links_flush(rk_runtime *rt)
 size_t rk__host_links_held(const rk_actor *actor)
 {
   size_t held = 0;
-  for (const rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
+  for (const rk_host_link *link = links_of(actor); link != NULL; link = link->next) {
     held += rk_mailbox_count(&link->waiting);
   }
   return held;
@@ -149,7 +158,7 @@ bool rk_runtime_host_holds(const rk_runtime *rt)
 size_t rk__host_links_bytes(const rk_actor *actor)
 {
   size_t bytes = 0;
-  for (const rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
+  for (const rk_host_link *link = links_of(actor); link != NULL; link = link->next) {
     bytes += rk_mailbox_capacity(&link->waiting);
   }
   return bytes;
@@ -157,7 +166,7 @@ size_t rk__host_links_bytes(const rk_actor *actor)
 
 void rk__host_links_shrink(rk_actor *actor)
 {
-  for (rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
+  for (rk_host_link *link = links_of(actor); link != NULL; link = link->next) {
     rk_mailbox_shrink(&link->waiting);
   }
 }
@@ -182,9 +191,8 @@ static void end(rk_host_link *link)
 
 void rk__host_links_end(rk_actor *actor)
 {
-  while (actor->host_links != NULL) {
-    rk_host_link *link = actor->host_links;
-    actor->host_links = link->next;
+  for (rk_host_link *link = links_of(actor); link != NULL; link = links_of(actor)) {
+    actor->hosted->links = link->next;
     end(link);
   }
 }
@@ -214,7 +222,11 @@ int rk_actor_host_link(rk_actor *from, const char *port, rk_actor *to,
   if (rc != RK_OK) {
     return rc;
   }
-  rk_host_link **at = place_of(from, port);
+  rk_hosted *hosted = rk__hosted_of(from);
+  if (hosted == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "connect '%s.%s': out of memory", from->name, port);
+  }
+  rk_host_link **at = place_of(hosted, port);
   rk_actor *tied = is_at(at, port) ? receiver(*at) : NULL;
   if (tied != NULL) {
     return rk_error_set(err, RK_EEXISTS, "port '%s.%s' leads to '%s' already; disconnect it first",
@@ -242,12 +254,11 @@ int rk_actor_host_link(rk_actor *from, const char *port, rk_actor *to,
 
 int rk_actor_host_unlink(rk_actor *from, const char *port, rk_error *err)
 {
-  rk_host_link **at = place_of(from, port);
-  rk_host_link *link = *at;
-  if (!is_at(at, port)) {
+  rk_host_link *link = find(from, port);
+  if (link == NULL) {
     return rk_error_set(err, RK_ENOT_FOUND, "port '%s.%s' is not connected", from->name, port);
   }
-  *at = link->next;
+  *place_of(from->hosted, port) = link->next;
   end(link);
   rk_runtime_flush(from->rt);
   return RK_OK;
@@ -259,7 +270,7 @@ int rk_actor_host_unlink(rk_actor *from, const char *port, rk_error *err)
 static uint32_t need(const rk_host_link *link, uint32_t burst)
 {
   uint32_t sum = 0;
-  for (const rk_host_link *l = link->from->host_links; l != NULL; l = l->next) {
+  for (const rk_host_link *l = links_of(link->from); l != NULL; l = l->next) {
     sum += l->dest == link->dest && l->options.policy == RK_LINK_KIND_BLOCK ? burst : 0u;
   }
   return sum;
@@ -290,7 +301,7 @@ static bool waits(rk_host_link *link, uint32_t burst)
 
 bool rk_actor_host_ready(rk_actor *from, uint32_t burst)
 {
-  for (rk_host_link *link = from->host_links; link != NULL; link = link->next) {
+  for (rk_host_link *link = links_of(from); link != NULL; link = link->next) {
     if (waits(link, burst)) {
       return false;
     }
@@ -432,7 +443,7 @@ static rk_link_stats say(const rk_host_link *link)
 void rk__host_links_tell(const rk_actor *actor, rk_link_stats *out, size_t *count)
 {
   size_t n = 0;
-  for (const rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
+  for (const rk_host_link *link = links_of(actor); link != NULL; link = link->next) {
     if (n < *count) {
       out[n] = say(link);
     }
@@ -446,7 +457,7 @@ void rk__host_links_tell(const rk_actor *actor, rk_link_stats *out, size_t *coun
 bool rk__host_link_at(const rk_actor *actor, size_t i, rk_link_stats *out,
                       const rk_mailbox **waiting)
 {
-  const rk_host_link *link = actor->host_links;
+  const rk_host_link *link = links_of(actor);
   while (link != NULL && i != 0) {
     link = link->next;
     --i;
@@ -461,7 +472,7 @@ bool rk__host_link_at(const rk_actor *actor, size_t i, rk_link_stats *out,
 
 void rk__host_links_clear(rk_actor *actor)
 {
-  for (rk_host_link *link = actor->host_links; link != NULL; link = link->next) {
+  for (rk_host_link *link = links_of(actor); link != NULL; link = link->next) {
     unlist(link);
     rk_mailbox_close(&link->waiting);
     link->waiting = (rk_mailbox){0};

@@ -12,25 +12,29 @@
  * refusal with code 0 is how a function stops its actor. Until that answer comes nothing is taken, and what is passed on meanwhile is not held against the
  * limit, because the block needs room to look at the refusal.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/spill.h"
 
 #include "base/base.h"
 
 static bool is_due(const rk_actor *actor)
 {
-  return actor->life == RK_STATE_ACTIVE && !actor->is_refusing && rk_actor_passed_on(actor) != 0;
+  const rk_hosted *hosted = actor->hosted;
+  return hosted != NULL && !hosted->is_refusing && rk_mailbox_waiting(&hosted->passed_on) != 0 &&
+         actor->life == RK_STATE_ACTIVE;
 }
 
 static void list(rk_actor *actor)
 {
   rk_runtime *rt = actor->rt;
-  if (actor->is_hosted_listed || !is_due(actor) || rt->closing) {
+  rk_hosted *hosted = actor->hosted;
+  if (!is_due(actor) || hosted->is_listed || rt->closing) {
     return;
   }
-  actor->is_hosted_listed = true;
-  actor->next_hosted = NULL;
+  hosted->is_listed = true;
+  hosted->next = NULL;
   *rt->hosted_tail = rk_actor_retain(actor);
-  rt->hosted_tail = &actor->next_hosted;
+  rt->hosted_tail = &hosted->next;
   rt->hosted_count += 1;
 }
 
@@ -42,14 +46,18 @@ bool rk__hosted_arrived(rk_runtime *rt, const rk_abi_msg *record, const void *pa
     rk__call_dead(rt, record, RK_DEAD_TERMINATED);
     return true;
   }
-  rk_abi_msg header = *record;
-  if (actor->is_refusing) {
-    header.flags = (uint16_t)(header.flags | RK_MSG_UNCOUNTED);
-  }
-  if (!rk_mailbox_push(&actor->passed_on, &header, payload)) {
+  rk_hosted *hosted = rk__hosted_of(actor);
+  if (hosted == NULL) {
     return false;
   }
-  if (actor->is_refusing) {
+  rk_abi_msg header = *record;
+  if (hosted->is_refusing) {
+    header.flags = (uint16_t)(header.flags | RK_MSG_UNCOUNTED);
+  }
+  if (!rk_mailbox_push(&hosted->passed_on, &header, payload)) {
+    return false;
+  }
+  if (hosted->is_refusing) {
     rk__actor_took(actor, 1);
   }
   list(actor);
@@ -80,9 +88,13 @@ static rk_abi_msg header_of(const rk_actor *actor, const rk_received *message)
 void rk__hosted_ended(rk_actor *actor)
 {
   rk_received message;
-  actor->is_refusing = false;
+  rk_hosted *hosted = actor->hosted;
+  if (hosted == NULL) {
+    return;
+  }
+  hosted->is_refusing = false;
   rk__host_links_end(actor);
-  while (rk_mailbox_take(&actor->passed_on, &message, NULL)) {
+  while (rk_mailbox_take(&hosted->passed_on, &message, NULL)) {
     if ((message.flags & RK_MSG_SWEPT) != 0) {
       continue;
     }
@@ -109,12 +121,12 @@ rk_actor *rk_runtime_next_hosted(rk_runtime *rt)
 {
   rk_actor *actor = rt->hosted;
   if (actor != NULL) {
-    rt->hosted = actor->next_hosted;
+    rt->hosted = actor->hosted->next;
     if (rt->hosted == NULL) {
       rt->hosted_tail = &rt->hosted;
     }
     rt->hosted_count -= 1;
-    actor->is_hosted_listed = false;
+    actor->hosted->is_listed = false;
   }
   return actor;
 }
@@ -126,23 +138,24 @@ void rk_runtime_hosted_later(rk_actor *actor)
 
 size_t rk_actor_passed_on(const rk_actor *actor)
 {
-  return rk_mailbox_waiting(&actor->passed_on);
+  return rk_mailbox_waiting(rk__passed_on(actor));
 }
 
 int rk_actor_take(rk_actor *actor, rk_received *out)
 {
+  rk_hosted *hosted = actor->hosted;
   if (actor->rt->closing) {
     return RK_ECLOSED;
   }
-  if (actor->life != RK_STATE_ACTIVE || actor->is_refusing) {
+  if (actor->life != RK_STATE_ACTIVE || (hosted != NULL && hosted->is_refusing)) {
     return RK_ENOT_ACTIVE;
   }
   do {
-    if (!rk_mailbox_take(&actor->passed_on, out, NULL)) {
+    if (hosted == NULL || !rk_mailbox_take(&hosted->passed_on, out, NULL)) {
       return RK_EEMPTY;
     }
   } while ((out->flags & RK_MSG_SWEPT) != 0);
-  actor->taken = *out;
+  hosted->taken = *out;
   if ((out->flags & RK_MSG_UNCOUNTED) == 0) {
     rk__actor_took(actor, 1);
   }
@@ -155,19 +168,20 @@ int rk_actor_refuse(rk_actor *actor, int code, rk_error *err)
   if (rc != RK_OK) {
     return rc;
   }
-  if (!rk_mailbox_lends(&actor->passed_on)) {
+  rk_hosted *hosted = actor->hosted;
+  if (!rk_mailbox_lends(rk__passed_on(actor))) {
     return rk_error_set(err, RK_EINVALID_STATE, "refuse '%s': no message was taken", actor->name);
   }
-  rk_abi_msg header = header_of(actor, &actor->taken);
+  rk_abi_msg header = header_of(actor, &hosted->taken);
   header.flags = (uint16_t)(header.flags | RK_MSG_REFUSED);
   header.checksum = (uint32_t)code;
   header.reason = (uint8_t)actor->tenant; /* it comes from the actor's own function */
-  rc = rk__send(actor, &header, actor->taken.data);
+  rc = rk__send(actor, &header, hosted->taken.data);
   if (rc != RK_OK) {
     return rk_error_set(err, rc, "refuse '%s': no room for urgent messages now", actor->name);
   }
   rk_runtime_flush(actor->rt);
-  actor->is_refusing = true;
+  hosted->is_refusing = true;
   return RK_OK;
 }
 
@@ -191,7 +205,7 @@ int rk_actor_reply(rk_actor *actor, uint64_t correlation, uint32_t type, const v
   };
   bool done = true;
   if (RK_UNLIKELY(rt->trace.on != 0)) {
-    rk__trace_sent(rt, &header, actor->taken.id);
+    rk__trace_sent(rt, &header, actor->hosted != NULL ? actor->hosted->taken.id : 0);
   }
   if ((correlation & RK_CALL_BIT) != 0) {
     rk_call *call = rk_idmap_get(rt->calls, correlation);

@@ -17,6 +17,7 @@
  *   wait.c        waiting for it;  watch.c  whether the grid gets on
  *   hosted.c      actors whose handler is a function of the host
  *   host_link.c   their ports
+ *   actor_parts.c parts of an actor that most actors never need
  *   checkpoint*.c  actors into files;  restore*.c  and back (checkpoint.h)
  *   tenant.c      tenants and quotas;  grants.c  who may send to whom;  audit.c  what was refused
  *   observe.c     latencies of actors, over latency.c;  tracing.c  traces, over trace.c
@@ -112,6 +113,7 @@ typedef struct rk_version {
 } rk_version;
 
 typedef struct rk_host_link rk_host_link; /* a port of an actor whose handler is the host's */
+typedef struct rk_hosted rk_hosted;       /* actor_parts.h */
 
 struct rk_actor {
   rk_runtime *rt; /* retained; its `closing` says that only the memory is left */
@@ -161,14 +163,8 @@ struct rk_actor {
   uint32_t burst_in;   /* largest burst of a route into it, ever */
   char *former_name;   /* before it was renamed; kept for who still has the pointer */
 
-  /* hosted.c: messages it passed on to the host as they were sent */
-  rk_mailbox passed_on;
-  rk_received taken;     /* the one taken last, which may be refused */
-  rk_actor *next_hosted; /* of those that have some; retained */
-  bool is_hosted_listed;
-  bool is_refusing; /* a refusal is on its way to its block */
-  rk_host_link *host_links;
-  uint64_t end_cmd; /* the newest of rk_actor_end, and of rk_actor_beat */
+  rk_hosted *hosted; /* NULL: nothing was passed on to the host, no port of it is the host's */
+  uint64_t end_cmd;  /* the newest of rk_actor_end, and of rk_actor_beat */
   uint64_t beat_cmd;
   uint64_t create_cmd; /* 0: answered, or waited for */
   bool unwaited;

@@ -19,6 +19,7 @@
  * Messages that were accepted are never dropped for it: their number is bounded by queues.
  * rk_runtime_drain looks, at most once in LOOK_NS; without budgets it does not.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/spill.h"
 #include "runtime/tenant.h"
 
@@ -29,15 +30,17 @@
 /* Of boxes on the host. */
 static uint64_t host_bytes(const rk_actor *actor)
 {
-  return rk__out_bytes(actor) + rk_mailbox_capacity(&actor->passed_on) +
+  return rk__out_bytes(actor) + rk_mailbox_capacity(rk__passed_on(actor)) +
          rk__host_links_bytes(actor);
 }
 
 static void shrink(rk_actor *actor)
 {
   rk__out_shrink(actor);
-  rk_mailbox_shrink(&actor->passed_on);
-  rk__host_links_shrink(actor);
+  if (actor->hosted != NULL) {
+    rk_mailbox_shrink(&actor->hosted->passed_on);
+    rk__host_links_shrink(actor);
+  }
 }
 
 uint64_t rk_actor_memory_used(const rk_actor *actor)

@@ -3,6 +3,7 @@
  * Restoring a checkpoint, up to the moment when something is changed: reading and checking the
  * file, comparing it with the actors that are there, and preparing all that is to be written.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/restore.h"
 
 #include <stdio.h>
@@ -336,7 +337,8 @@ static int prepare_target(rk_restore *r, rk_restore_target *t, rk_error *err)
     return rc;
   }
   const rk_saved_queue *queues = t->saved->queues;
-  bool done = fill_mailbox(r, &t->out, &queues[RK_SAVED_OUT], t->actor, &t->out_counted) &&
+  bool done = (queues[RK_SAVED_PASSED].count == 0 || rk__hosted_of(t->actor) != NULL) &&
+              fill_mailbox(r, &t->out, &queues[RK_SAVED_OUT], t->actor, &t->out_counted) &&
               fill_mailbox(r, &t->passed_on, &queues[RK_SAVED_PASSED], t->actor, &t->out_counted);
   for (unsigned i = RK_SAVED_KERNEL; i <= RK_SAVED_URGENT && done; ++i) {
     done = fill_slots(r, t, i);

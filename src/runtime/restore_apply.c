@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/base.h"
+#include "runtime/actor_parts.h"
 #include "runtime/restore.h"
 #include "runtime/spill.h"
 
@@ -78,7 +79,7 @@ static void put_host_side(rk_restore_target *t, const rk_abi_actor *before)
   /* what is still on its way in the ring to its block arrives behind what is restored */
   uint64_t host_flies = actor->host_sent - before->host_tail;
   uint64_t urgent_flies = actor->urgent_sent - before->urgent_tail;
-  rk_mailbox old_out = actor->mailbox, old_passed = actor->passed_on;
+  rk_mailbox old_out = actor->mailbox;
   actor->host_taken = s->host_head;
   actor->host_sent = s->host_head + s->queues[RK_SAVED_HOST].count + host_flies;
   actor->urgent_taken = s->urgent_head;
@@ -90,12 +91,15 @@ static void put_host_side(rk_restore_target *t, const rk_abi_actor *before)
   actor->received = s->received;
   actor->life = quiet_life(s);
   actor->last_error = s->last_error;
-  actor->is_refusing = false;
   rk__out_forget_behind(actor);
   actor->mailbox = t->out;
-  actor->passed_on = t->passed_on;
   t->out = old_out;
-  t->passed_on = old_passed;
+  if (actor->hosted != NULL) { /* without it nothing was saved there: restore.c */
+    rk_mailbox old_passed = actor->hosted->passed_on;
+    actor->hosted->is_refusing = false;
+    actor->hosted->passed_on = t->passed_on;
+    t->passed_on = old_passed;
+  }
 }
 
 static int put_counts(rk_still *still, const rk_restore_target *t, rk_error *err)
@@ -269,7 +273,7 @@ static int put_all(rk_restore *r, rk_still *still, rk_error *err)
   for (size_t i = 0; i < r->chain.actor_count && rc == RK_OK; ++i) {
     const rk_actor *actor = r->targets[i].actor;
     rc = end_calls(r->rt, &still->actors[actor->slot], err);
-    end_passed_calls(r->rt, &actor->passed_on);
+    end_passed_calls(r->rt, rk__passed_on(actor));
     if (rc == RK_OK) {
       rk__host_links_clear(r->targets[i].actor);
       rc = rk__links_clear(still, &r->targets[i], err);
