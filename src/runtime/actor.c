@@ -52,12 +52,9 @@ void rk__actor_unref(rk_actor *actor)
   rk_mailbox_close(&actor->mailbox);
   rk__out_forget_behind(actor);
   rk__actor_parts_free(actor);
-  rk__former_drop(actor);
   rk_kernel_close(actor->kernel);
-  rk__extras_free(actor->extras);
   rk_free(actor->ports);
   rk_free(actor->name);
-  rk_free(actor->former_name);
   rk__runtime_unref(actor->rt);
   rk_free(actor);
 }
@@ -172,7 +169,6 @@ void rk__actor_failed(rk_actor *actor, int code)
 {
   rk_nvtx_mark(RK_NVTX_FAILURE, actor->id, actor->name);
   actor->life = RK_STATE_FAILED;
-  actor->last_error = code;
   if (actor->hosted != NULL) {
     actor->hosted->is_refusing = false;
   }

@@ -20,6 +20,18 @@ const rk_mailbox *rk__passed_on(const rk_actor *actor)
   return actor->hosted != NULL ? &actor->hosted->passed_on : &none;
 }
 
+rk_later *rk__later_of(rk_actor *actor)
+{
+  if (actor->later == NULL) {
+    actor->later = rk_calloc(1, sizeof(*actor->later));
+    if (actor->later != NULL) {
+      actor->later->version_max = actor->version;
+      rk__actor_lie(actor);
+    }
+  }
+  return actor->later;
+}
+
 void rk__actor_parts_free(rk_actor *actor)
 {
   if (actor->hosted != NULL) {
@@ -27,5 +39,12 @@ void rk__actor_parts_free(rk_actor *actor)
     rk__host_links_end(actor);
     rk_free(actor->hosted);
     actor->hosted = NULL;
+  }
+  if (actor->later != NULL) {
+    rk__former_drop(actor);
+    rk__extras_free(actor->later->extras);
+    rk_free(actor->later->former_name);
+    rk_free(actor->later);
+    actor->later = NULL;
   }
 }

@@ -139,10 +139,10 @@ static int grow_parked(rk_actor *actor, uint32_t queue, rk_error *err)
     rk__piece_give(actor, &rings);
     return rc;
   }
-  rk__piece_give(actor, &actor->rings);
-  actor->rings = rings;
-  actor->ring_slots = rings.address;
-  actor->slot_count = slots;
+  rk__piece_give(actor, &actor->later->rings);
+  actor->later->rings = rings;
+  actor->later->ring_slots = rings.address;
+  actor->later->slot_count = slots;
   actor->queue = queue;
   rt->stats.queues_grown += 1;
   return describe(rt, actor, &a, err);
@@ -187,7 +187,7 @@ void rk__queues_grow(rk_runtime *rt)
     uint32_t most = actor->queue_max;
     uint32_t queue = actor->queue > most / GROWTH ? most : actor->queue * GROWTH;
     actor->wants_more = false;
-    if (actor->reload != NULL) {
+    if (actor->later != NULL && actor->later->reload != NULL) {
       continue; /* its rings are being laid out anew; pressure tells again */
     }
     if (grow_parked(actor, queue, &err) != RK_OK) { /* it stays as it is; pressure tells again */

@@ -114,6 +114,7 @@ typedef struct rk_version {
 
 typedef struct rk_host_link rk_host_link; /* a port of an actor whose handler is the host's */
 typedef struct rk_hosted rk_hosted;       /* actor_parts.h */
+typedef struct rk_later rk_later;
 
 struct rk_actor {
   rk_runtime *rt; /* retained; its `closing` says that only the memory is left */
@@ -127,25 +128,14 @@ struct rk_actor {
   uint32_t block;  /* that serves it */
   uint32_t blocks; /* that run its handlers: `block` and those after it */
   rk_abi_link *link;
-  rk_piece memory; /* rings, routes and state as they were at first */
-  rk_piece body; /* see rk_version; these five change with a reload, and kernel to mailbox_limit */
-  uint64_t state, routes;
-  uint32_t version;
-  rk_version *former;   /* what it was before its last reload; NULL = nothing to go back to */
-  uint32_t version_max; /* highest number it ever had */
-  rk_piece rings;       /* where they lie since they had to grow */
-  uint64_t ring_slots;  /* address of all of them: urgent, of the host, of actors */
-  uint32_t slot_count;
-  uint32_t slot_bytes;
-  rk_reload *reload;   /* under way */
-  rk_piece coming;     /* memory of a reload that was given up, until its block has heard of that */
-  uint64_t coming_cmd; /* its command; 0 = none */
-  rk_extra *extras;    /* buffers of its links */
+  uint64_t memory; /* address of rings, routes and state as they were at first; 0 = none */
+  size_t memory_bytes;
+  rk_later *later;  /* NULL: nothing of that has changed */
+  uint32_t version; /* changes with a reload, as kernel, loaded, ports, mailbox_limit do */
   uint32_t queue;
   uint32_t queue_max; /* 0: it does not grow */
   bool wants_more;    /* it is to grow */
-  uint64_t budget;    /* of memory, bytes; 0 = none of its own */
-  uint32_t pressure;  /* its level */
+  uint32_t pressure;  /* level of its budget of memory */
   uint32_t urgent_limit;
   uint32_t mailbox_limit;
   bool inactive; /* it is created without being activated, and nobody has activated it since */
@@ -155,13 +145,11 @@ struct rk_actor {
   uint64_t out_taken;  /* mirror of link->out_taken */
   uint64_t out_before; /* messages in the mailbox that an earlier life has sent */
   uint64_t received;
-  int32_t last_error;
   rk_mailbox mailbox;
   rk_spilled *spilled; /* what follows it, in a file and behind that; NULL: nothing */
   rk_port *ports;      /* [port_count] */
   uint32_t hoard;      /* credits that senders' routes may hold while idle */
   uint32_t burst_in;   /* largest burst of a route into it, ever */
-  char *former_name;   /* before it was renamed; kept for who still has the pointer */
 
   rk_hosted *hosted; /* NULL: nothing was passed on to the host, no port of it is the host's */
   uint64_t end_cmd;  /* the newest of rk_actor_end, and of rk_actor_beat */
@@ -478,6 +466,8 @@ void rk__actor_unref(rk_actor *actor);
 /* The actor ended: forget its name, free its slot. Called by drain. */
 void rk__actor_ended(rk_actor *actor, uint64_t ended, bool was_asked);
 void rk__actor_failed(rk_actor *actor, int code);
+/* Says in the actor's later part, if it has one, where all lies in its first memory. */
+void rk__actor_lie(rk_actor *actor);
 /* Begins an actor again that has ended, under its handle and name: zero state, empty queue, no
  * routes. */
 int rk__actor_relaunch(rk_actor *actor, rk_error *err);

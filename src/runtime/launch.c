@@ -3,6 +3,7 @@
  * The beginning of an actor's life: its slot, its memory, its name, and the command that creates
  * it. An actor that has ended may begin again under its old handle, in another slot.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/spill.h"
 #include "runtime/tenant.h"
 
@@ -36,7 +37,7 @@ static pieces measure(const rk_loaded *loaded, uint32_t queue)
 /* What CREATE_ACTOR tells the block: line 0 of the actor. */
 static void describe(const rk_actor *actor, const pieces *p, rk_abi_actor *line)
 {
-  uint64_t base = actor->memory.address;
+  uint64_t base = actor->memory;
   *line = (rk_abi_actor){
       .def = actor->loaded->abi,
       .state = base + p->state,
@@ -112,6 +113,19 @@ static char *make_name(rk_runtime *rt, rk_kernel *kernel, const char *wanted)
   return rk_strdup(text);
 }
 
+void rk__actor_lie(rk_actor *actor)
+{
+  rk_later *later = actor->later;
+  if (later != NULL) {
+    pieces p = measure(actor->loaded, actor->queue);
+    later->state = actor->memory + p.state;
+    later->routes = actor->memory + p.routes;
+    later->ring_slots = actor->memory + p.urgent_slots;
+    later->slot_count = p.urgent + 2u * p.slots;
+    later->slot_bytes = actor->loaded->slot_bytes;
+  }
+}
+
 /* The grid knows the actor but it did not start: take it down again. */
 static void undo_create(rk_actor *actor)
 {
@@ -142,17 +156,14 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   if (rc != RK_OK) {
     goto fail;
   }
-  actor->memory = (rk_piece){.address = rk_arena_take(&rt->arena, p.bytes), .bytes = p.bytes};
-  if (actor->memory.address == 0) {
+  actor->memory = rk_arena_take(&rt->arena, p.bytes);
+  actor->memory_bytes = p.bytes;
+  if (actor->memory == 0) {
     rc = rk__no_memory(rt, err, "launch '%s': out of device memory", actor->name);
     goto fail;
   }
   actor->block = block >= 0 ? (uint32_t)block : rt->next_block;
-  actor->state = actor->memory.address + p.state;
-  actor->routes = actor->memory.address + p.routes;
-  actor->ring_slots = actor->memory.address + p.urgent_slots;
-  actor->slot_count = p.urgent + 2u * p.slots;
-  actor->slot_bytes = actor->loaded->slot_bytes;
+  rk__actor_lie(actor);
   rk_abi_actor line;
   describe(actor, &p, &line);
   actor->life = RK_STATE_LAUNCHED;
@@ -198,8 +209,9 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
   undo_create(actor);
   return rc;
 fail:
-  rk_arena_give(&rt->arena, actor->memory.address, actor->memory.bytes);
-  actor->memory = (rk_piece){0};
+  rk_arena_give(&rt->arena, actor->memory, actor->memory_bytes);
+  actor->memory = 0;
+  actor->memory_bytes = 0;
   rk__slot_give(rt, slot);
   actor->life = RK_STATE_TERMINATED;
   return rc;
@@ -233,20 +245,22 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   actor->kernel = rk__kernel_retain(kernel);
   actor->loaded = loaded;
   actor->version = 1;
-  actor->version_max = 1;
   actor->inactive = use->inactive;
   actor->tenant = use->as != 0 ? use->as - 1u : 0u;
   actor->blocks = use->grid != 0 ? use->grid : 1;
   actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;
   actor->queue_max = use->queue_max;
-  actor->budget = use->memory_budget;
   actor->mailbox_limit = actor->queue > loaded->def.burst ? actor->queue : loaded->def.burst;
   actor->urgent_limit = actor->queue < RK_URGENT_MAX_MSGS ? actor->queue : RK_URGENT_MAX_MSGS;
   actor->name = make_name(rt, kernel, use->name);
   if (loaded->def.port_count != 0) {
     actor->ports = rk_calloc(loaded->def.port_count, sizeof(*actor->ports));
   }
-  if (actor->name == NULL || (loaded->def.port_count != 0 && actor->ports == NULL)) {
+  if (use->memory_budget != 0 && rk__later_of(actor) != NULL) {
+    actor->later->budget = use->memory_budget;
+  }
+  if (actor->name == NULL || (loaded->def.port_count != 0 && actor->ports == NULL) ||
+      (use->memory_budget != 0 && actor->later == NULL)) {
     rc = rk_error_set(err, RK_EOUT_OF_MEMORY, "launch '%s': out of memory", kernel->name);
   } else {
     actor->unwaited = use->unwaited && !use->inactive && !loaded->def.has_start;
@@ -257,7 +271,7 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
     rk__actor_unref(actor);
     return rc;
   }
-  rt->budgets += actor->budget != 0;
+  rt->budgets += use->memory_budget != 0;
   *out = actor;
   return RK_OK;
 }
@@ -280,7 +294,6 @@ int rk__actor_relaunch(rk_actor *actor, rk_error *err)
   actor->out_before = rk__out_waiting(actor);
   actor->hoard = 0;
   actor->burst_in = 0;
-  actor->last_error = 0;
   uint32_t block = actor->abandoned ? (actor->block + 1u) % rt->block_count : actor->block;
   rc = bring_up(actor, (int32_t)block, &made, err);
   actor->abandoned = actor->abandoned && rc != RK_OK;

@@ -46,8 +46,13 @@ static void shrink(rk_actor *actor)
 uint64_t rk_actor_memory_used(const rk_actor *actor)
 {
   uint64_t used = host_bytes(actor);
-  used += actor->memory.bytes + actor->body.bytes + actor->rings.bytes + actor->coming.bytes;
-  for (const rk_extra *extra = actor->extras; extra != NULL; extra = extra->next) {
+  const rk_later *later = actor->later;
+  used += actor->memory_bytes;
+  if (later == NULL) {
+    return used;
+  }
+  used += later->body.bytes + later->rings.bytes + later->coming.bytes;
+  for (const rk_extra *extra = later->extras; extra != NULL; extra = extra->next) {
     used += extra->piece.bytes;
   }
   return used;
@@ -176,32 +181,37 @@ static uint64_t relieve(rk_runtime *rt, uint32_t level, uint64_t used)
   return used;
 }
 
+static uint64_t budget_of(const rk_actor *actor)
+{
+  return actor != NULL && actor->later != NULL ? actor->later->budget : 0u;
+}
+
 static void look_at_actor(rk_actor *actor)
 {
+  uint64_t budget = budget_of(actor);
   uint64_t used = rk_actor_memory_used(actor);
-  uint32_t level = level_of(used, actor->budget);
+  uint32_t level = level_of(used, budget);
   if (level > actor->pressure) {
     actor->pressure = level;
-    tell(actor->rt, actor, level, used, actor->budget);
+    tell(actor->rt, actor, level, used, budget);
   }
   if (level >= 1u) {
     shrink(actor);
     used = rk_actor_memory_used(actor);
-    level = level_of(used, actor->budget);
+    level = level_of(used, budget);
   }
   if (level >= 2u && actor->rt->spill != NULL) {
     rk_spill_tally tally = {0};
     (void)rk__spill_actor(actor, &tally);
     used = rk_actor_memory_used(actor);
-    tell_spilled(
-        actor->rt,
-        &(rk_event){.actor = actor, .code = (int)level, .used = used, .budget = actor->budget},
-        &tally);
-    level = level_of(used, actor->budget);
+    tell_spilled(actor->rt,
+                 &(rk_event){.actor = actor, .code = (int)level, .used = used, .budget = budget},
+                 &tally);
+    level = level_of(used, budget);
   }
   if (level < actor->pressure) {
     actor->pressure = level;
-    tell(actor->rt, actor, level, used, actor->budget);
+    tell(actor->rt, actor, level, used, budget);
   }
 }
 
@@ -217,7 +227,7 @@ void rk__pressure_look(rk_runtime *rt)
   }
   rt->looked_ns = now;
   for (uint32_t slot = 0; rt->budgets != 0 && slot < rt->slot_high; ++slot) {
-    if (rt->by_slot[slot] != NULL && rt->by_slot[slot]->budget != 0) {
+    if (budget_of(rt->by_slot[slot]) != 0) {
       look_at_actor(rt->by_slot[slot]);
     }
   }

@@ -2,6 +2,7 @@
 /*
  * Registry: living actors by name, by id and by pattern.
  */
+#include "runtime/actor_parts.h"
 #include "runtime/tenant.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ int rk__registry_add(rk_runtime *rt, rk_actor *actor, rk_error *err)
   }
   rt->by_slot[actor->slot] = actor;
   rt->names[actor->slot] = actor->name;
-  actor->charged = actor->memory.bytes;
+  actor->charged = actor->memory_bytes;
   rk__tenant_uses(rt, actor->tenant, 1, (int64_t)actor->charged);
   rk__event(rt, RK_EVENT_REGISTER, actor, 0, NULL, 0);
   return RK_OK;
@@ -42,7 +43,7 @@ int rk_actor_rename(rk_actor *actor, const char *name, rk_error *err)
     return rk_error_set(err, RK_EINVAL, "rename '%s': name: 1..%d bytes expected", actor->name,
                         RK_NAME_MAX_BYTES);
   }
-  if (actor->former_name != NULL) {
+  if (actor->later != NULL && actor->later->former_name != NULL) {
     return rk_error_set(err, RK_EINVALID_STATE, "rename '%s': it was renamed once", actor->name);
   }
   if (rk_namemap_get(rt->by_name, name) != NULL) {
@@ -50,7 +51,8 @@ int rk_actor_rename(rk_actor *actor, const char *name, rk_error *err)
                         name);
   }
   char *copy = rk_strdup(name);
-  if (copy == NULL) {
+  if (copy == NULL || rk__later_of(actor) == NULL) {
+    rk_free(copy);
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "rename '%s': out of memory", actor->name);
   }
   rc = rk_namemap_put(rt->by_name, copy, actor, err);
@@ -60,7 +62,7 @@ int rk_actor_rename(rk_actor *actor, const char *name, rk_error *err)
   }
   rk__event(rt, RK_EVENT_UNREGISTER, actor, 0, NULL, 0);
   (void)rk_namemap_del(rt->by_name, actor->name);
-  actor->former_name = actor->name; /* somebody may hold rk_actor_name's pointer */
+  actor->later->former_name = actor->name; /* somebody may hold rk_actor_name's pointer */
   actor->name = copy;
   rt->names[actor->slot] = copy;
   rk__event(rt, RK_EVENT_REGISTER, actor, 0, NULL, 0);

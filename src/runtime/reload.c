@@ -47,6 +47,9 @@ int rk_reload_open(rk_runtime *rt, rk_reload **out, rk_error *err)
 
 static int add_part(rk_reload *reload, rk_actor *actor, rk_reload_part **out, rk_error *err)
 {
+  if (rk__later_of(actor) == NULL) {
+    return rk_error_set(err, RK_EOUT_OF_MEMORY, "reload '%s': out of memory", actor->name);
+  }
   if (reload->count == reload->capacity) {
     size_t capacity = 2u * reload->capacity + 4u;
     rk_reload_part *parts = rk_calloc(capacity, sizeof(*parts));
@@ -62,7 +65,7 @@ static int add_part(rk_reload *reload, rk_actor *actor, rk_reload_part **out, rk
   }
   rk_reload_part *part = &reload->parts[reload->count++];
   *part = (rk_reload_part){.actor = rk_actor_retain(actor), .life = actor->id};
-  actor->reload = reload;
+  actor->later->reload = reload;
   *out = part;
   return RK_OK;
 }
@@ -79,11 +82,12 @@ static int check_actor(const rk_reload *reload, const rk_actor *actor, bool is_b
   if (actor->rt != reload->rt) {
     return rk_error_set(err, RK_EINVAL, "reload '%s': it belongs to another runtime", actor->name);
   }
-  if (actor->reload != NULL || actor->coming_cmd != 0) {
+  const rk_later *later = actor->later;
+  if (later != NULL && (later->reload != NULL || later->coming_cmd != 0)) {
     return rk_error_set(err, RK_EINVALID_STATE, "reload '%s': another reload of it is under way",
                         actor->name);
   }
-  if (is_back && actor->former == NULL) {
+  if (is_back && (later == NULL || later->former == NULL)) {
     return rk_error_set(err, RK_ENOT_FOUND, "rollback '%s': no version before this one is kept",
                         actor->name);
   }
@@ -110,8 +114,8 @@ static int lay_out(rk_reload_part *part, rk_error *err)
   const rk_backend_def *def = &next->loaded->def;
   size_t state_bytes = rk_align_up(def->state_bytes, 64);
   size_t bytes = state_bytes + def->port_count * sizeof(rk_abi_route);
-  size_t ring_bytes = next->loaded->slot_bytes > actor->slot_bytes
-                          ? (size_t)actor->slot_count * next->loaded->slot_bytes
+  size_t ring_bytes = next->loaded->slot_bytes > actor->later->slot_bytes
+                          ? (size_t)actor->later->slot_count * next->loaded->slot_bytes
                           : 0u;
   int rc = rk__tenant_room(rt, actor->tenant, "reload", actor, bytes + ring_bytes, err);
   if (rc != RK_OK) {
@@ -131,7 +135,7 @@ static void remove_part(rk_reload *reload)
 {
   rk_reload_part *part = &reload->parts[--reload->count];
   rk_actor *actor = part->actor;
-  actor->reload = NULL;
+  actor->later->reload = NULL;
   rk__version_drop(actor, &part->next);
   rk__piece_give(actor, &part->rings);
   rk_free(part->given);
@@ -154,8 +158,8 @@ int rk_reload_add(rk_reload *reload, rk_actor *actor, rk_kernel *kernel, rk_relo
   uint64_t stood_ns = rt->stood_ns;
   part->how = state;
   part->is_back = is_back;
-  part->next.kernel = rk__kernel_retain(is_back ? actor->former->kernel : kernel);
-  part->next.number = is_back ? actor->former->number : actor->version_max + 1u;
+  part->next.kernel = rk__kernel_retain(is_back ? actor->later->former->kernel : kernel);
+  part->next.number = is_back ? actor->later->former->number : actor->later->version_max + 1u;
   rc = rk__kernel_load(rt, part->next.kernel, &part->next.loaded, log, err);
   if (rc == RK_OK) {
     rc = check_life(part, err); /* it may have ended meanwhile */
@@ -271,7 +275,7 @@ static int copy_former_state(rk_reload_part *part, rk_error *err)
   if (state == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "rollback '%s': out of memory", part->actor->name);
   }
-  int rc = rt->ops->device_read(rt->backend, state, part->actor->former->state, bytes, err);
+  int rc = rt->ops->device_read(rt->backend, state, part->actor->later->former->state, bytes, err);
   if (rc == RK_OK) {
     rc = rt->ops->device_write(rt->backend, part->next.state, state, bytes, err);
   }
@@ -386,8 +390,8 @@ static int swap(rk_reload_part *part, const rk_version *version, uint32_t flags,
   if (!cancel(actor, id)) {
     return rk__command_answer(rt, actor->block, id, RK_FOREVER, answer, err);
   }
-  actor->coming = part->next.body; /* its block may be at work there */
-  actor->coming_cmd = id;
+  actor->later->coming = part->next.body; /* its block may be at work there */
+  actor->later->coming_cmd = id;
   part->next.body = (rk_piece){0};
   return rc;
 }
@@ -456,11 +460,11 @@ static void settle(rk_reload_part *part)
       part->was.state = 0;
     }
     *was = part->was;
-    actor->former = was;
+    actor->later->former = was;
     part->was = (rk_version){0};
   }
-  if (actor->version > actor->version_max) {
-    actor->version_max = actor->version;
+  if (actor->version > actor->later->version_max) {
+    actor->later->version_max = actor->version;
   }
   part->next = (rk_version){0};
 }
@@ -477,7 +481,7 @@ static void swap_back(rk_reload_part *part)
     settle(part);
     return;
   }
-  part->next.body = actor->body;
+  part->next.body = actor->later->body;
   rk__version_put(actor, &part->was);
   part->was = (rk_version){0};
 }

@@ -6,7 +6,7 @@
 #ifndef RK_RUNTIME_RELOAD_H
 #define RK_RUNTIME_RELOAD_H
 
-#include "runtime/internal.h"
+#include "runtime/actor_parts.h"
 
 typedef struct rk_reload_part {
   rk_actor *actor;  /* retained */

@@ -122,7 +122,7 @@ static void check_state(const rk_reload_part *part, list *all)
   uint32_t new = part->next.loaded->def.state_bytes;
   if (part->how == RK_RELOAD_STATE_KEEP && old != new) {
     add(all, "its state has %u bytes and the present one %u: a migration is needed", new, old);
-  } else if (part->how == RK_RELOAD_STATE_FORMER && part->actor->former->state == 0) {
+  } else if (part->how == RK_RELOAD_STATE_FORMER && part->actor->later->former->state == 0) {
     add(all, "its state was not kept: a migration is needed");
   } else if (part->how == RK_RELOAD_STATE_MIGRATE && !part->next.loaded->def.has_migrate) {
     add(all, "its source has no RK_MIGRATE");

@@ -90,7 +90,6 @@ static void put_host_side(rk_restore_target *t, const rk_abi_actor *before)
   actor->out_before = 0;
   actor->received = s->received;
   actor->life = quiet_life(s);
-  actor->last_error = s->last_error;
   rk__out_forget_behind(actor);
   actor->mailbox = t->out;
   t->out = old_out;

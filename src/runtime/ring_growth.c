@@ -45,12 +45,13 @@ static int copy_slots(rk_runtime *rt, uint64_t from, uint32_t from_bytes, uint64
 int rk__rings_grow(rk_actor *actor, rk_piece rings, uint32_t slot_bytes, rk_error *err)
 {
   rk_runtime *rt = actor->rt;
+  rk_later *later = actor->later; /* rk_reload_add has made it */
   const uint64_t address = rt->actors + sizeof(rk_abi_actor) * (uint64_t)actor->slot;
   rk_abi_actor line;
   int rc = rt->ops->device_read(rt->backend, &line, address, sizeof(line), err);
   if (rc == RK_OK) {
-    rc = copy_slots(rt, actor->ring_slots, actor->slot_bytes, rings.address, slot_bytes,
-                    actor->slot_count, err);
+    rc = copy_slots(rt, later->ring_slots, later->slot_bytes, rings.address, slot_bytes,
+                    later->slot_count, err);
   }
   if (rc != RK_OK) {
     return rc;
@@ -62,10 +63,10 @@ int rk__rings_grow(rk_actor *actor, rk_piece rings, uint32_t slot_bytes, rk_erro
   line.slot_bytes = slot_bytes;
   rc = rt->ops->device_write(rt->backend, address, &line, offsetof(rk_abi_actor, kernel_head), err);
   if (rc == RK_OK) {
-    rk__piece_give(actor, &actor->rings);
-    actor->rings = rings;
-    actor->ring_slots = rings.address;
-    actor->slot_bytes = slot_bytes;
+    rk__piece_give(actor, &later->rings);
+    later->rings = rings;
+    later->ring_slots = rings.address;
+    later->slot_bytes = slot_bytes;
   }
   return rc;
 }

@@ -57,14 +57,16 @@ uint64_t rk__extra_take(rk_actor *actor, size_t bytes)
     rk_free(extra);
     return 0;
   }
-  extra->next = actor->extras;
-  actor->extras = extra;
+  extra->next = actor->later->extras; /* which rk__piece_take has made */
+  actor->later->extras = extra;
   return extra->piece.address;
 }
 
 void rk__extra_give(rk_actor *actor, uint64_t address)
 {
-  for (rk_extra **at = &actor->extras; *at != NULL; at = &(*at)->next) {
+  rk_extra *none = NULL;
+  rk_extra **first = actor->later != NULL ? &actor->later->extras : &none;
+  for (rk_extra **at = first; *at != NULL; at = &(*at)->next) {
     rk_extra *extra = *at;
     if (extra->piece.address == address) {
       *at = extra->next;
@@ -86,8 +88,11 @@ void rk__extras_free(rk_extra *extra)
 
 static rk_extra *extras_of(rk_actor *actor)
 {
-  rk_extra *extras = actor->extras;
-  actor->extras = NULL;
+  rk_extra *extras = NULL;
+  if (actor->later != NULL) {
+    extras = actor->later->extras;
+    actor->later->extras = NULL;
+  }
   return extras;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/tenant.h"
 
 #include "base/alloc.h"
+#include "base/base.h"
 
 /* What an actor is charged for goes with its life: see registry.c. */
 static void charge(rk_actor *actor, int64_t bytes)
@@ -17,6 +18,9 @@ static void charge(rk_actor *actor, int64_t bytes)
 
 bool rk__piece_take(rk_actor *actor, size_t bytes, rk_piece *out)
 {
+  if (rk__later_of(actor) == NULL) { /* who has such memory notes it there */
+    return false;
+  }
   *out = (rk_piece){rk_arena_take(&actor->rt->arena, bytes), bytes, actor->id};
   if (out->address == 0) {
     return false;
@@ -42,9 +46,9 @@ rk_version rk__version_of(const rk_actor *actor)
       .kernel = actor->kernel,
       .loaded = actor->loaded,
       .ports = actor->ports,
-      .body = actor->body,
-      .state = actor->state,
-      .routes = actor->routes,
+      .body = actor->later->body,
+      .state = actor->later->state,
+      .routes = actor->later->routes,
       .mailbox_limit = actor->mailbox_limit,
       .number = actor->version,
   };
@@ -56,9 +60,9 @@ void rk__version_put(rk_actor *actor, const rk_version *version)
   actor->kernel = version->kernel;
   actor->loaded = version->loaded;
   actor->ports = version->ports;
-  actor->body = version->body;
-  actor->state = version->state;
-  actor->routes = version->routes;
+  actor->later->body = version->body;
+  actor->later->state = version->state;
+  actor->later->routes = version->routes;
   actor->mailbox_limit = version->mailbox_limit;
   actor->version = version->number;
   rk__routes_count(actor, true);
@@ -74,51 +78,67 @@ void rk__version_drop(rk_actor *actor, rk_version *version)
 
 void rk__former_drop(rk_actor *actor)
 {
-  if (actor->former != NULL) {
-    rk__version_drop(actor, actor->former);
-    rk_free(actor->former);
-    actor->former = NULL;
+  rk_later *later = actor->later;
+  if (later != NULL && later->former != NULL) {
+    rk__version_drop(actor, later->former);
+    rk_free(later->former);
+    later->former = NULL;
   }
 }
 
 void rk__actor_pieces(rk_actor *actor, rk_piece pieces[RK_ACTOR_PIECES])
 {
-  rk_piece *all[RK_ACTOR_PIECES] = {&actor->memory, &actor->body, &actor->rings, &actor->coming,
-                                    actor->former != NULL ? &actor->former->body : NULL};
-  for (uint32_t i = 0; i < RK_ACTOR_PIECES; ++i) {
+  rk_later *later = actor->later;
+  pieces[0] = (rk_piece){.address = actor->memory, .bytes = actor->memory_bytes};
+  actor->memory = 0;
+  actor->memory_bytes = 0;
+  if (later == NULL) {
+    return;
+  }
+  rk_piece *all[RK_ACTOR_PIECES - 1u] = {&later->body, &later->rings, &later->coming,
+                                         later->former != NULL ? &later->former->body : NULL};
+  for (uint32_t i = 0; i < RK_ARRAY_LEN(all); ++i) {
     if (all[i] != NULL) {
-      pieces[i] = *all[i];
+      pieces[i + 1u] = *all[i];
       *all[i] = (rk_piece){0};
     }
   }
-  if (actor->former != NULL) {
-    actor->former->state = 0; /* the definition is kept, its state is not */
+  if (later->former != NULL) {
+    later->former->state = 0; /* the definition is kept, its state is not */
   }
-  actor->coming_cmd = 0;
+  later->coming_cmd = 0;
 }
 
 bool rk__reload_answered(rk_actor *actor, const rk_abi_response *response)
 {
-  if (actor->coming_cmd == 0 || response->cmd_id != actor->coming_cmd) {
+  rk_later *later = actor->later;
+  if (later == NULL || later->coming_cmd == 0 || response->cmd_id != later->coming_cmd) {
     return false;
   }
-  rk__piece_give(actor, &actor->coming);
-  actor->coming_cmd = 0;
+  rk__piece_give(actor, &later->coming);
+  later->coming_cmd = 0;
   return true;
+}
+
+static const rk_version *former_of(const rk_actor *actor)
+{
+  return actor->later != NULL ? actor->later->former : NULL;
 }
 
 uint32_t rk_actor_version(const rk_actor *actor, uint32_t *former)
 {
   if (former != NULL) {
-    *former = actor->former != NULL ? actor->former->number : 0u;
+    const rk_version *kept = former_of(actor);
+    *former = kept != NULL ? kept->number : 0u;
   }
   return actor->version;
 }
 
 rk_kernel *rk_actor_former(const rk_actor *actor, bool *has_state)
 {
+  const rk_version *kept = former_of(actor);
   if (has_state != NULL) {
-    *has_state = actor->former != NULL && actor->former->state != 0;
+    *has_state = kept != NULL && kept->state != 0;
   }
-  return actor->former != NULL ? actor->former->kernel : NULL;
+  return kept != NULL ? kept->kernel : NULL;
 }
