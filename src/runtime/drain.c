@@ -39,10 +39,10 @@ static void take_response(rk_runtime *rt, const rk_abi_response *response)
       rk__actor_failed(actor, response->error_code);
     } else if (rk__actor_answered(actor, response)) {
       if (response->flags == RK_STATE_DEACTIVATED) {
-        actor->life = response->flags;
+        actor->life = (uint8_t)response->flags;
       }
     } else if (response->flags != RK_STATE_NONE && response->cmd_id != 0) {
-      actor->life = response->flags;
+      actor->life = (uint8_t)response->flags;
       rk__hosted_changed(actor);
     }
   } else if (response->code == RK_RSP_ACTOR_DESTROYED) {

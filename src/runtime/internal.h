@@ -116,51 +116,58 @@ typedef struct rk_host_link rk_host_link; /* a port of an actor whose handler is
 typedef struct rk_hosted rk_hosted;       /* actor_parts.h */
 typedef struct rk_later rk_later;
 
+/* An idle actor costs this and what it has in the tables: a field that most actors never use belongs
+ * into a part (actor_parts.h). A send touches the first line, a receive the first two. */
 struct rk_actor {
   rk_runtime *rt; /* retained; its `closing` says that only the memory is left */
-  uint32_t refs;  /* handles, and one of the registry while it lives */
-  uint32_t slot;
-  uint32_t id;
-  uint32_t life; /* RK_STATE_* as the host knows it */
-  char *name;
-  rk_kernel *kernel;
   const rk_loaded *loaded;
-  uint32_t block;  /* that serves it */
-  uint32_t blocks; /* that run its handlers: `block` and those after it */
   rk_abi_link *link;
-  uint64_t memory; /* address of rings, routes and state as they were at first; 0 = none */
-  size_t memory_bytes;
-  rk_later *later;  /* NULL: nothing of that has changed */
-  uint32_t version; /* changes with a reload, as kernel, loaded, ports, mailbox_limit do */
-  uint32_t queue;
-  uint32_t queue_max; /* 0: it does not grow */
-  bool wants_more;    /* it is to grow */
-  uint32_t pressure;  /* level of its budget of memory */
-  uint32_t urgent_limit;
-  uint32_t mailbox_limit;
-  bool inactive; /* it is created without being activated, and nobody has activated it since */
   /* taken: copy of the link's, re-read when the queue looks full */
   uint64_t host_sent, host_taken;
-  uint64_t urgent_sent, urgent_taken;
+  uint32_t id;
+  uint32_t slot;
+  uint32_t block; /* that serves it */
+  uint32_t queue;
+  uint8_t life;     /* RK_STATE_* as the host knows it */
+  uint8_t tenant;   /* below RK_TENANTS_MAX */
+  uint8_t pressure; /* level of its budget of memory */
+  bool wants_more;  /* its queue is to grow */
+  bool inactive;    /* it is created without being activated, and nobody has activated it since */
+  bool abandoned;   /* its block may still run a handler of its last life */
+  bool unwaited;
+
+  rk_mailbox mailbox;
+  rk_spilled *spilled; /* what follows it, in a file and behind that; NULL: nothing */
   uint64_t out_taken;  /* mirror of link->out_taken */
   uint64_t out_before; /* messages in the mailbox that an earlier life has sent */
   uint64_t received;
-  rk_mailbox mailbox;
-  rk_spilled *spilled; /* what follows it, in a file and behind that; NULL: nothing */
-  rk_port *ports;      /* [port_count] */
-  uint32_t hoard;      /* credits that senders' routes may hold while idle */
-  uint32_t burst_in;   /* largest burst of a route into it, ever */
+  uint64_t urgent_sent, urgent_taken;
+  uint32_t urgent_limit;
+  uint32_t mailbox_limit;
 
+  char *name;
+  rk_kernel *kernel;
+  rk_port *ports;    /* [port_count] */
   rk_hosted *hosted; /* NULL: nothing was passed on to the host, no port of it is the host's */
-  uint64_t end_cmd;  /* the newest of rk_actor_end, and of rk_actor_beat */
-  uint64_t beat_cmd;
-  uint64_t create_cmd; /* 0: answered, or waited for */
-  bool unwaited;
-  uint64_t beats; /* of the latter that were answered */
-  bool abandoned; /* its block may still run a handler of its last life */
-  uint32_t tenant;
+  rk_later *later;   /* NULL: nothing of that has changed */
+  uint64_t memory;   /* address of rings, routes and state as they were at first; 0 = none */
+  size_t memory_bytes;
   size_t charged; /* to its tenant's memory, while it lives */
+
+  uint64_t create_cmd; /* 0: answered, or waited for */
+  uint64_t end_cmd;    /* the newest of rk_actor_end, and of rk_actor_beat */
+  uint64_t beat_cmd;
+  uint64_t beats;     /* of the latter that were answered */
+  uint32_t refs;      /* handles, and one of the registry while it lives */
+  uint32_t blocks;    /* that run its handlers: `block` and those after it */
+  uint32_t queue_max; /* 0: its queue does not grow */
+  uint32_t version;   /* changes with a reload, as kernel, loaded, ports, mailbox_limit do */
+  uint32_t hoard;     /* credits that senders' routes may hold while idle */
+  uint32_t burst_in;  /* largest burst of a route into it, ever */
 };
+
+_Static_assert(offsetof(struct rk_actor, mailbox) == 64, "what a send touches is one line");
+_Static_assert(sizeof(struct rk_actor) <= 248, "with the allocator's 8 bytes it takes 256");
 
 /* Correlations of calls carry this bit, so that a reply that comes after its call was given up is
  * known for what it is. */

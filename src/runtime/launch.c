@@ -246,7 +246,7 @@ int rk_actor_launch(rk_runtime *rt, rk_kernel *kernel, const rk_launch_options *
   actor->loaded = loaded;
   actor->version = 1;
   actor->inactive = use->inactive;
-  actor->tenant = use->as != 0 ? use->as - 1u : 0u;
+  actor->tenant = (uint8_t)(use->as != 0 ? use->as - 1u : 0u);
   actor->blocks = use->grid != 0 ? use->grid : 1;
   actor->queue = use->queue != 0 ? use->queue : QUEUE_DEFAULT;
   actor->queue_max = use->queue_max;

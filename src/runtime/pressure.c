@@ -192,7 +192,7 @@ static void look_at_actor(rk_actor *actor)
   uint64_t used = rk_actor_memory_used(actor);
   uint32_t level = level_of(used, budget);
   if (level > actor->pressure) {
-    actor->pressure = level;
+    actor->pressure = (uint8_t)level;
     tell(actor->rt, actor, level, used, budget);
   }
   if (level >= 1u) {
@@ -210,7 +210,7 @@ static void look_at_actor(rk_actor *actor)
     level = level_of(used, budget);
   }
   if (level < actor->pressure) {
-    actor->pressure = level;
+    actor->pressure = (uint8_t)level;
     tell(actor->rt, actor, level, used, budget);
   }
 }

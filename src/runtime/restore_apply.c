@@ -89,7 +89,7 @@ static void put_host_side(rk_restore_target *t, const rk_abi_actor *before)
   rk_st_relaxed_sys_u32(&actor->link->out_wanted, 0u);
   actor->out_before = 0;
   actor->received = s->received;
-  actor->life = quiet_life(s);
+  actor->life = (uint8_t)quiet_life(s);
   rk__out_forget_behind(actor);
   actor->mailbox = t->out;
   t->out = old_out;
