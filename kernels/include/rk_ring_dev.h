@@ -323,6 +323,11 @@ RK_FN void rkd_ring_commit(rk_ring_tx *tx, const rk_abi_msg *header)
     tx->held = tx->tail;
   }
   tx->tail += rkd_units(header->size_bytes);
+  /* The consumer had the lines that come next a lap ago. Those of the record after the next are
+   * asked for while the next is made; at that itself the consumer may be looking. */
+  rk_u8 *later = rkd_ring_unit(tx->units, tx->mask, tx->tail + 2u);
+  rkd_fetch_to_write(later);
+  rkd_fetch_to_write(later + RK_UNIT_BYTES / 2u);
 }
 
 RK_FN rk_abi_msg *rkd_ring_peek_tagged(rk_ring_rx *rx)
