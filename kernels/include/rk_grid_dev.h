@@ -15,6 +15,7 @@
 
 #define RK_ROUND_RECORDS 64u
 #define RK_ROUND_TURNS 16u
+#define RK_ROUND_US 20u    /* from when on nothing more is added to a round */
 #define RK_SPIN_ROUNDS 64u /* idle rounds between two looks at the clock */
 
 RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
@@ -122,8 +123,7 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
     rk_abi_actor *a = b->actors + slot;
     /* before: an ended actor's slot is the host's afterwards */
     rk_u32 life = a->life;
-    rk_abi_msg *first =
-        rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
+    rk_abi_msg *first = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
     rkd_fetch_to_read(first); /* on its way while the exchange waits for another line */
     rkd_fetch_to_read(rkd_slot_payload(first));
     /* partners: rkd_signal; rkd_command_free_slot */
@@ -138,27 +138,31 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
   return n;
 }
 
-/* Gives actors their turns, also those that others' turns put into the queue: what goes from actor
- * to actor within the block need not wait for a round. Returns how many made progress; ends when
- * all that are left have been found stalled. */
+/* Gives actors their turns. Those that others' turns put into the queue get theirs in the same round,
+ * so that what goes from actor to actor within the block need not wait for one; but an actor that has
+ * more to do, or sends to itself, does not, and none does once the round has taken a while: the host's
+ * commands are seen between two rounds. Returns how many made progress. */
 RK_FN rk_u32 rkd_run_actors(rk_block *b)
 {
   rk_u32 progress = 0;
   rk_u64 waiting = b->run_tail - b->run_head;
-  for (rk_u32 i = 0; i < RK_ROUND_TURNS && waiting != 0u; ++i) {
+  rk_u64 start_us = 0;
+  for (rk_u32 i = 0; i < RK_ROUND_TURNS && waiting != 0u; ++i, --waiting) {
     rk_u32 slot = RK_PTR(rk_u32, b->shared->run_queue)[b->run_head & b->shared->ready_mask];
     rk_abi_actor *a = b->actors + slot;
+    rk_u64 tail = b->run_tail;
     b->run_head += 1u;
     a->queued = 0u;
     rk_u32 turn = rkd_turn(b, a);
+    start_us = i == 0u ? b->now_us : start_us; /* the turn's beginning */
+    if (b->now_us - start_us < RK_ROUND_US) {
+      waiting += b->run_tail - tail - a->queued;
+    }
     if (turn != RK_TURN_IDLE) {
       rkd_run_push(b, a);
     }
     if (turn != RK_TURN_STALLED) {
       ++progress;
-      waiting = b->run_tail - b->run_head;
-    } else {
-      --waiting;
     }
   }
   return progress;
