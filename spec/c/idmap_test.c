@@ -245,6 +245,48 @@ static void names_are_copied_and_compared_whole(void **state)
   rk_namemap_close(map);
 }
 
+/* The map hands the callers' own pointers out, the last one of equal names, and frees none. */
+static void lent_names_stay_the_callers(void **state)
+{
+  (void)state;
+  enum { NAMES = 100 };
+  char names[NAMES][32], again[32];
+  rk_namemap *map = rk_namemap_new_lent();
+  assert_non_null(map);
+  for (size_t i = 0; i < NAMES; i++) {
+    name_of(i, names[i]);
+    assert_int_equal(rk_namemap_put(map, names[i], as_value(i + 1), NULL), RK_OK);
+  }
+  for (size_t i = 0; i < NAMES; i += 2) { /* names of values that have gone may go, too */
+    assert_ptr_equal(rk_namemap_del(map, names[i]), as_value(i + 1));
+    memset(names[i], 0, sizeof(names[i]));
+  }
+  name_of(1, again);
+  assert_int_equal(rk_namemap_put(map, again, as_value(NAMES + 1), NULL), RK_OK);
+  memset(names[1], 0, sizeof(names[1]));
+  size_t cursor = 0;
+  const char *at = NULL;
+  void *value = NULL;
+  for (size_t i = 1; i < NAMES; i += 2) {
+    assert_true(rk_namemap_next(map, &cursor, &at, &value));
+    assert_ptr_equal(at, i == 1 ? again : names[i]);
+    assert_ptr_equal(value, as_value(i == 1 ? NAMES + 1 : i + 1));
+    assert_ptr_equal(rk_namemap_get(map, at), value);
+  }
+  assert_false(rk_namemap_next(map, &cursor, &at, &value));
+  rk_alloc_fail_at(1, true);
+  int status = RK_OK;
+  for (size_t i = 0; status == RK_OK; i += 2) { /* as long as there is room */
+    assert_true(i < NAMES);
+    name_of(i, names[i]);
+    status = rk_namemap_put(map, names[i], as_value(i + 1), NULL);
+    assert_ptr_equal(rk_namemap_get(map, names[i]), status == RK_OK ? as_value(i + 1) : NULL);
+  }
+  assert_int_equal(status, RK_EOUT_OF_MEMORY);
+  rk_alloc_fail_at(0, false);
+  rk_namemap_close(map);
+}
+
 static void null_values_are_refused(void **state)
 {
   (void)state;
@@ -366,6 +408,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(ids_behave_as_the_model, begin, end),
       cmocka_unit_test_setup_teardown(hundred_thousand_names, begin, end),
       cmocka_unit_test_setup_teardown(names_are_copied_and_compared_whole, begin, end),
+      cmocka_unit_test_setup_teardown(lent_names_stay_the_callers, begin, end),
       cmocka_unit_test_setup_teardown(null_values_are_refused, begin, end),
       cmocka_unit_test_setup_teardown(removal_during_a_walk, begin, end),
       cmocka_unit_test_setup_teardown(churn_does_not_grow, begin, end),

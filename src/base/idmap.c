@@ -19,7 +19,8 @@
 #define MAX_CAPACITY (UINT32_C(1) << 31)
 
 typedef union table_key {
-  char *name;
+  const char *name;
+  char *copy; /* the same, of a map that copies names */
   uint64_t id;
 } table_key;
 
@@ -39,6 +40,7 @@ typedef struct table {
 
 struct rk_namemap {
   table table;
+  bool is_lent; /* its names are the callers' */
 };
 
 struct rk_idmap {
@@ -172,15 +174,23 @@ rk_namemap *rk_namemap_new(void)
   return rk_calloc(1, sizeof(rk_namemap));
 }
 
+rk_namemap *rk_namemap_new_lent(void)
+{
+  rk_namemap *map = rk_namemap_new();
+  if (map != NULL) {
+    map->is_lent = true;
+  }
+  return map;
+}
+
 void rk_namemap_close(rk_namemap *map)
 {
   if (map == NULL) {
     return;
   }
   size_t cursor = 0;
-  for (const entry *e = next_entry(&map->table, &cursor); e != NULL;
-       e = next_entry(&map->table, &cursor)) {
-    rk_free(e->key.name);
+  for (const entry *e = NULL; !map->is_lent && (e = next_entry(&map->table, &cursor)) != NULL;) {
+    rk_free(e->key.copy);
   }
   free_table(&map->table);
   rk_free(map);
@@ -201,15 +211,23 @@ int rk_namemap_put(rk_namemap *map, const char *name, void *value, rk_error *err
   entry *e = find_entry(&map->table, hash, name);
   if (e != NULL) {
     e->value = value;
+    if (map->is_lent) {
+      e->key.name = name; /* the former value may go with the former name */
+    }
     return RK_OK;
   }
-  table_key key = {.name = rk_strdup(name)};
+  table_key key = {.name = name};
+  if (!map->is_lent) {
+    key.copy = rk_strdup(name);
+  }
   if (key.name == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "map: no memory for the name \"%s\"", name);
   }
   int status = make_room(&map->table, err);
   if (status != RK_OK) {
-    rk_free(key.name);
+    if (!map->is_lent) {
+      rk_free(key.copy);
+    }
     return status;
   }
   append_entry(&map->table, hash, key, value);
@@ -226,7 +244,9 @@ void *rk_namemap_del(rk_namemap *map, const char *name)
   e->value = NULL;
   map->table.count--;
   /* Last: `name` may be the map's own copy, as a walk hands it out. */
-  rk_free(e->key.name);
+  if (!map->is_lent) {
+    rk_free(e->key.copy);
+  }
   e->key.name = NULL;
   return value;
 }

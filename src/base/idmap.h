@@ -5,7 +5,8 @@
  * Entries lie in one array in the order in which they came; a table of 32-bit positions with open
  * addressing finds them. So get, put and del take constant time on average, and a walk goes in
  * order of arrival, the same on every run. Removed entries leave a hole that the next growth
- * closes. Values are not NULL and stay the caller's; names are copied. Used by the registries.
+ * closes. Values are not NULL and stay the caller's; names are copied, unless the map was made to
+ * refer to the caller's. Used by the registries.
  *
  * Threads: owner, or any number of readers while nobody writes.
  */
@@ -23,6 +24,11 @@ typedef struct rk_idmap rk_idmap;
 
 /* A new empty map, or NULL when out of memory. Give it back with rk_namemap_close. */
 rk_namemap *rk_namemap_new(void);
+
+/* The same, of a map that copies no names: a name has to stay where it is until its entry has been
+ * removed or the map is closed (which looks at no name), or the same name was put again from
+ * elsewhere. For values that have their names. */
+rk_namemap *rk_namemap_new_lent(void);
 
 /* Frees the map and its names; the values are the caller's. NULL is allowed. */
 void rk_namemap_close(rk_namemap *map);

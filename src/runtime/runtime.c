@@ -128,7 +128,7 @@ void rk__runtime_unref(rk_runtime *rt)
 
 static int make_tables(rk_runtime *rt, rk_error *err)
 {
-  rt->by_name = rk_namemap_new();
+  rt->by_name = rk_namemap_new_lent(); /* actors have their names */
   rt->loaded = rk_idmap_new();
   rt->globals = rk_idmap_new();
   rt->calls = rk_idmap_new();
