@@ -415,7 +415,7 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   /* P: who sends here changes these, and needs nothing else of the second 64 bytes */
   rk_u64 tail;   /* tickets taken; bit 63 = closed */
   rk_i64 room;   /* credits left for messages from actors */
-  rk_u32 signal; /* 1: an entry in its block's ready ring names it */
+  rk_u32 signal; /* 1: its block will look at it: an entry in its ready ring names it, or it is hot */
   rk_u32 pad1;
   rk_u64 waiters; /* bit i: block i (modulo 64) wants to be woken when room comes back */
   /* B reads these when a message came from the host */

@@ -13,6 +13,8 @@
 
 #include "rk_histogram_dev.h"
 
+#include "rk_hot_dev.h"
+
 #define RK_TURN_MSGS 32u /* messages an actor may handle before its neighbours get a turn */
 
 /* Which of its three rings a message lies in. */
@@ -318,6 +320,7 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
   rkd_account(b, a, slot);
   rkd_set_life(b, a, RK_STATE_TERMINATED);
   rk_st_relaxed_gpu_u32(&a->id, 0u); /* from now on nobody finds it */
+  rkd_hot_forget(b, a);
   b->ended = rk_add_acqrel_gpu_u64(&RK_PTR(rk_abi_grid, b->grid)->ended, 1u) + 1u;
   rkd_tell(b, slot);
   rkd_respond(b, a->close_code, a->close_cmd, reference, 0, a->handled, 0u, RK_STATE_TERMINATED,

@@ -20,6 +20,8 @@
 
 typedef struct rk_block rk_block;
 
+#define RK_HOT_MAX 4u /* actors that a block looks at in every round */
+
 /* What a handler is given. Lanes read it; `failed` and `stopping` may be stored by any lane. */
 struct rk_ctx {
   const rk_ctx_api *api; /* set where handlers are modules of their own, else 0 */
@@ -71,10 +73,10 @@ struct rk_block {
   rk_u32 idle_rounds;
   rk_u64 idle_since_us;
   rk_u32 sampled; /* 1: the clock was sampled in this round or at the end of the one before */
-  rk_u64 seen;   /* copy of its door's */
-  rk_u64 rounds; /* of its loop, in this generation */
-  rk_u64 ended;  /* rk_abi_grid.ended with the actor that ended last; for its response */
-  rk_u32 parked; /* 1: it left the loop to come back */
+  rk_u64 seen;    /* copy of its door's */
+  rk_u64 rounds;  /* of its loop, in this generation */
+  rk_u64 ended;   /* rk_abi_grid.ended with the actor that ended last; for its response */
+  rk_u32 parked;  /* 1: it left the loop to come back */
   /* RK_MSG_ORDERED once something that came here had it: what its handlers send has it too */
   rk_u32 ordered;
   rk_u64 alive; /* copy of rk_abi_host.alive, and when it last moved */
@@ -83,15 +85,20 @@ struct rk_block {
   rk_abi_tenants *tenants;     /* its copy; 0 while nobody has named a tenant */
   rk_u64 untold;               /* copy of its door's */
   rk_trace_tx trace;
-  rk_u32 timed;        /* 1: handlings are timed, for `latencies` or `trace` */
-  rk_ctx lent;         /* of a handler that another block leads */
-  rk_abi_gang *gang;   /* its own */
-  rk_u64 gang_call;    /* last call that it answered */
-  rk_u32 gang_slot;    /* actor for which it collects blocks */
-  rk_u32 gang_members; /* how many that needs; 0: it collects none */
-  rk_u32 gang_got;     /* how many it has */
-  rk_u32 gang_queued;  /* 1: the next one's `wanted` may name this block */
-  rk_u32 gang_passed;  /* times in a row that it let another block go first */
+  rk_u32 timed;                 /* 1: handlings are timed, for `latencies` or `trace` */
+  rk_ctx lent;                  /* of a handler that another block leads */
+  rk_abi_gang *gang;            /* its own */
+  rk_u64 gang_call;             /* last call that it answered */
+  rk_u32 gang_slot;             /* actor for which it collects blocks */
+  rk_u32 gang_members;          /* how many that needs; 0: it collects none */
+  rk_u32 gang_got;              /* how many it has */
+  rk_u32 gang_queued;           /* 1: the next one's `wanted` may name this block */
+  rk_u32 gang_passed;           /* times in a row that it let another block go first */
+  rk_u32 hot_count;             /* rk_hot_dev.h */
+  rk_u32 hot[RK_HOT_MAX];       /* slots of hot actors */
+  rk_u64 hot_round[RK_HOT_MAX]; /* round in which each last had something to do */
+  rk_u32 lately[RK_HOT_MAX];    /* slot + 1 of actors that entries named lately */
+  rk_u32 lately_next;
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */

@@ -123,12 +123,15 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
     rk_abi_actor *a = b->actors + slot;
     /* before: an ended actor's slot is the host's afterwards */
     rk_u32 life = a->life;
-    rk_abi_msg *first = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
-    rkd_fetch_to_read(first); /* on its way while the exchange waits for another line */
-    rkd_fetch_to_read(rkd_slot_payload(first));
-    /* partners: rkd_signal; rkd_command_free_slot */
-    (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
-    if (life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING) {
+    int turns = life == RK_STATE_ACTIVE || life == RK_STATE_TERMINATING;
+    if (!turns || !rkd_hot_enter(b, slot)) {
+      rk_abi_msg *first = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
+      rkd_fetch_to_read(first); /* on its way while the exchange waits for another line */
+      rkd_fetch_to_read(rkd_slot_payload(first));
+      /* partners: rkd_signal; rkd_command_free_slot */
+      (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
+    }
+    if (turns) {
       rkd_run_push(b, a);
     } else if (life != RK_STATE_NONE && life != RK_STATE_TERMINATED) {
       rkd_watch_queue(b, a);
@@ -209,6 +212,10 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   }
   if (now >= b->idle_since_us && now - b->idle_since_us < grid->spin_us) {
     rk_port_yield();
+    return;
+  }
+  if (b->hot_count != 0u) { /* what they sent meanwhile comes first */
+    rkd_hot_cool_all(b);
     return;
   }
   /* also for runtime/slots.c: nothing is in its hands now */
@@ -336,6 +343,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
     progress = rkd_poll_host(b);
     progress += rkd_poll_lanes(b);
     progress += rkd_poll_ready(b);
+    progress += rkd_poll_hot(b);
     progress += rkd_run_actors(b);
     rkd_flush(b);
     progress += rkd_gang_serve(b);
@@ -356,6 +364,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
       b->naps = 0u;
     }
   }
+  rkd_hot_cool_all(b);
   rk_u32 done = b->stop == RK_STOP_LOST ? RK_DONE_ALONE : RK_DONE_TOLD;
   if (b->stop == RK_STOP_PARK) {
     rkd_gang_leave(b);

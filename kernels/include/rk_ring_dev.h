@@ -40,7 +40,8 @@
  *               producer whose ticket precedes t in the chain of acq_rel operations on `tail`; so
  *               whoever holds ticket t has seen the consumer leave the slot.
  *  ready ring   as many entries as actors, and an actor has at most one entry: `signal` goes 0 -> 1
- *               by whoever writes the entry and 1 -> 0 by the consumer, both acq_rel exchanges.
+ *               by whoever writes the entry and 1 -> 0 by the consumer, both acq_rel exchanges; not
+ *               when it takes the entry but later for a hot actor (rk_hot_dev.h).
  */
 #ifndef RK_RING_DEV_H
 #define RK_RING_DEV_H
