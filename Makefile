@@ -103,8 +103,9 @@ LIB  := $(BUILD)/libringkernel.a
 CORE := $(BUILD)/ringkernel/core.so
 RKL  := $(BUILD)/rkl
 NVTX_TOOL := $(BUILD)/spec/libnvtx_injection.so
-# Lua modules that steer the driver of the tests and, for NVRTC, hand its calls on or let them fail.
-FAKE_TOOL_SRC := spec/cuda/rkfake.c spec/cuda/nvrtc_faults.c
+# Lua modules that steer the driver of the tests and, for NVRTC, hand its calls on or let them fail;
+# and a quick NVRTC.
+FAKE_TOOL_SRC := spec/cuda/rkfake.c spec/cuda/nvrtc_faults.c spec/cuda/nvrtc_quick.c
 FAKE_TOOL := $(FAKE_TOOL_SRC:spec/cuda/%.c=$(BUILD)/spec/%.so)
 
 # Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
@@ -308,8 +309,10 @@ docs: ## write the reference of the Lua API to build/docs/reference.md
 # exit status; scripts/summary.lua reads the logs. A crash or a hang costs one file, not the run.
 
 RESULTS     ?= build/results/test
-# Words run at the same time, what + joins one after another.
-SUITES      ?= c+lua+rkl
+# Any of c, lua, rkl, cuda.
+SUITES      ?= c lua rkl
+# Programs and spec files at a time: a grid keeps several processors busy by itself.
+TEST_JOBS   ?= $(or $(filter 1,$(JOBS)),2)
 TESTS_RUN   ?= $(TESTS)
 SPECS_RUN   ?= $(SPECS)
 BUSTED_ARGS ?=
@@ -334,25 +337,19 @@ define logged
   printf '\n# exit %d\n' $$? >>$$log; $(LUA) scripts/summary.lua --one $$log;
 endef
 
-define run_c
-  for test in $(TESTS_RUN); do \
-    $(call logged,c-$${test##*/},env CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) $(no_aslr) $$test) \
-  done;
-endef
+# spec/bench/stats_spec.lua: bench.stats_spec
+spec_name = $(subst /,.,$(basename $(1:spec/%=%)))
 
-define run_lua
-  for spec in $(SPECS_RUN); do name=$$(echo $${spec#spec/} | tr / .); \
-    $(call logged,lua-$${name%.lua},$(spec_env) LUA_PATH="lua/?.lua;lua/?/init.lua;;" \
-      LUA_CPATH="$(BUILD)/?.so;;" $(BUSTED) --lua=$(LUA) $(BUSTED_ARGS) -o TAP $$spec) \
-  done;
-endef
+run-c/%: FORCE
+	@$(call logged,c-$(notdir $*),env CMOCKA_MESSAGE_OUTPUT=TAP BUILD=$(BUILD) $(no_aslr) $*) :
 
-define run_rkl
-  for spec in $(SPECS_RUN); do name=$$(echo $${spec#spec/} | tr / .); \
-    $(call logged,rkl-$${name%.lua},$(spec_env) $(no_aslr) \
-      $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $$spec) \
-  done;
-endef
+run-lua/%: FORCE
+	@$(call logged,lua-$(call spec_name,$*),$(spec_env) LUA_PATH="lua/?.lua;lua/?/init.lua;;" \
+	  LUA_CPATH="$(BUILD)/?.so;;" $(BUSTED) --lua=$(LUA) $(BUSTED_ARGS) -o TAP $*) :
+
+run-rkl/%: FORCE
+	@$(call logged,rkl-$(call spec_name,$*),$(spec_env) $(no_aslr) \
+	  $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $*) :
 
 # The specs of everything that opens a runtime, unchanged, on the CUDA backend over the tests' own
 # driver. What NVRTC compiled is kept, as is what the driver made of it. The device is newer than any
@@ -361,37 +358,45 @@ endef
 no_runtime := definition hlc lint message meta pretty status
 cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua)) \
               $(filter-out spec/cuda/tsan_spec.lua,$(wildcard spec/cuda/*_spec.lua))
-# A call that would wait behind the resident grid ends the test (RKFAKE_LINT).
+# NVRTC is called through spec/cuda/nvrtc_quick.c, which asks it to be quick rather than good. A call that would wait behind the resident grid ends the test
+# (RKFAKE_LINT).
 cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE_LIB)) \
-              RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache RKFAKE_LINT=abort
+              RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache RKFAKE_LINT=abort \
+              $(if $(nvrtc),RKFAKE_NVRTC=$(nvrtc) RINGKERNEL_NVRTC=$(abspath $(BUILD)/spec/nvrtc_quick.so))
 CUDA_SPECS_RUN ?= $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cuda_specs))
-has_nvrtc   = $(no_aslr) $(RKL) -e 'os.exit((require("ringkernel.core").nvrtc()))' 2>/dev/null
+# The file of NVRTC, nothing where there is none; only looked for when it is needed.
+find_nvrtc  = $(no_aslr) $(RKL) -e 'local is_there, text = require("ringkernel.core").nvrtc() \
+  print(is_there and text:match("%((.-)%)") or "")' 2>/dev/null
+ifneq ($(and $(filter run-suites,$(MAKECMDGOALS)),$(filter cuda,$(SUITES))),)
+nvrtc := $(shell $(find_nvrtc))
+endif
 
-define run_cuda
-  if $(has_nvrtc) || test -n "$$CI"; then \
-    for spec in $(CUDA_SPECS_RUN); do \
-      name=$$(echo $${spec#spec/} | tr / .); \
-      case $$spec in spec/cuda/*) cc=;; *) cc=RKFAKE_CC=990;; esac; \
-      $(call logged,cuda-$${name%.lua},$(spec_env) $(cuda_env) $$cc $(no_aslr) \
-        $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $$spec) \
-    done; \
-  else printf 'ok 1 - specs on the CUDA backend # SKIP no NVRTC\n1..1\n# exit 0\n' \
-    >$(RESULTS)/cuda.log; fi;
-endef
+run-cuda/%: FORCE
+	@$(call logged,cuda-$(call spec_name,$*),$(spec_env) $(cuda_env) \
+	  $(if $(filter spec/cuda/%,$*),,RKFAKE_CC=990) $(no_aslr) \
+	  $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $*) :
+
+run-cuda-nothing: FORCE
+	@printf 'ok 1 - specs on the CUDA backend # SKIP no NVRTC\n1..1\n# exit 0\n' >$(RESULTS)/cuda.log
+
+runs_c    = $(TESTS_RUN:%=run-c/%)
+runs_lua  = $(SPECS_RUN:%=run-lua/%)
+runs_rkl  = $(SPECS_RUN:%=run-rkl/%)
+runs_cuda = $(if $(or $(CI),$(nvrtc)),$(CUDA_SPECS_RUN:%=run-cuda/%),run-cuda-nothing)
+# What takes longest begins first, so that at the end no processor waits for it.
+long_runs = run-lua/spec/bench/gpu_check_spec.lua run-cuda/spec/examples_spec.lua
+runs     := $(foreach suite,$(SUITES),$(runs_$(suite)))
 
 # Internal: runs the suites; whether they passed is in the logs.
-run-suites: $(SUITES:%=run-suites-%)
+run-suites: $(filter $(long_runs),$(runs)) $(filter-out $(long_runs),$(runs))
 	@:
-$(SUITES:%=run-suites-%): run-suites-%:
-	@mkdir -p $(RESULTS)
-	@$(foreach suite,$(subst +, ,$*),$(run_$(suite))) true
 
 # $(call suite,NAME,SWITCHES,GOALS TO BUILD,SUITES): builds, runs and sums up. With PART=1 the sum
 # is one step of several (.ci/run) and does not look like the last line of a run.
 define suite
   @rm -rf build/results/$(1); mkdir -p build/results/$(1)
   +@if $(submake) $(jobs) $(2) $(3); then \
-    $(submake) $(jobs) $(2) run-suites RESULTS=build/results/$(1) SUITES="$(4)"; \
+    $(submake) $(jobs:-j%=-j$(TEST_JOBS)) $(2) run-suites RESULTS=build/results/$(1) SUITES="$(4)"; \
   else printf 'not ok 1 - build\n1..1\n# exit 2\n' >build/results/$(1)/build.log; fi
   @$(LUA) scripts/summary.lua $(if $(PART),--part $(1)) build/results/$(1)/*.log
 endef
@@ -405,13 +410,13 @@ hash      := \#
 tagged     = $(if $(SPECS),$(shell grep -l '$(hash)$(1)\b' $(SPECS)))
 
 test: bootstrap ## set up, build, run every test; ends with "N passed, N failed, N skipped"
-	$(call suite,test,,build test-programs gpu-build,c+lua+rkl cuda)
+	$(call suite,test,,build test-programs gpu-build,cuda c lua rkl)
 
 test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
 
 test-lua: ## run the Lua specs, under lua5.4 and under rkl
-	$(call suite,test-lua,,build tiny-drivers fakecuda spec-tools gpu-build,lua+rkl)
+	$(call suite,test-lua,,build tiny-drivers fakecuda spec-tools gpu-build,lua rkl)
 
 test-cuda: ## run the specs on the CUDA backend over the tests' own driver
 	$(call suite,test-cuda,,build fakecuda spec-tools,cuda)
@@ -421,7 +426,7 @@ sanitized_cuda := spec/buffer_spec.lua spec/cuda/bad_luck_spec.lua
 
 test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1 CUDA_SPECS_RUN="$(sanitized_cuda)", \
-	  build test-programs,c+cuda rkl)
+	  build test-programs,cuda c rkl)
 
 # Device code of both kinds of rings, gangs, queues, traces and histograms against the host's side.
 tsan_cuda := $(addprefix spec/,cuda/tsan_spec.lua transport_spec.lua gang_spec.lua messaging_spec.lua \
@@ -430,11 +435,11 @@ tsan_cuda := $(addprefix spec/,cuda/tsan_spec.lua transport_spec.lua gang_spec.l
 test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with ThreadSanitizer
 	$(call suite,test-tsan,BUILD=build/tsan TSAN=1 \
 	  TESTS_RUN="$(tsan_tests:$(BUILD)/%=build/tsan/%)" SPECS_RUN="$(call tagged,tsan)" \
-	  CUDA_SPECS_RUN="$(tsan_cuda)" BUSTED_ARGS=--tags=tsan,build test-programs,c rkl cuda)
+	  CUDA_SPECS_RUN="$(tsan_cuda)" BUSTED_ARGS=--tags=tsan,build test-programs,cuda c rkl)
 
 test-oom: ## run the tests in which allocations fail
 	$(call suite,test-oom,TESTS_RUN="$(oom_tests)" SPECS_RUN="$(call tagged,oom)" \
-	  BUSTED_ARGS=--tags=oom,build test-programs,c+lua)
+	  BUSTED_ARGS=--tags=oom,build test-programs,c lua)
 
 # ---- checks -------------------------------------------------------------------------------------
 

@@ -62,10 +62,15 @@ describe("make gpu-check", function()
     support.remove(dir)
   end)
 
-  --- Runs it with results in `dir`; returns what it said and its exit status.
-  local function check(...)
-    return support.run("make", { "-s", "gpu-check", "GPU_OUT=" .. dir, ... },
-      { before = "timeout 250", env = { GPU_SANITIZER = dir .. "/sanitizer" } })
+  --- Runs it with results in `dir` and a quick NVRTC (spec/cuda/nvrtc_quick.c): what it said, and
+  --- its exit status.
+  local function check(env, ...)
+    local path = select(2, core.nvrtc()):match("%((.-)%)")
+    env.GPU_SANITIZER = dir .. "/sanitizer"
+    env.RKFAKE_NVRTC = path
+    env.RINGKERNEL_NVRTC = path and "build/spec/nvrtc_quick.so"
+    return support.run("make", { "-s", "gpu-check", "GPU_OUT=" .. dir, "FAKE=1", ... },
+      { before = "timeout 250", env = env })
   end
 
   --- The JSON that was written, and the Markdown beside it.
@@ -116,7 +121,7 @@ describe("make gpu-check", function()
   rehearse("runs every stage, and every figure and experiment comes out", function()
     local before = list("bench/results")
     sanitizer(SANITIZER)
-    local result = check("FAKE=1")
+    local result = check({})
     assert.equal(0, result.status, result.err)
     local all, page, base = results()
 
@@ -172,7 +177,7 @@ describe("make gpu-check", function()
   end)
 
   rehearse("keeps part of it, and says what is missing", function()
-    local result = check("FAKE=1", "ONLY=e6")
+    local result = check({}, "ONLY=e6")
     assert.equal(2, result.status) -- make's, for a 1 of the program
     local all, page, base = results()
     assert.matches("%-partial$", base)
@@ -184,7 +189,7 @@ describe("make gpu-check", function()
   end)
 
   rehearse("refuses a stage that it does not know", function()
-    local result = check("FAKE=1", "ONLY=e6,e99")
+    local result = check({}, "ONLY=e6,e99")
     assert.not_equal(0, result.status)
     assert.matches("no stage is called 'e99'", result.err)
     assert.equal("", list(dir))
@@ -192,10 +197,7 @@ describe("make gpu-check", function()
 
   rehearse("goes on after a stage that fails and one that hangs", function()
     sanitizer("#!/bin/sh\nexec sleep 100\n")
-    local result = support.run("make", { "-s", "gpu-check", "GPU_OUT=" .. dir, "FAKE=1",
-      "ONLY=e5,e6,sanitize", "GPU_LIMIT=12" }, { before = "timeout 250", env = {
-      GPU_SANITIZER = dir .. "/sanitizer", RKFAKE_FAULT = "kernel:3:719",
-    } })
+    local result = check({ RKFAKE_FAULT = "kernel:3:719" }, "ONLY=e5,e6,sanitize", "GPU_LIMIT=12")
     assert.equal(2, result.status)
     local all = results()
     assert.same({ "e5", "e6", "sanitize" }, { all.stages[1].name, all.stages[2].name,

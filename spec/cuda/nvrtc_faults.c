@@ -12,57 +12,26 @@
  *                           nil: none does
  *   calls() -> { name = calls since the last fail or start }
  */
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <dirent.h>
-#include <dlfcn.h>
+#include "nvrtc_calls.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
 enum { FAULT_NO_NVRTC = 11 }; /* NVRTC_ERROR_INTERNAL_ERROR */
-
-typedef void *program;
-
-/* X(name, parameters, arguments): what is used of NVRTC, but for nvrtcGetErrorString, which has no
- * answer to fail with. */
-#define FUNCTIONS(X)                                                                            \
-  X(nvrtcVersion, (int *major, int *minor), (major, minor))                                     \
-  X(nvrtcGetNumSupportedArchs, (int *count), (count))                                           \
-  X(nvrtcGetSupportedArchs, (int *list), (list))                                                \
-  X(nvrtcCreateProgram,                                                                         \
-    (program * made, const char *source, const char *name, int count, const char *const *texts, \
-     const char *const *titles),                                                                \
-    (made, source, name, count, texts, titles))                                                 \
-  X(nvrtcDestroyProgram, (program * made), (made))                                              \
-  X(nvrtcCompileProgram, (program made, int count, const char *const *options),                 \
-    (made, count, options))                                                                     \
-  X(nvrtcGetProgramLogSize, (program made, size_t * bytes), (made, bytes))                      \
-  X(nvrtcGetProgramLog, (program made, char *text), (made, text))                               \
-  X(nvrtcGetPTXSize, (program made, size_t * bytes), (made, bytes))                             \
-  X(nvrtcGetPTX, (program made, char *text), (made, text))                                      \
-  X(nvrtcGetCUBINSize, (program made, size_t * bytes), (made, bytes))                           \
-  X(nvrtcGetCUBIN, (program made, char *image), (made, image))
 
 enum {
 #define NUMBER(name, parameters, arguments) AT_##name,
-  FUNCTIONS(NUMBER)
+  NVRTC_CALLS(NUMBER)
 #undef NUMBER
       COUNT
 };
 
 static const char *const names[COUNT + 1] = {
 #define NAME(name, parameters, arguments) #name,
-    FUNCTIONS(NAME)
+    NVRTC_CALLS(NAME)
 #undef NAME
         NULL};
 
-static void *real; /* the library */
 static long calls[COUNT];
 static int plan_at = -1, plan_code;
 static long plan_nth;
@@ -77,16 +46,6 @@ static int strike(int at)
   return real != NULL ? 0 : FAULT_NO_NVRTC;
 }
 
-static void look_up(const char *name, void *function)
-{
-  void *address = dlsym(real, name);
-  if (address == NULL) {
-    fprintf(stderr, "nvrtc_faults: %s\n", dlerror());
-    abort();
-  }
-  memcpy(function, &address, sizeof(address));
-}
-
 #define FORWARD(name, parameters, arguments) \
   EXPORT int name parameters;                \
   EXPORT int name parameters                 \
@@ -99,7 +58,7 @@ static void look_up(const char *name, void *function)
     }                                        \
     return code;                             \
   }
-FUNCTIONS(FORWARD)
+NVRTC_CALLS(FORWARD)
 #undef FORWARD
 
 EXPORT const char *nvrtcGetErrorString(int code);
@@ -116,30 +75,9 @@ EXPORT const char *nvrtcGetErrorString(int code)
 
 /* ---- steering ---- */
 
-/* A library outside the loader's path does not find its builtins: they are opened first. */
-static void open_builtins(const char *path)
-{
-  char folder[512], file[1024];
-  const char *slash = strrchr(path, '/');
-  (void)snprintf(folder, sizeof(folder), "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
-  DIR *entries = slash != NULL ? opendir(folder) : NULL;
-  for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
-    if (strncmp(entry->d_name, "libnvrtc-builtins.so.", strlen("libnvrtc-builtins.so.")) == 0) {
-      (void)snprintf(file, sizeof(file), "%s/%s", folder, entry->d_name);
-      (void)dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    }
-  }
-  if (entries != NULL) {
-    closedir(entries);
-  }
-}
-
 static int tool_use(lua_State *L)
 {
-  const char *path = luaL_checkstring(L, 1);
-  open_builtins(path);
-  real = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  return real != NULL ? 0 : luaL_error(L, "nvrtc_faults: %s", dlerror());
+  return open_real(luaL_checkstring(L, 1)) ? 0 : luaL_error(L, "nvrtc_faults: %s", dlerror());
 }
 
 static int tool_fail(lua_State *L)
