@@ -260,7 +260,7 @@ endif
 # The stock kernels as PTX, for machines without NVRTC.
 PREBUILT := kernels/prebuilt/stock.ptx
 
-$(GEN)/prebuilt_stock.c: scripts/prebuilt.lua $(PREBUILT) $(KERNELS) $(KERNEL_H) $(LUA_SRC) \
+$(GEN)/prebuilt_stock.c: scripts/prebuilt.lua scripts/pack.lua $(PREBUILT) $(KERNELS) $(KERNEL_H) $(LUA_SRC) \
                          $(BUILD)/embedded
 	$(call say,EMBED,$@)
 	@mkdir -p $(@D)

@@ -4,7 +4,7 @@
 --   lua5.4 scripts/prebuilt.lua unit OUT.cu     the device source of all stock kernels
 --   lua5.4 scripts/prebuilt.lua pack NEW.ptx    makes kernels/prebuilt/stock.ptx of its PTX
 --   lua5.4 scripts/prebuilt.lua check           is stock.ptx what the sources would give?
---   lua5.4 scripts/prebuilt.lua c OUT.c         stock.ptx as a C table (cuda_prebuilt.h)
+--   lua5.4 scripts/prebuilt.lua c OUT.c         stock.ptx, packed, as a C table (cuda_prebuilt.h)
 --
 -- The first line of stock.ptx tells what it was made of: a hash of the unit and of every header
 -- that it reaches, the ABI version, threads a block, the names of the definitions in the order of
@@ -12,9 +12,10 @@
 --
 -- Run from the top folder by the Makefile (prebuilt, the build) and by scripts/lint.sh.
 
-package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
+package.path = "lua/?.lua;lua/?/init.lua;scripts/?.lua;" .. package.path
 
 local device = require "ringkernel.codegen_device"
+local pack_text = require("pack").pack
 local stock = require "ringkernel.stock"
 
 local STOCK_PTX = "kernels/prebuilt/stock.ptx"
@@ -146,8 +147,8 @@ local function check()
   end
 end
 
-local function append_array(out, name, text)
-  out[#out + 1] = ("static const char %s[] = {"):format(name)
+local function append_array(out, kind, name, text)
+  out[#out + 1] = ("static const %s %s[] = {"):format(kind, name)
   for first = 1, #text, 24 do
     out[#out + 1] = table.concat({ text:byte(first, math.min(first + 23, #text)) }, ",") .. ","
   end
@@ -166,8 +167,8 @@ local function write_c(path)
     "",
     "extern const rk_cuda_prebuilt rk__cuda_prebuilt_stock;",
   }
-  append_array(out, "ptx", ptx)
-  append_array(out, "source", mark(inputs(), key))
+  append_array(out, "unsigned char", "packed", pack_text(ptx))
+  append_array(out, "char", "source", mark(inputs(), key))
   local count = 0
   names = names:gsub("[%w_]+ ?", function(name)
     count = count + 1
@@ -176,9 +177,10 @@ local function write_c(path)
   out[#out + 1] = ("static const char *const names[] = {%s};"):format(names)
   out[#out + 1] = ([[
 const rk_cuda_prebuilt rk__cuda_prebuilt_stock = {
-    .ptx = ptx, .ptx_bytes = sizeof(ptx) - 1, .arch = %s, .abi_version = %s, .block_threads = %s,
+    .packed = packed, .packed_bytes = sizeof(packed) - 1, .ptx_bytes = %d,
+    .arch = %s, .abi_version = %s, .block_threads = %s,
     .def_count = %d, .names = names, .key_hex = "%s", .source = source};
-]]):format(arch, abi, threads, count, key)
+]]):format(#ptx, arch, abi, threads, count, key)
   write(path, table.concat(out, "\n"))
 end
 

@@ -43,7 +43,9 @@ static void prebuilt_image_is_whole(void **state)
   (void)state;
   const rk_cuda_prebuilt *stock = rk_cuda_prebuilt_stock();
   char marker[32];
-  assert_int_equal(strlen(stock->ptx), stock->ptx_bytes);
+  char *ptx = NULL;
+  assert_int_equal(rk_cuda_prebuilt_ptx(stock, &ptx, NULL), RK_OK);
+  assert_int_equal(strlen(ptx), stock->ptx_bytes);
   assert_int_equal(stock->abi_version, RK_ABI_VERSION);
   assert_int_equal(stock->arch, 75);
   assert_true(stock->block_threads >= 32 && stock->block_threads % 32 == 0);
@@ -54,10 +56,23 @@ static void prebuilt_image_is_whole(void **state)
   assert_string_equal(stock->names[0], "echo");
   assert_int_equal(strlen(stock->key_hex), 16);
   snprintf(marker, sizeof(marker), "rk_build_%s", stock->key_hex);
-  assert_non_null(strstr(stock->ptx, marker));
+  assert_non_null(strstr(ptx, marker));
   assert_non_null(strstr(stock->source, marker));
-  assert_non_null(strstr(stock->ptx, ".entry rk_grid("));
-  assert_non_null(strstr(stock->ptx, "\n.target sm_75\n"));
+  assert_non_null(strstr(ptx, ".entry rk_grid("));
+  assert_non_null(strstr(ptx, "\n.target sm_75\n"));
+  rk_free(ptx);
+}
+
+static void damaged_image_is_refused(void **state)
+{
+  (void)state;
+  rk_cuda_prebuilt broken = *rk_cuda_prebuilt_stock();
+  rk_error err = RK_ERROR_INIT;
+  char *ptx = NULL;
+  broken.packed_bytes -= 1;
+  assert_int_equal(rk_cuda_prebuilt_ptx(&broken, &ptx, &err), RK_ECORRUPT);
+  assert_string_equal(err.text, "the built-in image cannot be unpacked");
+  assert_null(ptx);
 }
 
 static void source_goes_to_the_cache(void **state)
@@ -103,6 +118,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(prebuilt_image_is_whole),
+      cmocka_unit_test(damaged_image_is_refused),
       cmocka_unit_test_setup_teardown(source_goes_to_the_cache, open_folder, close_folder),
       cmocka_unit_test(prebuilt_source_compiles),
   };

@@ -76,7 +76,6 @@ struct rk_backend {
   rk_backend_module *modules; /* oldest first */
   uint32_t next_number;       /* of a definition that is not stock */
   bool has_image;             /* `image` is newer than `code` */
-  bool is_prebuilt;           /* the image is the one built in */
   rk_cuda_image image;
   uint32_t image_threads;
   rk_cuda_code code;

@@ -55,14 +55,21 @@ static bool has_only_stock(const rk_backend *backend)
 }
 
 /* The source of the built-in image goes to the cache as those of compiled ones do. */
-static void use_prebuilt(rk_backend *backend)
+static int use_prebuilt(rk_backend *backend, rk_error *err)
 {
   const rk_cuda_prebuilt *built_in = rk_cuda_prebuilt_stock();
+  char *ptx = NULL;
+  int rc = rk_cuda_prebuilt_ptx(built_in, &ptx, err);
+  if (rc != RK_OK) {
+    return rc;
+  }
   (void)rk_cuda_cache_put_source(backend->cache, built_in->key_hex, built_in->source, NULL);
   rk_cuda_image_release(&backend->image);
+  backend->image.result = (rk_nvrtc_result){
+      .image = ptx, .image_bytes = built_in->ptx_bytes, .arch = built_in->arch};
   backend->image_threads = built_in->block_threads;
-  backend->is_prebuilt = true;
   backend->has_image = true;
+  return RK_OK;
 }
 
 /* Compiles the image of all definitions on the list. */
@@ -85,7 +92,6 @@ static int make_image(rk_backend *backend, char **log, rk_error *err)
     rk_cuda_image_release(&backend->image);
     backend->image = image;
     backend->image_threads = rk_cuda_unit_threads(parts, count);
-    backend->is_prebuilt = false;
     backend->has_image = true;
   }
   rk_free(source);
@@ -93,8 +99,7 @@ static int make_image(rk_backend *backend, char **log, rk_error *err)
   if (rc == RK_ENO_COMPILER && backend->cluster > 1) {
     (void)rk_error_prefix(err, "cluster: the built-in image has no lanes for clusters");
   } else if (rc == RK_ENO_COMPILER && has_only_stock(backend)) {
-    use_prebuilt(backend);
-    rc = RK_OK;
+    rc = use_prebuilt(backend, err);
   }
   return rc;
 }
@@ -294,13 +299,11 @@ int rk__cuda_code_load(rk_backend *backend, rk_error *err)
     next.block_threads = backend->image_threads;
   }
   backend->has_image = false;
-  const void *image = backend->is_prebuilt ? rk_cuda_prebuilt_stock()->ptx
-                                           : backend->image.result.image;
   int rc = rk__cuda_check_held(backend, err);
   if (rc != RK_OK) {
     return rc;
   }
-  rc = rk__cuda_image_load(backend, image, &next.module, err);
+  rc = rk__cuda_image_load(backend, backend->image.result.image, &next.module, err);
   if (rc == RK_OK) {
     rc = rk__cuda_check(backend,
                         backend->api->module_get_function(&next.entry, next.module, "rk_grid"),

@@ -8,7 +8,8 @@
  * architecture and names the oldest PTX version that will do, so that drivers older than the NVRTC
  * that wrote it take it.
  *
- * Used by the CUDA backend for grids of stock definitions only.
+ * It is packed (base/unpack.h), to a quarter. Used by the CUDA backend for grids of stock
+ * definitions only.
  */
 #ifndef RK_BACKEND_CUDA_PREBUILT_H
 #define RK_BACKEND_CUDA_PREBUILT_H
@@ -16,9 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 typedef struct rk_cuda_prebuilt {
-  const char *ptx;          /* ends with a 0 byte */
-  size_t ptx_bytes;         /* without that 0 */
+  const unsigned char *packed; /* the PTX, for rk_unpack */
+  size_t packed_bytes;
+  size_t ptx_bytes;         /* unpacked */
   uint32_t arch;            /* what it was made for: devices from this compute capability on */
   uint32_t abi_version;     /* RK_ABI_VERSION of its headers */
   uint32_t block_threads;   /* threads of a block, as rk_grid wants them */
@@ -30,5 +34,9 @@ typedef struct rk_cuda_prebuilt {
 
 /* The image of the stock kernels; never NULL. Threads: any. */
 const rk_cuda_prebuilt *rk_cuda_prebuilt_stock(void);
+
+/* Its PTX with a 0 byte behind; give it back with rk_free. Errors: RK_EOUT_OF_MEMORY,
+ * RK_ECORRUPT. Threads: any. */
+int rk_cuda_prebuilt_ptx(const rk_cuda_prebuilt *prebuilt, char **out, rk_error *err);
 
 #endif
