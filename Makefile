@@ -237,11 +237,23 @@ $(NVTX_TOOL) $(FAKE_TOOL):
 
 # ---- generated sources --------------------------------------------------------------------------
 
-# Lua files are embedded under their path below lua/, kernels and headers under their file name.
-$(GEN)/embed_lua.c: scripts/embed.lua $(LUA_SRC) $(LUA_TEXT) $(BUILD)/embedded
+# Lua files are embedded under their path below lua/, kernels and headers under their file name. What
+# runs is compiled already, by the Lua that is linked in; where that one can change (a shared
+# library), it travels as text, as do the files of meta, which are read and not run.
+PRECOMPILED := $(if $(LUA_ARCHIVE),$(filter-out lua/ringkernel/meta/%,$(LUA_SRC)))
+
+$(BUILD)/precompile: scripts/precompile.c $(BUILD)/flags $(BUILD)/link
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out -fPIC,$(BASE_FLAGS)) $(sanitizers) $(LUA_CFLAGS) $(CPPFLAGS) $(CFLAGS) -o $@ $< \
+	  $(LUA_LINK) $(LIBS)
+
+$(GEN)/embed_lua.c: scripts/embed.lua $(LUA_SRC) $(LUA_TEXT) $(BUILD)/embedded $(BUILD)/precompile
 	$(call say,EMBED,$@)
-	@mkdir -p $(@D)
-	$(Q)$(LUA) scripts/embed.lua --root lua/ $@ rk_embed_lua $(LUA_SRC) $(LUA_TEXT)
+	@mkdir -p $(sort $(dir $(PRECOMPILED:lua/%=$(GEN)/lua/%))) $(@D)
+	$(Q)$(BUILD)/precompile lua $(GEN)/lua $(PRECOMPILED)
+	$(Q)$(LUA) scripts/embed.lua --root lua/ $@ rk_embed_lua \
+	  $(foreach f,$(PRECOMPILED),$(GEN)/$(f)=$(f:lua/%=%)) \
+	  $(filter-out $(PRECOMPILED),$(LUA_SRC)) $(LUA_TEXT)
 
 $(GEN)/embed_kernels.c: scripts/embed.lua $(KERNELS) $(KERNEL_H) $(BUILD)/embedded
 	$(call say,EMBED,$@)

@@ -60,7 +60,8 @@ static int search_embedded(lua_State *L)
     return 1;
   }
   const char *chunkname = lua_pushfstring(L, "@%s", file->name);
-  if (luaL_loadbufferx(L, (const char *)file->data, file->size, chunkname, "t") != LUA_OK) {
+  /* Text, or compiled by scripts/precompile.c under the same name. */
+  if (luaL_loadbufferx(L, (const char *)file->data, file->size, chunkname, "bt") != LUA_OK) {
     return luaL_error(L, "error loading embedded module '%s':\n\t%s", name, lua_tostring(L, -1));
   }
   lua_pushfstring(L, "embedded:%s", file->name);
