@@ -8,19 +8,24 @@
 --   b. the grid with all stock kernels, and one with all test definitions, compiles with NVRTC for
 --      every architecture it offers, our headers in memory; registers and spills are told, and the
 --      stock grid may spill nothing; so do ordinary kernels, each by itself, and from sm_90 on the
---      stock grid in clusters
+--      stock grid in clusters. The test definitions, whose registers nothing is asked of, are
+--      compiled quickly for most architectures (LONG=1: well, for all of them)
 --   c. in the PTX of the marker kernels every access to a word that carries a memory order is of
 --      the right kind, and the stock grid has the accesses it needs and none of a wrong kind
 --   d. each planted mistake is found by c
 -- Prints a line a check in TAP and ends with "N passed, N failed, N skipped"; with --part the
 -- totals are worded as those of one step of several. --log keeps what scripts/summary.lua adds up.
 -- A missing tool is a skip that names it, or a failure where CI is set in the environment.
+--
+-- Everything that is compiled is put in a queue first, heavy things in front; as many as there
+-- are processors run at a time; then all is looked at in order.
 
 package.path = "lua/?.lua;lua/?/init.lua;scripts/?.lua;" .. package.path
 
 local cases = require "kernel_cases"
 local codegen = require "ringkernel.codegen"
 local device = require "ringkernel.codegen_device"
+local job_queue = require "job_queue"
 local markers = require "kernel_markers"
 local ptx = require "ptx"
 local stock = require "ringkernel.stock"
@@ -30,6 +35,8 @@ local HEADERS = "kernels/include"
 local OLDEST_ARCH = 70   -- threads that make progress on their own, acquire and release
 local PTX_ARCHS = { 75, 90 }
 local OPTIONS = "--std=c++17 --device-as-default-execution-space --no-cache --ptxas-options=-v"
+-- Machine code in a tenth of the time, by an NVRTC that knows how.
+local QUICK, QUICK_VERSION = " --Ofast-compile=max", 13.0
 local C_FLAGS = "-O2 -fPIC -Wall -Wextra -Werror -I" .. HEADERS .. " -c -o /dev/null"
 
 -- ---- small things ----
@@ -64,21 +71,10 @@ local function run(format, ...)
   return status, output
 end
 
-local function read(path)
-  local file = io.open(path, "rb")
-  if not file then
-    return nil
-  end
-  local text = file:read("a")
-  file:close()
-  return text
-end
+local read, write = job_queue.read, job_queue.write
 
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(text))
-  assert(file:close())
-end
+assert(run("mkdir -p %s", quote(options.work)) == 0, "cannot make the folder " .. options.work)
+local queue = job_queue.new(options.work)
 
 -- ---- results ----
 
@@ -150,60 +146,40 @@ local function check_host(compilers, sources)
     local has = run("command -v %s", compiler.command) == 0
     for _, source in ipairs(sources) do
       local name = ("%s as %s with %s"):format(source.name, compiler.language, compiler.command)
-      if not has then
-        missing(name, "no " .. compiler.command)
-      else
-        local status, output = run("%s %s %s %s", compiler.command, compiler.flags, C_FLAGS,
-          quote(source.path))
-        result(name, status ~= 0 and first_lines(output, 20) or nil)
-      end
+      local job = has and queue:add("%s %s %s %s", compiler.command, compiler.flags, C_FLAGS,
+        quote(source.path))
+      queue:later(function()
+        if not job then
+          missing(name, "no " .. compiler.command)
+        else
+          result(name, job.status ~= 0 and first_lines(job.output, 20) or nil)
+        end
+      end)
     end
   end
 end
 
 -- ---- b. NVRTC ----
 
---- Starts the tool for architectures; returns a function that waits for it and returns its output.
-local function start_nvrtc(source, prefix, archs, headers)
-  local names = {}
-  for index, arch in ipairs(archs) do
-    names[index] = "--arch " .. arch
-    os.remove(("%s.sm_%s.ptx"):format(prefix, arch))
-  end
-  local pipe = assert(io.popen(("%s --headers %s %s --out %s %s -- %s 2>&1 </dev/null"):format(
-    quote(options.tool), quote(headers), table.concat(names, " "), quote(prefix), quote(source),
-    OPTIONS)))
-  return function()
-    local output = pipe:read("a")
-    pipe:close()
-    return output
-  end
-end
-
---- Compiles for architectures, half of them in a second process; returns { ok, log, ptx } for each.
-local function nvrtc(source, archs, headers)
+--- Has a source compiled for architectures: for each a table that, once the queue has run, has
+-- is_compiled, log and ptx. `more(arch)` gives further options.
+local function nvrtc(source, archs, headers, more)
   local prefix = source:gsub("%.cu$", "")
-  local middle = #archs // 2
-  local waits, out = {}, {}
-  for _, half in ipairs { { 1, middle }, { middle + 1, #archs } } do
-    local part = table.move(archs, half[1], half[2], 1, {})
-    if #part > 0 then
-      waits[#waits + 1] = start_nvrtc(source, prefix, part, headers or HEADERS)
-    end
-  end
-  local output = ""
-  for _, wait in ipairs(waits) do
-    output = output .. wait()
-  end
+  local out = {}
   for _, arch in ipairs(archs) do
     local base = ("%s.sm_%s"):format(prefix, arch)
-    local is_compiled = output:find(("sm_%s ok\n"):format(arch), 1, true) ~= nil
-    local text = (read(base .. ".log") or ""):gsub("%z", "")
-    out[arch] = {
-      is_compiled = is_compiled,
-      log = is_compiled and text or text .. output,
-      ptx = is_compiled and read(base .. ".ptx") or nil,
-    }
+    os.remove(base .. ".ptx")
+    local job = queue:add("%s --headers %s --arch %s --out %s %s -- %s%s", quote(options.tool),
+      quote(headers or HEADERS), arch, quote(prefix), quote(source), OPTIONS,
+      more and more(arch) or "")
+    local one = {}
+    queue:later(function()
+      local text = (read(base .. ".log") or ""):gsub("%z", "")
+      one.is_compiled = job.status == 0
+      one.log = one.is_compiled and text or text .. job.output
+      one.ptx = one.is_compiled and read(base .. ".ptx") or nil
+    end)
+    out[arch] = one
   end
   return out
 end
@@ -250,8 +226,7 @@ local function archs_from(archs, oldest)
   return out
 end
 
-local function check_grid(name, source, archs, may_spill)
-  local compiled = nvrtc(source, archs)
+local function report_grid(name, compiled, archs, may_spill)
   for _, arch in ipairs(archs) do
     local one = compiled[arch]
     local what = ("%s for sm_%d"):format(name, arch)
@@ -269,6 +244,13 @@ local function check_grid(name, source, archs, may_spill)
         used.registers, used.spilled, used.stack, used.shared))
     end
   end
+end
+
+local function check_grid(name, source, archs, may_spill, more)
+  local compiled = nvrtc(source, archs, nil, more)
+  queue:later(function()
+    report_grid(name, compiled, archs, may_spill)
+  end)
   return compiled
 end
 
@@ -284,8 +266,7 @@ local function markers_for(arch)
   return out
 end
 
-local function check_markers(source)
-  local compiled = nvrtc(source, PTX_ARCHS)
+local function report_markers(compiled)
   for _, arch in ipairs(PTX_ARCHS) do
     local one = compiled[arch]
     if not one.ptx then
@@ -296,6 +277,33 @@ local function check_markers(source)
         ptx.marker_problem(marker, one.ptx))
     end
   end
+end
+
+local function check_markers(source)
+  local compiled = nvrtc(source, PTX_ARCHS)
+  queue:later(function()
+    report_markers(compiled)
+  end)
+end
+
+--- Tells about the PTX of grids: tables by architecture.
+local function report_orders(grids, clusters, tests)
+  for _, arch in ipairs(PTX_ARCHS) do
+    local text = grids[arch] and grids[arch].ptx
+    result(("PTX of the grid for sm_%d"):format(arch),
+      text and ptx.grid_problem(text) or not text and "it was not compiled" or nil)
+  end
+  local text = clusters[90] and clusters[90].ptx
+  result("PTX of the grid in clusters for sm_90",
+    text and (ptx.grid_problem(text) or ptx.cluster_problem(text))
+    or not text and "it was not compiled" or nil)
+  text = tests[90] and tests[90].ptx
+  result("PTX of loads into shared memory for sm_90",
+    text and ptx.bulk_problem(text) or not text and "it was not compiled" or nil)
+  text = tests[75] and tests[75].ptx
+  result("PTX of loads into shared memory for sm_75",
+    text and text:find("cp.async.bulk", 1, true) and "it uses the copy engine"
+    or not text and "it was not compiled" or nil)
 end
 
 -- ---- d. planted mistakes ----
@@ -312,28 +320,34 @@ local function plant_headers(plant, folder)
   return folder
 end
 
-local function check_plants(source)
-  for _, plant in ipairs(markers.plants) do
-    local name = ("planted: %s"):format(plant.what)
-    local folder, why = plant_headers(plant, options.work .. "/planted")
-    local one = folder and nvrtc(source, { 90 }, folder)[90]
-    local caught
-    for _, marker in ipairs(markers.list) do
-      if marker.name == plant.marker and one and one.ptx then
-        caught = ptx.marker_problem(marker, one.ptx)
-      end
+local function report_plant(plant, one, why)
+  local name = ("planted: %s"):format(plant.what)
+  local caught
+  for _, marker in ipairs(markers.list) do
+    if marker.name == plant.marker and one and one.ptx then
+      caught = ptx.marker_problem(marker, one.ptx)
     end
-    if not one or not one.ptx then
-      result(name, why or "does not compile: " .. first_lines(one.log, 20))
-    else
-      result(name, not caught and "was not found" or nil, caught)
-    end
+  end
+  if not one or not one.ptx then
+    result(name, why or "does not compile: " .. first_lines(one.log, 20))
+  else
+    result(name, not caught and "was not found" or nil, caught)
+  end
+end
+
+local function check_plants(text)
+  for index, plant in ipairs(markers.plants) do
+    local base = ("%s/planted_%d"):format(options.work, index)
+    local folder, why = plant_headers(plant, base)
+    write(base .. ".cu", text)
+    local one = folder and nvrtc(base .. ".cu", { 90 }, folder)[90]
+    queue:later(function()
+      report_plant(plant, one, why)
+    end)
   end
 end
 
 -- ---- all of it ----
-
-assert(run("mkdir -p %s", quote(options.work)) == 0, "cannot make the folder " .. options.work)
 
 local stock_definitions = {}
 for index, entry in ipairs(stock.list) do
@@ -357,7 +371,6 @@ for _, def in ipairs(cases.globals()) do
 end
 add_host("grid", '#include "rk_grid_dev.h"\nvoid rk_serve(rk_block *b, rk_u64 grid);\n'
   .. "void rk_serve(rk_block *b, rk_u64 grid) { rkd_block_serve(b, grid, 0u); }\n")
-check_host(COMPILERS, host_sources)
 
 local stock_source = options.work .. "/stock.cu"
 local cases_source = options.work .. "/cases.cu"
@@ -365,11 +378,6 @@ write(stock_source, device.unit(stock_definitions))
 write(cases_source, device.unit(cases.definitions()))
 local cluster_source = options.work .. "/cluster.cu"
 write(cluster_source, device.unit(stock_definitions, 8))
-check_host(FAKE_COMPILERS, {
-  { name = "grid of the stock kernels", path = stock_source },
-  { name = "grid of the test definitions", path = cases_source },
-  { name = "grid in clusters", path = cluster_source },
-})
 
 local status, found = run("%s --archs", quote(options.tool))
 if status ~= 0 then
@@ -385,40 +393,42 @@ else
       old = old + 1
     end
   end
-  result("NVRTC offers architectures", #archs == 0 and "none from sm_70 on" or nil,
-    ("%s, %d of them%s"):format(found:match("version ([%d.]+)"), #archs,
-      old > 0 and (", and %d older than sm_70"):format(old) or ""))
+  local version = found:match("version ([%d.]+)")
+  queue:later(function()
+    result("NVRTC offers architectures", #archs == 0 and "none from sm_70 on" or nil,
+      ("%s, %d of them%s"):format(version, #archs,
+        old > 0 and (", and %d older than sm_70"):format(old) or ""))
+  end)
 
-  local marker_source = options.work .. "/markers.cu"
-  write(marker_source, markers.source())
+  -- Good code where the source differs, and for the newest.
+  local well = { [75] = true, [90] = true, [archs[#archs] or 0] = true }
+  local function quickly(arch)
+    return (os.getenv("LONG") or well[arch] or tonumber(version) < QUICK_VERSION) and "" or QUICK
+  end
 
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
-  local tests = check_grid("grid of the test definitions", cases_source, archs, true)
+  local tests = check_grid("grid of the test definitions", cases_source, archs, true, quickly)
   local clusters = check_grid("grid in clusters", cluster_source, archs_from(archs, 90), false)
   for _, def in ipairs(cases.globals()) do
     local source = ("%s/global_%s.cu"):format(options.work, def.name)
     write(source, device.global(def))
     check_grid("ordinary kernel " .. def.name, source, archs, false)
   end
-  for _, arch in ipairs(PTX_ARCHS) do
-    local text = grids[arch] and grids[arch].ptx
-    result(("PTX of the grid for sm_%d"):format(arch),
-      text and ptx.grid_problem(text) or not text and "it was not compiled" or nil)
-  end
-  local text = clusters[90] and clusters[90].ptx
-  result("PTX of the grid in clusters for sm_90",
-    text and (ptx.grid_problem(text) or ptx.cluster_problem(text))
-    or not text and "it was not compiled" or nil)
-  text = tests[90] and tests[90].ptx
-  result("PTX of loads into shared memory for sm_90",
-    text and ptx.bulk_problem(text) or not text and "it was not compiled" or nil)
-  text = tests[75] and tests[75].ptx
-  result("PTX of loads into shared memory for sm_75",
-    text and text:find("cp.async.bulk", 1, true) and "it uses the copy engine"
-    or not text and "it was not compiled" or nil)
+  queue:later(function()
+    report_orders(grids, clusters, tests)
+  end)
+  local marker_source = options.work .. "/markers.cu"
+  write(marker_source, markers.source())
   check_markers(marker_source)
-  check_plants(marker_source)
+  check_plants(markers.source())
 end
+check_host(COMPILERS, host_sources)
+check_host(FAKE_COMPILERS, {
+  { name = "grid of the stock kernels", path = stock_source },
+  { name = "grid of the test definitions", path = cases_source },
+  { name = "grid in clusters", path = cluster_source },
+})
+queue:run()
 
 say(("1..%d"):format(number()))
 if log then
