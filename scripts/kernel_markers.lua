@@ -65,18 +65,18 @@ M.list = {
     order = "after", code = [[(rk_abi_msg *slot, rk_u64 position, rk_u64 *out) {
   if (rkd_slot_ready(slot, position)) { *out = slot->id + *(rk_u64 *)rkd_slot_payload(slot); }
 }]] },
-  { name = "rkd_inbox_ticket", base = "param_0", offset = 128,
+  { name = "rkd_inbox_ticket", base = "param_0", offset = 64,
     ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.cas.b64" },
     code = [[(rk_abi_actor *to, rk_u64 *out) {
   rk_u64 ticket = 0;
   if (rkd_inbox_ticket(to, &ticket)) { *out = ticket; }
 }]] },
-  { name = "rkd_room_take", base = "param_0", offset = 136,
+  { name = "rkd_room_take", base = "param_0", offset = 72,
     ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.cas.b64" },
     code = "(rk_abi_actor *to, rk_u32 *out) { *out = rkd_room_take(to, 1u, 4u); }" },
-  { name = "rkd_room_give", base = "param_1", offset = 136, ops = { "atom.acq_rel.gpu.add.u64" },
+  { name = "rkd_room_give", base = "param_1", offset = 72, ops = { "atom.acq_rel.gpu.add.u64" },
     code = "(rk_block *b, rk_abi_actor *to, rk_u32 credits) { rkd_room_give(b, to, credits); }" },
-  { name = "rkd_signal", base = "param_1", offset = 144, ops = { "atom.acq_rel.gpu.exch.b32" },
+  { name = "rkd_signal", base = "param_1", offset = 80, ops = { "atom.acq_rel.gpu.exch.b32" },
     code = "(rk_block *b, rk_abi_actor *to) { rkd_signal(b, to); }" },
   { name = "rkd_ready_push", base = NEW_READY_ENTRY, offset = 0,
     ops = { "st.release.gpu.u64" }, order = "before",

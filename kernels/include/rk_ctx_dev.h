@@ -124,7 +124,7 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
     rkd_room_give(b, to, 1u);
     return rkd_refused(ctx, RK_EDENIED, h, spare);
   }
-  rk_u64 ticket;
+  rk_u64 ticket = 0u;
   int rc = rkd_deliver(ctx, to, h, data, spare, &ticket);
   if (rc != 0) {
     return rc == RK_BY_LANE ? 0 : rc;
@@ -231,7 +231,7 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
     return rkd_refused(ctx, RK_EDENIED, &h, spare);
   }
   route->credits -= 1u;
-  rk_u64 ticket;
+  rk_u64 ticket = 0u;
   int rc = rkd_deliver(ctx, to, &h, data, spare, &ticket);
   if (rc == 0 || rc == RK_BY_LANE) {
     route->sent += 1u;
