@@ -109,9 +109,10 @@ FAKE_TOOL_SRC := spec/cuda/rkfake.c spec/cuda/nvrtc_faults.c spec/cuda/nvrtc_qui
 FAKE_TOOL := $(FAKE_TOOL_SRC:spec/cuda/%.c=$(BUILD)/spec/%.so)
 
 # Objects that switch stacks: ThreadSanitizer must not instrument them, but they tell it what they
-# do (RK_TSAN). The list is all there is to exempting another file.
+# do (RK_TSAN). And stores on their way between blocks, whose lock is to order nothing. The list is
+# all there is to exempting another file.
 NO_TSAN_OBJS := $(OBJ)/src/backend/cpu/cpu_fiber.o $(OBJ)/src/backend/cpu/cpu_team.o \
-                $(OBJ)/spec/fakecuda/fake_exec.o
+                $(OBJ)/spec/fakecuda/fake_exec.o $(OBJ)/spec/fakecuda/fake_far.o
 
 # ---- what each object adds to the flags ---------------------------------------------------------
 

@@ -83,7 +83,7 @@ static const char *const variables[] = {
 #define OK(call) assert_int_equal(CUDA_SUCCESS, (int)(call))
 #define GIVES(code, call) assert_int_equal((code), (int)(call))
 
-static void configure(const char *name, const char *value)
+__attribute__((unused)) static void configure(const char *name, const char *value)
 {
   setenv(name, value, 1);
   cu.rkfake_reset();
@@ -155,7 +155,7 @@ static int end(void **state)
   return 0;
 }
 
-static void sleep_ms(int ms)
+__attribute__((unused)) static void sleep_ms(int ms)
 {
   struct timespec wait = {ms / 1000, ms % 1000 * 1000000L};
   nanosleep(&wait, NULL);

@@ -9,7 +9,7 @@
  *
  * RKFAKE_CXX (g++, or clang++ where the fake was built with clang) and RKFAKE_CXXFLAGS (extra flags,
  * else those of the sanitizers the fake was built with, else -O0) choose the compiler, RKFAKE_SPOIL bugs that are
- * planted in what it compiles (a device whose stores to the rings cannot be relied on),
+ * planted in what it compiles (a device whose stores to rings or lanes cannot be relied on),
  * RKFAKE_INCLUDE and RKFAKE_PRELUDE the folders of the device headers and of rk_host_device.h.
  */
 #include "fake.h"
@@ -341,7 +341,10 @@ static bool gather_flags(build *b)
 {
   static const struct {
     const char *word, *flag;
-  } bugs[] = {{"tagged", " -DRK_PLANT_TORN_WORD=1"}, {"plain", " -DRK_PLANT_SPOILT_PLAIN=1"}};
+  } bugs[] = {{"tagged", " -DRK_PLANT_TORN_WORD=1"},
+              {"plain", " -DRK_PLANT_SPOILT_PLAIN=1"},
+              {"lanes", " -DRK_PLANT_CHANGED_LANES=1"},
+              {"lost", " -DRK_PLANT_LOST_LANES=1"}};
   char words[64];
   char *rest = NULL;
   (void)snprintf(b->flags, sizeof(b->flags), "%s", env_or("RKFAKE_CXXFLAGS", RKF_DEFAULT_FLAGS));
@@ -356,7 +359,8 @@ static bool gather_flags(build *b)
       }
     }
     if (!is_known) {
-      (void)snprintf(b->why, RKF_LOG_BYTES, "RKFAKE_SPOIL: tagged or plain expected, got %s", word);
+      (void)snprintf(b->why, RKF_LOG_BYTES,
+                     "RKFAKE_SPOIL: tagged, plain, lanes or lost expected, got %s", word);
       return false;
     }
   }

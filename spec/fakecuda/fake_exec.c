@@ -377,15 +377,18 @@ static void cluster_meet(void *shared)
   stop_if_dead(self);
   __atomic_store_n(&c->bases[b->index % b->grid->cluster_size], (char *)shared, __ATOMIC_RELEASE);
   uint32_t turn = __atomic_load_n(&c->turn, __ATOMIC_ACQUIRE);
+  char *word = &c->order[turn & 1];
+  rk_fiber_release(word);
   (void)__atomic_add_fetch(&c->arrived, 1, __ATOMIC_ACQ_REL);
   while (__atomic_load_n(&c->turn, __ATOMIC_ACQUIRE) == turn) {
     uint32_t all = __atomic_load_n(&c->living, __ATOMIC_ACQUIRE);
     if (__atomic_compare_exchange_n(&c->arrived, &all, 0, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
       (void)__atomic_add_fetch(&c->turn, 1, __ATOMIC_ACQ_REL);
-      return;
+      break;
     }
     pause_thread(SHORT_PAUSE_NS);
   }
+  rk_fiber_acquire(word);
 }
 
 static void *cluster_map(void *address, uint32_t rank)
@@ -409,13 +412,39 @@ static void refuse(const char *why)
   die(current, CUDA_ERROR_ILLEGAL_INSTRUCTION, "%s", why);
 }
 
+static void far_store(uint32_t rank, void *to, void *gate, uint64_t low, uint64_t high)
+{
+  thread *self = current;
+  const block *b = self->block;
+  const rkfake_store store = {to, gate, low, high};
+  stop_if_dead(self);
+  if (cluster_of(b)->flights == NULL || rank == b->index % b->grid->cluster_size) {
+    die(self, CUDA_ERROR_ILLEGAL_INSTRUCTION, "an asynchronous store to the block's own memory");
+  }
+  if (!rkf_flight_add(&cluster_of(b)->flights[rank], &store)) {
+    die(self, CUDA_ERROR_ILLEGAL_ADDRESS,
+        "an asynchronous store to block %u, which has left or has %d on their way", rank,
+        RKF_FLIGHT_MAX);
+  }
+}
+
+static int far_land(void *gate, rkfake_store *store)
+{
+  const block *b = current->block;
+  rkf_flight *flights = cluster_of(b)->flights;
+  stop_if_dead(current);
+  return flights != NULL &&
+         rkf_flight_land(&flights[b->index % b->grid->cluster_size], gate, store);
+}
+
 static const rkfake_ids *ids(void)
 {
   return &current->ids;
 }
 
-const rkfake_device_api rkf_device_api = {ids,     time_ns, pause_thread, meet,        warp_meet,
-                                          shuffle, ballot,  cluster_meet, cluster_map, refuse};
+const rkfake_device_api rkf_device_api = {ids,         time_ns, pause_thread, meet,
+                                          warp_meet,   shuffle, ballot,       cluster_meet,
+                                          cluster_map, refuse,  far_store,    far_land};
 
 /* ---- a block ---- */
 
@@ -505,6 +534,13 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
                    "elsewhere",
                    waiting, count);
     __atomic_store_n(grid->dead, CUDA_ERROR_LAUNCH_FAILED, __ATOMIC_RELAXED);
+  }
+  rkf_flight *flights = cluster_of(b)->flights;
+  uint32_t late = flights != NULL ? rkf_flight_close(&flights[index % grid->cluster_size]) : 0;
+  if (dead_code(b) == 0 && late != 0) {
+    (void)snprintf(why, RKF_WHY_BYTES,
+                   "%u asynchronous stores are on their way to the block, which has left", late);
+    __atomic_store_n(grid->dead, CUDA_ERROR_ILLEGAL_ADDRESS, __ATOMIC_RELAXED);
   }
   for (uint32_t i = 0; i < count; i++) {
     rk_fiber_close(&b->threads[i].fiber, &b->stacks, i);

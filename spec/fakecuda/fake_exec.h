@@ -12,13 +12,32 @@
 
 #define RKF_CLUSTER_MAX 8
 
+/* Asynchronous stores on their way to one block (fake_far.c). All of it zero at first. */
+#define RKF_FLIGHT_MAX 1024
+typedef struct rkf_flight {
+  rkfake_store stores[RKF_FLIGHT_MAX];
+  uint32_t count;
+  uint32_t lock;  /* 1: somebody is at it */
+  uint64_t dice;  /* state of the numbers that choose what arrives */
+  bool is_closed; /* the block has ended */
+} rkf_flight;
+
 /* What the blocks of one cluster share. All of it zero but `living` when they start. */
 typedef struct rkf_cluster {
   uint32_t living;              /* threads that have not returned, of all its blocks */
   uint32_t arrived;             /* of them, at the barrier */
   uint32_t turn;                /* barriers completed */
+  char order[2];                /* of the barrier, in turn */
   char *bases[RKF_CLUSTER_MAX]; /* of each block's shared memory; NULL before and after its life */
+  rkf_flight *flights;          /* to each block; NULL where a cluster is one block */
 } rkf_cluster;
+
+/* 0: the block it is for has ended, or there are too many. */
+int rkf_flight_add(rkf_flight *f, const rkfake_store *store);
+/* Whether a store for `gate` arrives now: now and then none does, although some wait. */
+int rkf_flight_land(rkf_flight *f, const void *gate, rkfake_store *store);
+/* The block ends; returns how many stores were still on their way to it. */
+uint32_t rkf_flight_close(rkf_flight *f);
 
 /* What the blocks of one launch share. */
 typedef struct rkf_grid {

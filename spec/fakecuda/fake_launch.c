@@ -69,13 +69,15 @@ static void run_kernel(rkf_op *op)
   uint32_t size = op->u.kernel.cluster;
   block_run *runs = calloc(count, sizeof(*runs));
   rkf_cluster *clusters = calloc(count / size, sizeof(*clusters));
-  if (clusters == NULL) {
+  rkf_flight *flights = size > 1 ? calloc(count, sizeof(*flights)) : NULL;
+  if (clusters == NULL || (size > 1 && flights == NULL)) {
     free(runs);
     runs = NULL;
   }
   for (uint32_t i = 0; clusters != NULL && i < count / size; i++) {
     const uint32_t *t = op->u.kernel.threads;
     clusters[i].living = size * t[0] * t[1] * t[2];
+    clusters[i].flights = flights != NULL ? flights + (size_t)i * size : NULL;
   }
   find_params(function->entry, op->data, params);
   if (op->u.kernel.dies != 0) {
@@ -110,6 +112,7 @@ static void run_kernel(rkf_op *op)
   }
   free(runs);
   free(clusters);
+  free(flights);
   if (later.is_started) {
     pthread_join(later.thread, NULL);
   }

@@ -158,7 +158,120 @@ static inline rk_u64 rk_ptx_cluster_load_acquire(const rk_u64 *word)
 }
 static inline void rk_ptx_cluster_store_release(rk_u64 *word, rk_u64 v)
 {
+#if defined(RK_PLANT_LOST_LANES)
+  if (v == 5u) {
+    return;
+  }
+#endif
   __atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
+
+/* Gates: a word with the bytes that a phase still wants below these bits. Stores that have been set
+ * out are kept by the executor and arrive, some and in any order, when their gate is looked at. What
+ * orders sender and receiver is the word alone, here, where ThreadSanitizer sees it. */
+#define RKFAKE_GATE_WANTS ((rk_u64)1 << 32)  /* nobody has said yet what this phase counts */
+#define RKFAKE_GATE_PARITY ((rk_u64)1 << 33) /* of the phase that is not over */
+#define RKFAKE_GATE_SEEN ((rk_u64)1 << 34)   /* somebody saw that the phase before is over */
+#define RKFAKE_GATE_MARK ((rk_u64)0x6a7e << 48)
+#define RKFAKE_FAR_SHIFT 60 /* of the block's rank in a far address */
+
+typedef rk_u64 rk_ptx_far;
+static inline rk_ptx_far rk_ptx_cluster_far(void *word, rk_u32 rank)
+{
+  return (rk_u64)(uintptr_t)rkfake_device->cluster_map(word, rank) | (rk_u64)rank
+                                                                         << RKFAKE_FAR_SHIFT;
+}
+static inline void *rkfake_far_pointer(rk_ptx_far far)
+{
+  return (void *)(uintptr_t)(far & (((rk_u64)1 << RKFAKE_FAR_SHIFT) - 1u));
+}
+static inline rk_u64 rkfake_gate_check(rk_u64 word)
+{
+  if ((word & ((rk_u64)0xffff << 48)) != RKFAKE_GATE_MARK) {
+    rkfake_device->refuse("a gate that is not open");
+  }
+  return word;
+}
+#if defined(RK_PLANT_RELAXED_GATES) /* for spec/cuda/tsan_spec.lua */
+#define RKFAKE_GATE_ORDER __ATOMIC_RELAXED
+#else
+#define RKFAKE_GATE_ORDER __ATOMIC_RELEASE
+#endif
+static inline void rk_ptx_gate_expect(rk_ptx_far gate, rk_u32 bytes)
+{
+  rk_u64 *word = (rk_u64 *)rkfake_far_pointer(gate);
+  rk_u64 old = rkfake_gate_check(__atomic_load_n(word, __ATOMIC_RELAXED));
+  do {
+    if ((old & RKFAKE_GATE_WANTS) == 0u) {
+      rkfake_device->refuse("an arrival at a gate whose phase is still open");
+    }
+    if ((old & RKFAKE_GATE_SEEN) == 0u) {
+      rkfake_device->refuse("an arrival at a gate whose last phase nobody has looked at");
+    }
+    if (bytes == 0u) {
+      rkfake_device->refuse("an arrival at a gate for nothing");
+    }
+  } while (!__atomic_compare_exchange_n(word, &old, (old & ~RKFAKE_GATE_WANTS) | bytes, 0,
+                                        RKFAKE_GATE_ORDER, __ATOMIC_RELAXED));
+}
+static inline void rk_ptx_gate_store(rk_ptx_far to, rk_ptx_far gate, rk_u64 low, rk_u64 high)
+{
+  if ((to & 15u) != 0u || to >> RKFAKE_FAR_SHIFT != gate >> RKFAKE_FAR_SHIFT) {
+    rkfake_device->refuse("an asynchronous store that is not aligned, or has its gate elsewhere");
+  }
+#if defined(RK_PLANT_CHANGED_LANES)
+  high ^= (rk_u64)(low % 8u == 3u) << 40;
+#endif
+#if !defined(RK_PLANT_LOST_LANES)
+  rkfake_device->far_store((rk_u32)(gate >> RKFAKE_FAR_SHIFT), rkfake_far_pointer(to),
+                           rkfake_far_pointer(gate), low, high);
+#else
+  (void)low;
+  (void)high;
+#endif
+}
+/* An asynchronous store arrives. */
+static inline void rkfake_gate_count(rk_u64 *gate, rk_u32 bytes)
+{
+  rk_u64 old = rkfake_gate_check(__atomic_load_n(gate, __ATOMIC_RELAXED)), word;
+  do {
+    if ((old & RKFAKE_GATE_WANTS) != 0u || (rk_u32)old < bytes) {
+      rkfake_device->refuse("more bytes arrive at a gate than it expects");
+    }
+    word = old - bytes;
+    if ((rk_u32)word == 0u) {
+      word = ((word ^ RKFAKE_GATE_PARITY) & ~RKFAKE_GATE_SEEN) | RKFAKE_GATE_WANTS;
+    }
+  } while (!__atomic_compare_exchange_n(gate, &old, word, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+static inline void rk_ptx_gate_open(rk_u64 *gate)
+{
+  __atomic_store_n(gate, RKFAKE_GATE_MARK | RKFAKE_GATE_WANTS | RKFAKE_GATE_SEEN, __ATOMIC_RELAXED);
+}
+static inline void rk_ptx_gates_tell(void)
+{
+}
+static inline int rk_ptx_gate_is_past(rk_u64 *gate, rk_u32 parity)
+{
+  rkfake_store store;
+  while (rkfake_device->far_land(gate, &store)) {
+    ((rk_u64 *)store.to)[0] = store.low;
+    ((rk_u64 *)store.to)[1] = store.high;
+    rkfake_gate_count(gate, 16u);
+  }
+  rk_u64 word = rkfake_gate_check(__atomic_load_n(gate, __ATOMIC_ACQUIRE));
+  if (((word & RKFAKE_GATE_PARITY) != 0u) == (parity != 0u)) {
+    return 0;
+  }
+  (void)__atomic_fetch_or(gate, RKFAKE_GATE_SEEN, __ATOMIC_RELAXED);
+  return 1;
+}
+static inline void rk_ptx_gate_close(rk_u64 *gate)
+{
+  if ((rkfake_gate_check(__atomic_load_n(gate, __ATOMIC_RELAXED)) & RKFAKE_GATE_WANTS) == 0u) {
+    rkfake_device->refuse("a gate is closed in an open phase");
+  }
+  __atomic_store_n(gate, 0u, __ATOMIC_RELAXED);
 }
 
 #define RK_TRANSLATE(address) ((address) & ~(rk_uptr)RKFAKE_TAG)

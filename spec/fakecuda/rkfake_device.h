@@ -17,6 +17,13 @@ typedef struct rkfake_ids {
   uint32_t thread[3], block[3], threads[3], blocks[3];
 } rkfake_ids;
 
+/* 16 bytes on their way to another block of the cluster, and the gate that is to count them. */
+typedef struct rkfake_store {
+  void *to;
+  void *gate;
+  uint64_t low, high;
+} rkfake_store;
+
 /* Called by the threads of a kernel. */
 typedef struct rkfake_device_api {
   const rkfake_ids *(*ids)(void);
@@ -31,6 +38,10 @@ typedef struct rkfake_device_api {
   void (*cluster_meet)(void *shared);
   void *(*cluster_map)(void *address, uint32_t rank);
   void (*refuse)(const char *why); /* the kernel dies of it */
+  /* Stores that arrive some time later, in any order. far_store sets one out to the block of that
+   * rank; far_land, called there, says whether one for the gate arrives now. */
+  void (*far_store)(uint32_t rank, void *to, void *gate, uint64_t low, uint64_t high);
+  int (*far_land)(void *gate, rkfake_store *store);
 } rkfake_device_api;
 
 /* One kernel: how to call it with the addresses of its parameters. */
