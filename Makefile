@@ -441,9 +441,10 @@ test-asan: bootstrap ## run C tests and specs with AddressSanitizer and UBSan
 	$(call suite,test-asan,BUILD=build/asan ASAN=1 UBSAN=1 CUDA_SPECS_RUN="$(sanitized_cuda)", \
 	  build test-programs,cuda c rkl)
 
-# Device code of both kinds of rings, gangs, queues, traces and histograms against the host's side.
+# Device code of both kinds of rings and lanes, gangs, queues, traces and histograms against the
+# host's side.
 tsan_cuda := $(addprefix spec/,cuda/tsan_spec.lua transport_spec.lua gang_spec.lua messaging_spec.lua \
-                               trace_grid_spec.lua latency_spec.lua)
+                               trace_grid_spec.lua latency_spec.lua cluster_lanes_spec.lua)
 
 test-tsan: bootstrap ## run the concurrent C tests and specs tagged tsan with ThreadSanitizer
 	$(call suite,test-tsan,BUILD=build/tsan TSAN=1 \

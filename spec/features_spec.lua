@@ -52,7 +52,7 @@ describe("clusters of blocks", function()
     end
   end)
 
-  describe("carry messages between their blocks", function()
+  local function carry(lanes)
     --- Passes numbers on through its port, the last one to the host; each must be the next.
     local Step = rk.kernel {
       name = "lane_step", accepts = { Number }, emits = { Number }, state = { { "last", "i64" } },
@@ -96,7 +96,7 @@ RK_ON(Number) {
     end
 
     it("in order, and say how many", function()
-      local rt <close> = open { blocks = 4, cluster = 2 }
+      local rt <close> = open { blocks = 4, cluster = 2, cluster_lanes = lanes }
       local actors = chain(rt, { 0, 1, 0, 1, 1 })
       drive(rt, actors, 2000)
       assert.is_true(rt:stats().by_lane > 0)
@@ -105,7 +105,7 @@ RK_ON(Number) {
     end)
 
     it("with records of their sending in a trace", function()
-      local rt <close> = open { blocks = 2, cluster = 2, trace = 4096 }
+      local rt <close> = open { blocks = 2, cluster = 2, cluster_lanes = lanes, trace = 4096 }
       local actors = chain(rt, { 0, 1 })
       assert(rt:trace { on = true })
       drive(rt, actors, 100)
@@ -121,14 +121,14 @@ RK_ON(Number) {
     end)
 
     it("and none from one cluster to another", function()
-      local rt <close> = open { blocks = 4, cluster = 2 }
+      local rt <close> = open { blocks = 4, cluster = 2, cluster_lanes = lanes }
       local actors = chain(rt, { 0, 2, 1, 3 })
       drive(rt, actors, 500)
       assert.equal(0, rt:stats().by_lane)
     end)
 
     it("none of which is lost between two generations", function()
-      local rt <close> = open { blocks = 4, cluster = 4 }
+      local rt <close> = open { blocks = 4, cluster = 4, cluster_lanes = lanes }
       local actors = chain(rt, { 0, 1, 2, 3, 0, 2, 1 })
       drive(rt, actors, 2000, 100)
       assert.is_true(rt:stats().by_lane > 0)
@@ -170,7 +170,7 @@ RK_ON(LaneLong) {
   take(ctx, state, msg->n);
 }]],
       }
-      local rt <close> = open { blocks = 2, cluster = 2 }
+      local rt <close> = open { blocks = 2, cluster = 2, cluster_lanes = lanes }
       local from = assert(rt:launch(Mixed, { block = 0 }))
       local to = assert(rt:launch(Check, { block = 1 }))
       assert(rt:connect(from, "next", to))
@@ -195,7 +195,7 @@ RK_ON(LaneAsk) {
 }
 RK_ON(Number) { (void)state; (void)rk_send_to(ctx, RK_HOST, Number, msg); }]],
       }
-      local rt <close> = open { blocks = 2, cluster = 2 }
+      local rt <close> = open { blocks = 2, cluster = 2, cluster_lanes = lanes }
       local client = assert(rt:launch(Client, { block = 0 }))
       local answer = assert(rt:launch(Answer, { block = 1 }))
       assert(rt:connect(client, "other", answer))
@@ -209,7 +209,13 @@ RK_ON(Number) { (void)state; (void)rk_send_to(ctx, RK_HOST, Number, msg); }]],
       assert(client:send(Ask { n = 51 }))
       assert.is_truthy(support.eventually(function() return #rt:dead_letters() == 1 end))
     end)
-  end)
+  end
+
+  for _, lanes in ipairs { "plain", "counted" } do
+    describe("carry messages between their blocks by " .. lanes .. " lanes", function()
+      carry(lanes)
+    end)
+  end
 end)
 
 describe("a device in two parts", function()

@@ -56,14 +56,17 @@ typedef struct rk_runtime_options {
   const char *backend; /* "auto" (default), "cpu", "cuda" */
   /* compiled kernels; NULL = RINGKERNEL_CACHE or the user's cache folder */
   const char *cache_dir;
-  uint32_t device;       /* device number, 0 */
-  uint32_t blocks;       /* blocks of the grid; 0 = RINGKERNEL_BLOCKS or one for each processor */
-  uint32_t cluster;      /* blocks that the device keeps together, 1..8; 0 = it need not */
-  uint32_t sms;          /* multiprocessors to set apart for the grid; 0 = none are */
-  uint32_t max_actors;   /* 0 = 131072; at most 1048575 */
-  uint32_t ring_units;   /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
-  uint32_t dead_letters; /* kept before the oldest is forgotten; 0 = 10000 */
-  uint32_t dead_letter_tries;  /* how often one may be replayed, 1..15; 0 = 3 */
+  uint32_t device;  /* device number, 0 */
+  uint32_t blocks;  /* blocks of the grid; 0 = RINGKERNEL_BLOCKS or one for each processor */
+  uint32_t cluster; /* blocks that the device keeps together, 1..8; 0 = it need not */
+  /* how short messages go between blocks of a cluster: "plain", or "counted", which needs a compiler
+   * of CUDA 12.1; NULL = "plain". Only together with a `cluster` of 2 or more */
+  const char *cluster_lanes;
+  uint32_t sms;               /* multiprocessors to set apart for the grid; 0 = none are */
+  uint32_t max_actors;        /* 0 = 131072; at most 1048575 */
+  uint32_t ring_units;        /* units of a block's ring to and from the host; 0 = 4096 (512 KiB) */
+  uint32_t dead_letters;      /* kept before the oldest is forgotten; 0 = 10000 */
+  uint32_t dead_letter_tries; /* how often one may be replayed, 1..15; 0 = 3 */
   uint64_t dead_letter_age_ns; /* kept for so long; 0 = an hour, UINT64_MAX = for ever */
   int32_t spin_us;             /* spin before sleeping; < 0 = as `policy` has it */
   int32_t grace_s;    /* a block that does not get on for so long loses the runtime; 0 = it may;
@@ -102,7 +105,8 @@ typedef struct rk_runtime_info {
   const char *policy;  /* "balanced" */
   char device_name[96];
   uint32_t blocks;
-  uint32_t cluster; /* blocks in a cluster, 1 where there are none */
+  uint32_t cluster;          /* blocks in a cluster, 1 where there are none */
+  const char *cluster_lanes; /* "plain" or "counted", NULL where there are no clusters */
   uint32_t processors;
   uint32_t sms; /* those that the grid may use: all, or those set apart for it */
   uint32_t max_actors;

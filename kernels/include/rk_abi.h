@@ -530,7 +530,8 @@ typedef struct RK_ALIGN(128) rk_abi_door {
   rk_u64 beats;   /* B: rounds of its loop, told now and then: it is alive while this moves */
   rk_u64 laned;   /* B: messages that came to it through the cluster's lanes */
   rk_u64 untold;  /* B: sends refused for their tenant that found no room in the ring to the host */
-  rk_u64 pad1[10];
+  rk_u64 lanes;   /* H: RK_LANES_TEST; B: what came of it, RK_LANES_PASSED or RK_LANES_FAILED */
+  rk_u64 pad1[9];
 } rk_abi_door;
 RK_CHECK_SIZE(rk_abi_door, 256);
 RK_CHECK_OFFSET(rk_abi_door, seen, 128);

@@ -20,6 +20,14 @@
  * which watches no abort word: it waits for blocks that watch it, and a block that left without
  * waiting would pull memory from under them.
  *
+ * Two forms, of which a unit's source has one:
+ *   plain     the default: an entry is written with plain stores and published by a release of its
+ *             `seq` (here)
+ *   counted   RK_LANES_COUNTED: stores that a barrier of the receiver's counts as they arrive
+ *             (rk_lane_counted_dev.h)
+ * rk_lane_test_dev.h tries the one there is before the first message. Which is faster is to be
+ * measured.
+ *
  * Only lane 0 of a block calls these, but for rkd_lanes_meet.
  */
 #ifndef RK_LANE_DEV_H
@@ -38,6 +46,14 @@
 #define RK_LANE_SLOTS 8u  /* entries that wait from one block */
 #define RK_LANE_BYTES 64u /* payload of the largest message that takes a lane */
 
+RK_STATIC_ASSERT(RK_CLUSTER >= 2 && RK_CLUSTER <= 8, "a cluster has 2 to 8 blocks");
+
+#if defined(RK_LANES_COUNTED)
+#include "rk_lane_counted_dev.h"
+#else
+
+/* ---- the plain form ---- */
+
 typedef struct RK_ALIGN(16) rk_lane_slot {
   rk_abi_msg header; /* `seq`: position + 1 once published */
   rk_u64 ticket;     /* in the inbox of header.dest */
@@ -50,21 +66,12 @@ typedef struct RK_ALIGN(16) rk_lanes {
   rk_u64 taken[RK_CLUSTER];                      /* entries of them given back; that block reads */
   rk_u64 tail[RK_CLUSTER];                       /* entries sent to the block of that rank */
   rk_u64 head[RK_CLUSTER];                       /* copy of its `taken` */
+  rk_u64 broken;                                 /* 1: the self-test failed, none are used */
 } rk_lanes;
-
-RK_STATIC_ASSERT(RK_CLUSTER >= 2 && RK_CLUSTER <= 8, "a cluster has 2 to 8 blocks");
 
 RK_PTX_STATIC_SHARED rk_lanes rkd_lanes;
 
-/* Barrier of all threads of the cluster that have not returned. */
-RK_FN void rkd_lanes_meet(void)
-{
-  rk_ptx_cluster_meet();
-}
-
-/* Makes this block's lanes empty: shared memory starts with whatever was there. rkd_lanes_meet by
- * all threads follows, and orders this before what peers write. */
-RK_FN void rkd_lanes_open(void)
+RK_FN void rkd_lanes_empty(void)
 {
   rkd_zero(&rkd_lanes, (rk_u32)sizeof(rkd_lanes));
 }
@@ -94,17 +101,61 @@ RK_FN int rkd_lane_ready(const rk_lane_slot *entry, rk_u64 position)
   return rk_ptx_cluster_load_acquire(&entry->header.seq) == position + 1u;
 }
 
-/* Sends the message that holds `ticket` through a lane; 0 when none leads there or it is full. */
-RK_FN int rkd_lane_put(const rk_block *b, const rk_abi_actor *to, rk_u64 ticket,
-                       const rk_abi_msg *h, const void *data)
+/* As number `position` of the lane from this block to the one of `rank`, which has room. */
+RK_FN void rkd_lane_pass(rk_u32 own, rk_u32 rank, rk_u64 position, rk_u64 ticket,
+                         const rk_abi_msg *h, const void *data)
 {
-  rk_u32 rank = to->block % RK_CLUSTER;
-  if (to->block / RK_CLUSTER != b->index / RK_CLUSTER || to->block == b->index ||
-      h->size_bytes > RK_LANE_BYTES) {
+  void *there = rk_ptx_cluster_map(&rkd_lanes.slots[own][position % RK_LANE_SLOTS], rank);
+  rkd_lane_write((rk_lane_slot *)there, position, ticket, h, data);
+}
+/* Whether entry number `position` of the lane from `rank` is there. */
+RK_FN int rkd_lane_waits(rk_u32 rank, rk_u64 position)
+{
+  return rkd_lane_ready(&rkd_lanes.slots[rank][position % RK_LANE_SLOTS], position);
+}
+RK_FN rk_u64 rkd_lane_ticket(const rk_lane_slot *entry)
+{
+  return entry->ticket;
+}
+
+/* The cluster's barrier orders plain stores: what was sent is there. */
+RK_FN void rkd_lanes_leave(rk_u32 own)
+{
+  (void)own;
+}
+RK_FN void rkd_lanes_land(rk_u32 own)
+{
+  (void)own;
+}
+RK_FN void rkd_lanes_gone(void)
+{
+}
+
+#endif
+
+/* ---- what both forms have ---- */
+
+/* Barrier of all threads of the cluster that have not returned. */
+RK_FN void rkd_lanes_meet(void)
+{
+  rk_ptx_cluster_meet();
+}
+
+/* Makes this block's lanes empty: shared memory starts with whatever was there. rkd_lanes_meet by
+ * all threads follows, and orders this before what peers write. */
+RK_FN void rkd_lanes_open(void)
+{
+  rkd_lanes_empty();
+}
+
+/* Writes an entry into the lane to the block of `rank`; 0 when the lane is full or broken. */
+RK_FN int rkd_lane_send(rk_u32 own, rk_u32 rank, rk_u64 ticket, const rk_abi_msg *h,
+                        const void *data)
+{
+  rk_u64 tail = rkd_lanes.tail[rank];
+  if (rkd_lanes.broken != 0u) {
     return 0;
   }
-  rk_u32 own = b->index % RK_CLUSTER;
-  rk_u64 tail = rkd_lanes.tail[rank];
   if (tail - rkd_lanes.head[rank] >= RK_LANE_SLOTS) {
     /* partner: rkd_lane_give_back */
     const rk_u64 *taken = (const rk_u64 *)rk_ptx_cluster_map(&rkd_lanes.taken[own], rank);
@@ -113,10 +164,20 @@ RK_FN int rkd_lane_put(const rk_block *b, const rk_abi_actor *to, rk_u64 ticket,
       return 0;
     }
   }
-  void *there = rk_ptx_cluster_map(&rkd_lanes.slots[own][tail % RK_LANE_SLOTS], rank);
-  rkd_lane_write((rk_lane_slot *)there, tail, ticket, h, data);
+  rkd_lane_pass(own, rank, tail, ticket, h, data);
   rkd_lanes.tail[rank] = tail + 1u;
   return 1;
+}
+
+/* Sends the message that holds `ticket` through a lane; 0 when none leads there or it is full. */
+RK_FN int rkd_lane_put(const rk_block *b, const rk_abi_actor *to, rk_u64 ticket,
+                       const rk_abi_msg *h, const void *data)
+{
+  if (to->block / RK_CLUSTER != b->index / RK_CLUSTER || to->block == b->index ||
+      h->size_bytes > RK_LANE_BYTES) {
+    return 0;
+  }
+  return rkd_lane_send(b->index % RK_CLUSTER, to->block % RK_CLUSTER, ticket, h, data);
 }
 
 /* Entries up to `position` have been moved: their sender may write there again. */
@@ -130,17 +191,21 @@ RK_FN void rkd_lane_give_back(rk_u64 *taken, rk_u64 position)
 RK_SLOW_FN rk_u32 rkd_poll_lanes(rk_block *b)
 {
   rk_u32 n = 0;
+  if (rkd_lanes.broken != 0u) {
+    return 0u;
+  }
   for (rk_u32 rank = 0; rank < RK_CLUSTER; ++rank) {
     rk_u64 from = rkd_lanes.taken[rank];
     rk_u64 position = from;
     while (position - from < RK_LANE_SLOTS) {
-      rk_lane_slot *entry = &rkd_lanes.slots[rank][position % RK_LANE_SLOTS];
-      if (!rkd_lane_ready(entry, position)) {
+      if (!rkd_lane_waits(rank, position)) {
         break;
       }
+      const rk_lane_slot *entry = &rkd_lanes.slots[rank][position % RK_LANE_SLOTS];
+      rk_u64 ticket = rkd_lane_ticket(entry);
       rk_abi_actor *a = b->actors + (entry->header.dest & RK_ID_SLOT_MASK);
-      rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, entry->ticket),
-                       entry->ticket, &entry->header, entry->payload);
+      rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, ticket), ticket,
+                       &entry->header, entry->payload);
       if (a->life == RK_STATE_ACTIVE || a->life == RK_STATE_TERMINATING) {
         rkd_run_push(b, a);
       }
@@ -162,11 +227,18 @@ RK_SLOW_FN rk_u32 rkd_poll_lanes(rk_block *b)
  * into this block's memory. What a block that comes back was sent meanwhile goes where it keeps. */
 RK_SLOW_FN void rkd_lanes_close(rk_block *b)
 {
+  rk_u32 own = rk_ptx_block() % RK_CLUSTER;
+  rkd_lanes_leave(own);
   rkd_lanes_meet();
+  if (rkd_lanes.broken != 0u) {
+    return;
+  }
+  rkd_lanes_land(own);
   if (b->parked != 0u) {
     while (rkd_poll_lanes(b) != 0u) {
     }
   }
+  rkd_lanes_gone();
 }
 
 #else

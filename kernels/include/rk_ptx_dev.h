@@ -25,6 +25,20 @@
  *   rk_ptx_cluster_map(word, rank)          the same variable in the block of that rank
  *   rk_ptx_cluster_load_acquire(word)       words of shared memory, also mapped ones; scope cluster
  *   rk_ptx_cluster_store_release(word, v)
+ *   rk_ptx_far, rk_ptx_cluster_far(word, rank)
+ *                                           a place in the block of that rank, for the next two;
+ *                                           distances may be added. PTX 8.1 (CUDA 12.1)
+ *   rk_ptx_gate_expect(gate, bytes)         a gate there will count that many bytes in this phase;
+ *                                           once, before the stores. Releases, scope cluster
+ *   rk_ptx_gate_store(to, gate, low, high)  sets out 16 bytes to the block of the gate, which is
+ *                                           another than the caller's; `to` is aligned to 16. Does
+ *                                           not wait, and orders nothing but these bytes
+ *   rk_ptx_gate_open(gate)                  makes a word of shared memory a gate, in phase 0
+ *   rk_ptx_gates_tell()                     after opening, before the barrier of the cluster
+ *   rk_ptx_gate_is_past(gate, parity)       whether the phase of that parity has all its bytes; if
+ *                                           so acquires them, and what was before its expectation.
+ *                                           Only the block whose gate it is may ask
+ *   rk_ptx_gate_close(gate)                 the word is a plain one again; nothing is on its way
  *   RK_PTX_HAS_BULK                         1: there are the next four (sm_90 and later), else 0
  *   rk_ptx_bulk_open(gate)                  makes a word of shared memory a gate for one bulk copy
  *   rk_ptx_bulk_load(gate, to, from, bytes) starts it: device to shared memory; both addresses and
@@ -189,6 +203,55 @@ RK_PTX_FN rk_u64 rk_ptx_cluster_load_acquire(const rk_u64 *word)
 RK_PTX_FN void rk_ptx_cluster_store_release(rk_u64 *word, rk_u64 v)
 {
   asm volatile("st.release.cluster.u64 [%0], %1;" ::"l"(word), "l"(v) : "memory");
+}
+
+/* ---- gates: barriers that count bytes from other blocks of the cluster ---- */
+
+typedef rk_u32 rk_ptx_far;
+RK_PTX_FN rk_ptx_far rk_ptx_cluster_far(const void *word, rk_u32 rank)
+{
+  rk_ptx_far there;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;"
+      : "=r"(there)
+      : "r"(rk_ptx_shared_number(word)), "r"(rank));
+  return there;
+}
+RK_PTX_FN void rk_ptx_gate_expect(rk_ptx_far gate, rk_u32 bytes)
+{
+  asm volatile(
+      "mbarrier.arrive.expect_tx.release.cluster.shared::cluster.b64 _, [%0], %1;" ::"r"(gate),
+      "r"(bytes)
+      : "memory");
+}
+RK_PTX_FN void rk_ptx_gate_store(rk_ptx_far to, rk_ptx_far gate, rk_u64 low, rk_u64 high)
+{
+  asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b64 [%0], {%1, %2}, "
+               "[%3];" ::"r"(to),
+               "l"(low), "l"(high), "r"(gate)
+               : "memory");
+}
+RK_PTX_FN void rk_ptx_gate_open(rk_u64 *gate)
+{
+  rk_ptx_bulk_open(gate); /* one arrival a phase: that of rk_ptx_gate_expect */
+}
+RK_PTX_FN void rk_ptx_gates_tell(void)
+{
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+RK_PTX_FN int rk_ptx_gate_is_past(const rk_u64 *gate, rk_u32 parity)
+{
+  rk_u32 is_past;
+  asm volatile("{\n\t.reg .pred past;\n\t"
+               "mbarrier.test_wait.parity.acquire.cluster.shared::cta.b64 past, [%1], %2;\n\t"
+               "selp.u32 %0, 1, 0, past;\n\t}"
+               : "=r"(is_past)
+               : "r"(rk_ptx_shared_number(gate)), "r"(parity)
+               : "memory");
+  return is_past != 0u;
+}
+RK_PTX_FN void rk_ptx_gate_close(rk_u64 *gate)
+{
+  rk_ptx_bulk_close(gate);
 }
 #endif
 

@@ -31,6 +31,8 @@
 
 #include "rk_grid_dev.h"
 
+#include "rk_lane_test_dev.h"
+
 /* Threads of a block: the lanes of the widest definition, in whole warps; from generated source. */
 #ifndef RK_BLOCK_THREADS
 #define RK_BLOCK_THREADS 32
@@ -186,6 +188,7 @@ extern "C" __global__ void __launch_bounds__(RK_BLOCK_THREADS, 1) rk_grid(rk_u64
   if (rk_ptx_thread() == 0u) {
     const rk_abi_block *place = RK_PTR(const rk_abi_block, shared->blocks) + rk_ptx_block();
     rk_block *block = RK_PTR(rk_block, place->scratch);
+    rkd_lanes_test(RK_PTR(rk_abi_door, place->door));
     rkd_block_serve(block, grid, rk_ptx_block());
     rkd_team_dismiss();
     rkd_lanes_close(block); /* the followers have left: the cluster's barrier counts them out */

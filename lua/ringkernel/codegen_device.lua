@@ -82,12 +82,15 @@ function M.fragment(def)
 end
 
 --- The source of a grid that can run `defs`, a list; to be launched in clusters of `cluster` blocks
---- if that is more than 1.
-function M.unit(defs, cluster)
+--- if that is more than 1, then with counted lanes (rk_lane_dev.h) if that is asked for.
+function M.unit(defs, cluster, counted_lanes)
   local out = {}
   append(out, "#define RK_BLOCK_THREADS %d", M.threads(defs))
   if cluster and cluster > 1 then
     append(out, "#define RK_CLUSTER %d", cluster)
+    if counted_lanes then
+      append(out, "#define RK_LANES_COUNTED 1")
+    end
   end
   append(out, '#include "rk_team_dev.h"')
   for index, def in ipairs(defs) do

@@ -26,6 +26,8 @@
   "    default: rkd_ctx_fail(ctx, RK_EINVAL); break;\n" \
   "  }\n}\n"
 
+static const rk_cuda_shape alone = {.cluster = 1};
+
 static void threads_are_whole_warps(void **state)
 {
   (void)state;
@@ -43,7 +45,7 @@ static void expect_unit(const rk_cuda_part *parts, size_t count, const char *exp
 {
   char *text = NULL;
   size_t bytes = 0;
-  assert_int_equal(rk_cuda_unit_assemble(parts, count, 1, &text, &bytes, NULL), RK_OK);
+  assert_int_equal(rk_cuda_unit_assemble(parts, count, &alone, &text, &bytes, NULL), RK_OK);
   assert_string_equal(text, expected);
   assert_int_equal(bytes, strlen(expected));
   rk_free(text);
@@ -60,10 +62,21 @@ static void a_grid_without_definitions_is_complete(void **state)
 static void a_cluster_is_told(void **state)
 {
   (void)state;
+  const rk_cuda_shape plain = {.cluster = 4};
+  const rk_cuda_shape counted = {.cluster = 4, .counted_lanes = true};
+  const rk_cuda_shape none = {.cluster = 1, .counted_lanes = true};
   char *text = NULL;
-  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, 4, &text, NULL, NULL), RK_OK);
+  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, &plain, &text, NULL, NULL), RK_OK);
   assert_string_equal(text, "#define RK_BLOCK_THREADS 32\n#define RK_CLUSTER 4\n"
                             "#include \"rk_team_dev.h\"\n" HANDLER_SWITCH HANDLER_END);
+  rk_free(text);
+  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, &counted, &text, NULL, NULL), RK_OK);
+  assert_string_equal(text, "#define RK_BLOCK_THREADS 32\n#define RK_CLUSTER 4\n"
+                            "#define RK_LANES_COUNTED 1\n"
+                            "#include \"rk_team_dev.h\"\n" HANDLER_SWITCH HANDLER_END);
+  rk_free(text);
+  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, &none, &text, NULL, NULL), RK_OK);
+  assert_null(strstr(text, "RK_LANES_COUNTED"));
   rk_free(text);
 }
 
@@ -124,7 +137,7 @@ static void no_memory_is_told(void **state)
   char *text = NULL;
   rk_error err = RK_ERROR_INIT;
   rk_alloc_fail_at(1, false);
-  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, 1, &text, NULL, &err), RK_EOUT_OF_MEMORY);
+  assert_int_equal(rk_cuda_unit_assemble(NULL, 0, &alone, &text, NULL, &err), RK_EOUT_OF_MEMORY);
   rk_alloc_fail_at(0, false);
   assert_null(text);
   assert_int_equal(rk_alloc_live(), 0);

@@ -36,6 +36,8 @@ describe("clusters of blocks", function()
     local said = open({ RKFAKE_CC = "86" }, "{ cluster = 2 }")
     assert.matches("^unsupported\tcluster: Fake GPU 0 %(sm_86%), compute capability 8%.6, cannot",
       said)
+    assert.matches("^unsupported\tcluster: Fake GPU 0",
+      open({ RKFAKE_CC = "86" }, "{ cluster = 2, cluster_lanes = 'counted' }"))
   end)
 
   it("are refused where the driver cannot launch them", function()

@@ -28,24 +28,59 @@ local TRAFFIC = [[
   rt:close()
 ]]
 
-local function reports(transport, flags)
+-- What a message is to carry beside itself: a buffer that its sender wrote before. Between blocks
+-- of a cluster, whose lanes have the form that is left open.
+local HANDED_ON = [[
+  local Word = rk.message("Word", { { "data", "buffer" }, { "n", "u64" } })
+  local Hand = rk.kernel { name = "hand", accepts = { Word }, emits = { Word },
+    ports = { "next", burst = 1 }, source = "RK_ON(Word) { (void)state;"
+      .. " rk_buffer_at(rk_u64, msg->data)[msg->n %% 64u] += msg->n;"
+      .. " if (rk_send(ctx, RK_PORT_next, Word, msg) == RK_ENOT_FOUND)"
+      .. " { (void)rk_send_to(ctx, RK_HOST, Word, msg); } }" }
+  local rt = assert(rk.open { blocks = 2, cluster = 2, cluster_lanes = "%s" })
+  local buffer = assert(rt:buffer("u64", 64))
+  local a, b = assert(rt:launch(Hand, { block = 0 })), assert(rt:launch(Hand, { block = 1 }))
+  assert(rt:connect(a, "next", b))
+  for n = 1, 60 do
+    assert(a:send(Word { data = buffer, n = n }))
+    assert(assert(b:receive(30)).n == n)
+  end
+  assert(rt:stats().by_lane == 60)
+  rt:close()
+]]
+
+local function reports(text, flags)
   local output, how, status = apart.run("RKFAKE_CC=990 RINGKERNEL_LOG=off "
     .. "TSAN_OPTIONS=halt_on_error=0:exitcode=66 RKFAKE_CXXFLAGS="
-    .. apart.quote("-fsanitize=thread " .. flags), TRAFFIC:format(transport))
+    .. apart.quote("-fsanitize=thread " .. flags), text)
   return output, how .. " " .. status
 end
 
 describe("ThreadSanitizer #tsan", function()
   for _, transport in ipairs { "plain", "tagged" } do
     it("has nothing to report of " .. transport .. " rings", function()
-      local output, how = reports(transport, "")
+      local output, how = reports(TRAFFIC:format(transport), "")
       assert.equal("", output)
       assert.equal("exit 0", how)
     end)
   end
 
+  for _, lanes in ipairs { "plain", "counted" } do
+    it("has nothing to report of " .. lanes .. " lanes", function()
+      local output, how = reports(HANDED_ON:format(lanes), "")
+      assert.equal("", output)
+      assert.equal("exit 0", how)
+    end)
+  end
+
+  it("reports a gate that releases nothing but the bytes it counts", function()
+    local output, how = reports(HANDED_ON:format "counted", "-DRK_PLANT_RELAXED_GATES")
+    assert.matches("WARNING: ThreadSanitizer: data race", output)
+    assert.equal("exit 66", how)
+  end)
+
   it("reports a device that publishes without release", function()
-    local output, how = reports("plain", "-DRK_PLANT_RELAXED_PUBLISH")
+    local output, how = reports(TRAFFIC:format("plain"), "-DRK_PLANT_RELAXED_PUBLISH")
     assert.matches("WARNING: ThreadSanitizer: data race", output)
     assert.matches("#%d+ rkd_ring_commit [^\n]*rk_ring_dev%.h", output)
     assert.equal("exit 66", how)

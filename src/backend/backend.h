@@ -69,6 +69,7 @@ typedef struct rk_backend_options {
   uint32_t device;
   uint32_t blocks;       /* 0 = the backend's choice */
   uint32_t cluster;      /* blocks that the device keeps together; 0 or 1 = it need not */
+  bool counted_lanes;    /* lanes of a cluster in their counted form (rk_lane_dev.h) */
   uint32_t sms;          /* multiprocessors to set apart for the grid; 0 = none are */
   const char *cache_dir; /* NULL = default */
 } rk_backend_options;
@@ -78,6 +79,7 @@ typedef struct rk_backend_info {
   char device_name[96];
   uint32_t blocks;  /* that a grid has unless told otherwise */
   uint32_t cluster; /* blocks in a cluster, 1 where there are none */
+  bool counted_lanes;
   uint32_t processors;
   uint32_t sms; /* those that the grid may use: `processors`, or those set apart for it */
   uint64_t memory_bytes;

@@ -46,6 +46,24 @@ static const char *policy_option(lua_State *L, int index)
   return NULL;
 }
 
+/* The form of a cluster's lanes, or NULL. */
+static const char *lanes_option(lua_State *L, int index)
+{
+  static const char *const names[] = {"plain", "counted"};
+  const char *name = lrk_option_text(L, index, "cluster_lanes", NULL);
+  if (name == NULL) {
+    return NULL;
+  }
+  if (strcmp(name, names[0]) != 0 && strcmp(name, names[1]) != 0) {
+    luaL_error(L, "rk.open: option 'cluster_lanes': 'plain' or 'counted' expected, got '%s'%s",
+               name, lrk_hint(L, name, names, RK_ARRAY_LEN(names)));
+  }
+  if (lrk_option_integer(L, index, "cluster", 0) < 2) {
+    luaL_error(L, "rk.open: option 'cluster_lanes' says nothing without 'cluster' of 2 or more");
+  }
+  return name;
+}
+
 /* How long dead letters are kept, ns: UINT64_MAX = for ever, 0 = not said. */
 static uint64_t age_option(lua_State *L, int index)
 {
@@ -72,6 +90,7 @@ int lrk_core_open(lua_State *L)
                                        {"device", LRK_INT, 0, 1024},
                                        {"blocks", LRK_INT, 1, 65536},
                                        {"cluster", LRK_INT, 1, 8},
+                                       {"cluster_lanes", LRK_TEXT, 0, 0},
                                        {"sms", LRK_INT, 1, 65536},
                                        {"max_actors", LRK_INT, 1, (1 << RK_ID_SLOT_BITS) - 1},
                                        {"ring_units", LRK_INT, 16, 1 << 24},
@@ -101,6 +120,7 @@ int lrk_core_open(lua_State *L)
       .device = (uint32_t)lrk_option_integer(L, 1, "device", 0),
       .blocks = (uint32_t)lrk_option_integer(L, 1, "blocks", 0),
       .cluster = (uint32_t)lrk_option_integer(L, 1, "cluster", 0),
+      .cluster_lanes = lanes_option(L, 1),
       .sms = (uint32_t)lrk_option_integer(L, 1, "sms", 0),
       .max_actors = (uint32_t)lrk_option_integer(L, 1, "max_actors", 0),
       .ring_units = (uint32_t)lrk_option_integer(L, 1, "ring_units", 0),

@@ -120,6 +120,8 @@ static int runtime_info(lua_State *L)
   lua_setfield(L, -2, "device_claim");
   set_u64(L, "blocks", info.blocks);
   set_u64(L, "cluster", info.cluster);
+  lua_pushstring(L, info.cluster_lanes); /* nil for NULL */
+  lua_setfield(L, -2, "cluster_lanes");
   set_u64(L, "processors", info.processors);
   set_u64(L, "sms", info.sms);
   set_u64(L, "max_actors", info.max_actors);

@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "base/thread.h"
 
+#include "rk_lane_test_dev.h"
+
 #define HOST_GRACE_S 60u /* a grid outlives a host that is gone, or stopped, for so long */
 #define ROOM_WAIT_NS (UINT64_C(100) * 1000 * 1000)
 
@@ -301,6 +303,7 @@ int rk__grid_run(rk_runtime *rt, rk_error *err)
   for (uint32_t i = 0; i < rt->block_count; ++i) {
     rt->blocks[i].door->hello = 0;
     rt->blocks[i].door->done = 0;
+    rt->blocks[i].door->lanes = rt->generation_count == 0 ? RK_LANES_TEST : 0u;
   }
   rk__seal_lock(rt);
   int rc = rt->ops->grid_start(rt->backend, &grid, err);
@@ -311,7 +314,8 @@ int rk__grid_run(rk_runtime *rt, rk_error *err)
   }
   rk__seal_unlock(rt);
   if (rc == RK_OK && rt->generation_count == 1) {
-    rc = rk__transport_choose(rt, err);
+    rc = rk__lanes_check(rt, err);
+    rc = rc == RK_OK ? rk__transport_choose(rt, err) : rc;
   }
   return rc;
 }

@@ -12,6 +12,7 @@
  *   version.c     what is exchanged then;  reload_check.c  whether it may be
  *   registry.c    names, ids, patterns;  events.c  what happens to actors, for whoever asked
  *   command.c     a command and its answer;  transport.c  the form of the rings, its self-test
+ *   lanes.c       the form of a cluster's lanes, theirs
  *   send.c        messages in;  mailbox.c  messages out;  receive.c  taking them, calls
  *   drain.c       what the grid wrote: to mailboxes, calls, subscriptions, dead letters
  *   wait.c        waiting for it;  watch.c  whether the grid gets on
@@ -420,6 +421,16 @@ void rk__pause_end(rk_runtime *rt);
 /* Around the start of a grid: no pause of another thread begins meanwhile. */
 void rk__seal_lock(const rk_runtime *rt);
 void rk__seal_unlock(const rk_runtime *rt);
+
+/* ---- lanes.c ---- */
+/* Whether options name a known form of a cluster's lanes, and a cluster. Errors: invalid. */
+int rk__lanes_want(const rk_runtime_options *options, rk_error *err);
+bool rk__lanes_counted(const char *lanes);
+/* "plain" or "counted"; NULL where there are no clusters. */
+const char *rk__lanes_name(const rk_backend_info *info);
+/* After the first generation has started: what its blocks' self-test said. Errors: corrupt; then the
+ * runtime is poisoned. */
+int rk__lanes_check(rk_runtime *rt, rk_error *err);
 
 /* ---- transport.c ---- */
 /* Keeps what `transport` ("auto", "plain", "tagged", NULL = the environment's) asks for. */

@@ -176,6 +176,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rk_backend_options backend_options = {.device = use->device,
                                         .blocks = use->blocks,
                                         .cluster = use->cluster,
+                                        .counted_lanes = rk__lanes_counted(use->cluster_lanes),
                                         .sms = use->sms,
                                         .cache_dir = use->cache_dir};
   rk_backend_info info;
@@ -200,7 +201,10 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
   rt->trace_origin_ns = rk_clock_wall_ns();
   rt->grace_ns = (uint64_t)(use->grace_s > 0 ? use->grace_s : 0) * UINT64_C(1000000000);
   rk_hlc_init(&rt->clock, use->node, 0);
-  int rc = choose_policy(rt, use, err);
+  int rc = rk__lanes_want(use, err);
+  if (rc == RK_OK) {
+    rc = choose_policy(rt, use, err);
+  }
   if (rc == RK_OK) {
     rc = rk__transport_want(rt, use->transport, err);
   }
@@ -291,6 +295,7 @@ void rk_runtime_info_get(const rk_runtime *rt, rk_runtime_info *out)
                            .policy = policies[rt->policy].name,
                            .blocks = rt->block_count,
                            .cluster = info.cluster,
+                           .cluster_lanes = rk__lanes_name(&info),
                            .processors = info.processors,
                            .sms = info.sms,
                            .has_async_buffers = !rt->ops->is_sealed || info.has_pool,

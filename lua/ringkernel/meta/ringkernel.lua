@@ -22,6 +22,10 @@ local ringkernel = {}
 ---@field device? integer number of the device, 0
 ---@field blocks? integer blocks of the grid; default: RINGKERNEL_BLOCKS or one per processor
 ---@field cluster? integer blocks that the device keeps together, 1..8; unsupported where it cannot
+---@field cluster_lanes? "plain" | "counted" how short messages go between blocks of a cluster:
+---  published by a word of each ("plain", the default), or as asynchronous stores that a barrier of
+---  the receiver counts ("counted": NVRTC of CUDA 12.1 or later); which is faster is not measured.
+---  Blocks try the form they have at the start; where it fails the first launch is `corrupt`
 ---@field sms? integer multiprocessors set apart for the grid, the device rounds up; or unsupported
 ---@field node? integer node number of the runtime's clock, 0..65535
 ---@field cache? string folder of compiled kernels; default: RINGKERNEL_CACHE

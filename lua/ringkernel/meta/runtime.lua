@@ -409,6 +409,7 @@ function runtime:events() end
 function runtime:timeout() end
 
 ---backend, device_name, policy, blocks, cluster (blocks in one, 1 where there are none),
+---cluster_lanes ("plain", "counted", nil without clusters),
 ---processors, sms (those that the grid may use: all, or those set apart for it), max_actors, abi,
 ---generation, memory_bytes, node, async_buffers (a buffer is made without a pause of the grid);
 ---transport ("plain" or "tagged": the form of the rings to and from the grid) and transport_why,

@@ -86,6 +86,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->name = "cpu";
   out->blocks = backend->blocks;
   out->cluster = 1;
+  out->counted_lanes = false;
   out->processors = (uint32_t)rk_cpu_count();
   out->sms = out->processors;
   out->has_pool = false;

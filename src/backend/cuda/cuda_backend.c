@@ -192,6 +192,7 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
   }
   backend->pid = rk_platform_current()->pid();
   backend->cluster = options->cluster > 1 ? options->cluster : 1u;
+  backend->counted_lanes = options->counted_lanes;
   int rc = find_device(options->device, &backend->api, &backend->device, err);
   if (rc == RK_OK) {
     rc = check_features(backend, options, err);
@@ -247,6 +248,7 @@ static void get_info(const rk_backend *backend, rk_backend_info *out)
   out->name = "cuda";
   out->blocks = backend->blocks;
   out->cluster = backend->cluster;
+  out->counted_lanes = backend->counted_lanes;
   out->processors = backend->device.processors;
   out->sms = backend->sms;
   out->has_pool = backend->pool != NULL;

@@ -69,6 +69,7 @@ struct rk_backend {
   uint32_t blocks;
   uint32_t sms;     /* multiprocessors for the grid: all of them, or those set apart */
   uint32_t cluster; /* blocks in a cluster; 1: launched without clusters */
+  bool counted_lanes;
   uint64_t pid;
 
   /* definitions */

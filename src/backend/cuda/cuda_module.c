@@ -78,11 +78,13 @@ static int make_image(rk_backend *backend, char **log, rk_error *err)
   size_t count = 0;
   char *source = NULL;
   rk_cuda_image image = {0};
+  const rk_cuda_shape shape = {.cluster = backend->cluster,
+                               .counted_lanes = backend->counted_lanes};
   rk_cuda_part *parts = make_parts(backend, &count);
   if (parts == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "device source: out of memory");
   }
-  int rc = rk_cuda_unit_assemble(parts, count, backend->cluster, &source, NULL, err);
+  int rc = rk_cuda_unit_assemble(parts, count, &shape, &source, NULL, err);
   if (rc == RK_OK) {
     const rk_nvrtc_request request = {
         .name = "ringkernel.cu", .source = source, .arch = backend->device.cc};

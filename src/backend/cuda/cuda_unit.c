@@ -27,11 +27,15 @@ __attribute__((format(printf, 2, 3))) static void put(writer *out, const char *f
   out->bytes += (size_t)n;
 }
 
-static void put_unit(writer *out, const rk_cuda_part *parts, size_t count, uint32_t cluster)
+static void put_unit(writer *out, const rk_cuda_part *parts, size_t count,
+                     const rk_cuda_shape *shape)
 {
   put(out, "#define RK_BLOCK_THREADS %u\n", rk_cuda_unit_threads(parts, count));
-  if (cluster > 1) {
-    put(out, "#define RK_CLUSTER %u\n", cluster);
+  if (shape->cluster > 1) {
+    put(out, "#define RK_CLUSTER %u\n", shape->cluster);
+  }
+  if (shape->cluster > 1 && shape->counted_lanes) {
+    put(out, "#define RK_LANES_COUNTED 1\n");
   }
   put(out, "#include \"rk_team_dev.h\"\n");
   for (size_t i = 0; i < count; ++i) {
@@ -62,17 +66,17 @@ uint32_t rk_cuda_unit_threads(const rk_cuda_part *parts, size_t count)
   return (most + WARP - 1) / WARP * WARP;
 }
 
-int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, uint32_t cluster, char **out,
-                          size_t *bytes, rk_error *err)
+int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, const rk_cuda_shape *shape,
+                          char **out, size_t *bytes, rk_error *err)
 {
   writer measured = {0};
-  put_unit(&measured, parts, count, cluster);
+  put_unit(&measured, parts, count, shape);
   writer written = {.text = rk_alloc(measured.bytes + 1), .room = measured.bytes + 1};
   if (written.text == NULL) {
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "device source of %zu kernels: out of memory",
                         count);
   }
-  put_unit(&written, parts, count, cluster);
+  put_unit(&written, parts, count, shape);
   *out = written.text;
   if (bytes != NULL) {
     *bytes = written.bytes;

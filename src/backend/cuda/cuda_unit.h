@@ -10,6 +10,7 @@
 #ifndef RK_BACKEND_CUDA_CUDA_UNIT_H
 #define RK_BACKEND_CUDA_CUDA_UNIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,14 +23,20 @@ typedef struct rk_cuda_part {
   uint32_t lanes;       /* of its handlers */
 } rk_cuda_part;
 
+/* How the grid's blocks are joined. */
+typedef struct rk_cuda_shape {
+  uint32_t cluster;   /* blocks in a cluster; 0 or 1: there are none */
+  bool counted_lanes; /* the form of a cluster's lanes (rk_lane_dev.h) */
+} rk_cuda_shape;
+
 /* Threads a block needs to run any of the definitions: whole warps, at least one. Threads: any. */
 uint32_t rk_cuda_unit_threads(const rk_cuda_part *parts, size_t count);
 
 /* Writes the source of a grid that can run `parts`, which may be none: such a grid serves, and has
- * no handlers. The kernel to launch is `rk_grid`, in clusters of `cluster` blocks if that is more
- * than 1. *out is given back with rk_free; *bytes (may be
- * NULL) is its length without the final zero. Errors: out_of_memory. Threads: any. */
-int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, uint32_t cluster, char **out,
-                          size_t *bytes, rk_error *err);
+ * no handlers. The kernel to launch is `rk_grid`, in clusters as `shape` has them. *out is given
+ * back with rk_free; *bytes (may be NULL) is its length without the final zero. Errors:
+ * out_of_memory. Threads: any. */
+int rk_cuda_unit_assemble(const rk_cuda_part *parts, size_t count, const rk_cuda_shape *shape,
+                          char **out, size_t *bytes, rk_error *err);
 
 #endif
