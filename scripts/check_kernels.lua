@@ -8,8 +8,8 @@
 --   b. the grid with all stock kernels, and one with all test definitions, compiles with NVRTC for
 --      every architecture it offers, our headers in memory; registers and spills are told, and the
 --      stock grid may spill nothing; so do ordinary kernels, each by itself, and from sm_90 on the
---      stock grid in clusters. The test definitions, whose registers nothing is asked of, are
---      compiled quickly for most architectures (LONG=1: well, for all of them)
+--      stock grid in clusters, with both forms of lanes. The test definitions, whose registers
+--      nothing is asked of, are compiled quickly for most architectures (LONG=1: well, for all)
 --   c. in the PTX of the marker kernels every access to a word that carries a memory order is of
 --      the right kind, and the stock grid has the accesses it needs and none of a wrong kind
 --   d. each planted mistake is found by c
@@ -184,27 +184,6 @@ local function nvrtc(source, archs, headers, more)
   return out
 end
 
---- Registers of the entry, and bytes spilled by all functions, from the assembler's report.
-local function resources(text)
-  local spilled, where = 0, {}
-  local name = "?"
-  for line in text:gmatch("[^\n]+") do
-    name = line:match("Function properties for ([%w_$]+)") or name
-    local stores, loads = line:match("(%d+) bytes spill stores, (%d+) bytes spill loads")
-    if stores and tonumber(stores) + tonumber(loads) > 0 then
-      spilled = spilled + tonumber(stores) + tonumber(loads)
-      where[#where + 1] = ("%s spills: %s bytes of stores, %s of loads"):format(name, stores, loads)
-    end
-  end
-  return {
-    registers = tonumber(text:match("Used (%d+) registers")),
-    shared = tonumber(text:match("(%d+) bytes smem")) or 0,
-    stack = tonumber(text:match("(%d+) bytes cumulative stack")) or 0,
-    spilled = spilled,
-    where = table.concat(where, "\n"),
-  }
-end
-
 --- Warnings that stand in our own headers.
 local function header_warnings(text)
   local out = {}
@@ -233,7 +212,7 @@ local function report_grid(name, compiled, archs, may_spill)
     if not one.is_compiled then
       result(what, first_lines(one.log, 30))
     else
-      local used = resources(one.log)
+      local used = ptx.resources(one.log)
       local problem = header_warnings(one.log)
       if not used.registers then
         problem = "the assembler's report is missing from the log"
@@ -287,7 +266,7 @@ local function check_markers(source)
 end
 
 --- Tells about the PTX of grids: tables by architecture.
-local function report_orders(grids, clusters, tests)
+local function report_orders(grids, clusters, counted, tests)
   for _, arch in ipairs(PTX_ARCHS) do
     local text = grids[arch] and grids[arch].ptx
     result(("PTX of the grid for sm_%d"):format(arch),
@@ -297,6 +276,12 @@ local function report_orders(grids, clusters, tests)
   result("PTX of the grid in clusters for sm_90",
     text and (ptx.grid_problem(text) or ptx.cluster_problem(text))
     or not text and "it was not compiled" or nil)
+  for _, arch in ipairs { 90, 100 } do
+    text = counted[arch] and counted[arch].ptx
+    result(("PTX of the grid with counted lanes for sm_%d"):format(arch),
+      text and (ptx.grid_problem(text) or ptx.cluster_problem(text, true))
+      or not text and "it was not compiled" or nil)
+  end
   text = tests[90] and tests[90].ptx
   result("PTX of loads into shared memory for sm_90",
     text and ptx.bulk_problem(text) or not text and "it was not compiled" or nil)
@@ -304,6 +289,18 @@ local function report_orders(grids, clusters, tests)
   result("PTX of loads into shared memory for sm_75",
     text and text:find("cp.async.bulk", 1, true) and "it uses the copy engine"
     or not text and "it was not compiled" or nil)
+end
+
+--- The same for lanes whose order lies in barriers.
+local function check_counted(source)
+  local one = nvrtc(source, { 90 })[90]
+  queue:later(function()
+    for _, marker in ipairs(markers.counted) do
+      result(("%s of counted lanes for sm_90: %s"):format(marker.name,
+        table.concat(marker.steps, ", ")), not one.ptx and first_lines(one.log, 20)
+        or ptx.counted_problem(marker, one.ptx))
+    end
+  end)
 end
 
 -- ---- d. planted mistakes ----
@@ -323,9 +320,9 @@ end
 local function report_plant(plant, one, why)
   local name = ("planted: %s"):format(plant.what)
   local caught
-  for _, marker in ipairs(markers.list) do
-    if marker.name == plant.marker and one and one.ptx then
-      caught = ptx.marker_problem(marker, one.ptx)
+  for _, marker in ipairs(plant.counted and markers.counted or markers.list) do
+    if marker.name == (plant.counted or plant.marker) and one and one.ptx then
+      caught = (plant.counted and ptx.counted_problem or ptx.marker_problem)(marker, one.ptx)
     end
   end
   if not one or not one.ptx then
@@ -335,11 +332,12 @@ local function report_plant(plant, one, why)
   end
 end
 
-local function check_plants(text)
+local function check_plants()
+  local text, counted = markers.source(markers.list), markers.source(markers.counted, true)
   for index, plant in ipairs(markers.plants) do
     local base = ("%s/planted_%d"):format(options.work, index)
     local folder, why = plant_headers(plant, base)
-    write(base .. ".cu", text)
+    write(base .. ".cu", plant.counted and counted or text)
     local one = folder and nvrtc(base .. ".cu", { 90 }, folder)[90]
     queue:later(function()
       report_plant(plant, one, why)
@@ -378,6 +376,8 @@ write(stock_source, device.unit(stock_definitions))
 write(cases_source, device.unit(cases.definitions()))
 local cluster_source = options.work .. "/cluster.cu"
 write(cluster_source, device.unit(stock_definitions, 8))
+local counted_source = options.work .. "/counted.cu"
+write(counted_source, device.unit(stock_definitions, 8, true))
 
 local status, found = run("%s --archs", quote(options.tool))
 if status ~= 0 then
@@ -409,24 +409,30 @@ else
   local grids = check_grid("grid of the stock kernels", stock_source, archs, false)
   local tests = check_grid("grid of the test definitions", cases_source, archs, true, quickly)
   local clusters = check_grid("grid in clusters", cluster_source, archs_from(archs, 90), false)
+  local counted = check_grid("grid in clusters with counted lanes", counted_source,
+    archs_from(archs, 90), false)
   for _, def in ipairs(cases.globals()) do
     local source = ("%s/global_%s.cu"):format(options.work, def.name)
     write(source, device.global(def))
     check_grid("ordinary kernel " .. def.name, source, archs, false)
   end
   queue:later(function()
-    report_orders(grids, clusters, tests)
+    report_orders(grids, clusters, counted, tests)
   end)
   local marker_source = options.work .. "/markers.cu"
-  write(marker_source, markers.source())
+  write(marker_source, markers.source(markers.list))
   check_markers(marker_source)
-  check_plants(markers.source())
+  local counted_markers = options.work .. "/markers_counted.cu"
+  write(counted_markers, markers.source(markers.counted, true))
+  check_counted(counted_markers)
+  check_plants()
 end
 check_host(COMPILERS, host_sources)
 check_host(FAKE_COMPILERS, {
   { name = "grid of the stock kernels", path = stock_source },
   { name = "grid of the test definitions", path = cases_source },
   { name = "grid in clusters", path = cluster_source },
+  { name = "grid in clusters with counted lanes", path = counted_source },
 })
 queue:run()
 

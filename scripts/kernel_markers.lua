@@ -139,19 +139,43 @@ M.list = {
     code = "(rk_u64 *taken, rk_u64 position) { rkd_lane_give_back(taken, position); }" },
 }
 
---- One source with a kernel `mark_<name>` for each marker, from its `arch` on if it has one.
-function M.source()
+-- The same for a unit with counted lanes, whose words are barriers. steps: the instructions with
+-- mbarrier, async or fence in their names, each kind where it is first needed. never: what no other
+-- instruction may begin with; unless_after: or only behind the last step. within: part of the name
+-- of the function that is looked at, if it is not the kernel.
+M.counted = {
+  { name = "rkd_lane_write", within = "rkd_lane_write", never = "st.", steps = {
+    "mbarrier.arrive.expect_tx.release.cluster.shared::cluster.b64",
+    "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b64",
+  }, code = [[(rk_u32 entry, rk_u32 gate, rk_u64 id, rk_abi_msg *header, const void *data) {
+  rkd_lane_write(entry, gate, id, header, data);
+}]] },
+  { name = "rkd_lane_waits", never = "ld.shared", unless_after = true, steps = {
+    "mbarrier.test_wait.parity.acquire.cluster.shared::cta.b64",
+  }, code = [[(rk_u32 rank, rk_u64 position, rk_u64 *out) {
+  if (rkd_lane_waits(rank, position)) { *out = rkd_lanes.slots[rank][position % 8u].header.id; }
+}]] },
+  { name = "rkd_lanes_empty", never = "barrier.", steps = {
+    "mbarrier.init.shared::cta.b64",
+    "fence.mbarrier_init.release.cluster",
+  }, code = "(void) { rkd_lanes_empty(); }" },
+}
+
+--- One source with a kernel `mark_<name>` for each marker of `list`, from its `arch` on if it has
+--- one; `counted`: with lanes of that form.
+function M.source(list, counted)
   local out = {
     "#if __CUDA_ARCH__ >= 900",
     "#define RK_CLUSTER 2",
     "#endif",
+    counted and "#define RK_LANES_COUNTED 1" or "",
     '#include "rk_grid_dev.h"',
     '#include "rk_histogram_dev.h"',
     '#include "rk_trace_dev.h"',
     "static __device__ void rkd_dispatch(rk_ctx *, const rk_abi_def *, rk_u32, const void *,",
     "                                    void *) {}",
   }
-  for _, marker in ipairs(M.list) do
+  for _, marker in ipairs(list) do
     out[#out + 1] = ("#if __CUDA_ARCH__ >= %d"):format((marker.arch or 0) * 10)
     out[#out + 1] = ('extern "C" __global__ void mark_%s%s'):format(marker.name, marker.code)
     out[#out + 1] = "#endif"
@@ -162,7 +186,7 @@ end
 -- ---- planted mistakes ----
 
 -- In `file`, the text `find` (which stands there once) becomes `replace`; the check of `marker`
--- must fail then.
+-- must fail then. `counted`: of that marker of M.counted.
 M.plants = {
   { what = "plain store of a record's sequence word", file = "rk_ring_dev.h",
     marker = "rkd_ring_commit", find = "rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);",
@@ -230,6 +254,24 @@ M.plants = {
   { what = "plain look at an entry in a lane", file = "rk_lane_dev.h", marker = "rkd_lane_ready",
     find = "return rk_ptx_cluster_load_acquire(&entry->header.seq) ==",
     replace = "return entry->header.seq ==" },
+  { what = "arrival at a gate that other blocks need not see", file = "rk_ptx_dev.h",
+    counted = "rkd_lane_write", find = "mbarrier.arrive.expect_tx.release.cluster",
+    replace = "mbarrier.arrive.expect_tx.release.cta" },
+  { what = "bytes set out before their gate expects them", file = "rk_lane_counted_dev.h",
+    counted = "rkd_lane_write",
+    find = "  rk_u32 pieces = (size + RK_LANE_PIECE - 1u) / RK_LANE_PIECE;",
+    replace = "  rk_u32 pieces = (size + RK_LANE_PIECE - 1u) / RK_LANE_PIECE;"
+      .. "  rk_ptx_gate_store(entry, gate, ticket, h->id);" },
+  { what = "look at a gate that acquires nothing of other blocks", file = "rk_ptx_dev.h",
+    counted = "rkd_lane_waits", find = "mbarrier.test_wait.parity.acquire.cluster",
+    replace = "mbarrier.test_wait.parity.acquire.cta" },
+  { what = "ticket read before the gate is looked at", file = "rk_lane_counted_dev.h",
+    counted = "rkd_lane_waits",
+    find = "  return rk_ptx_gate_is_past(&rkd_lanes.gates[rank]",
+    replace = "  if (rkd_lanes.slots[rank][position % 8u].header.seq == 5u) { return 0; }"
+      .. "  return rk_ptx_gate_is_past(&rkd_lanes.gates[rank]" },
+  { what = "gates that peers are not told of", file = "rk_lane_counted_dev.h",
+    counted = "rkd_lanes_empty", find = "  rk_ptx_gates_tell();", replace = "" },
 }
 
 return M

@@ -6,7 +6,8 @@
 -- exactly if both agree, so a store to a sequence word is found however the compiler came to its
 -- address. An address that is not computed once (a loop variable, say) is marked as unknown.
 -- `ptx.marker_problem(marker, text)` and `ptx.grid_problem(text)` say what is wrong with a marker
--- kernel (kernel_markers.lua) or the grid, nil if nothing is. Used by check_kernels.lua.
+-- kernel (kernel_markers.lua) or the grid, nil if nothing is; `ptx.counted_problem` does so for
+-- kernels whose order lies in barriers. Used by check_kernels.lua.
 
 local M = {}
 
@@ -264,6 +265,35 @@ function M.marker_problem(marker, text)
   return nil
 end
 
+--- What is wrong with the barriers that count bytes in a marker kernel, or nil.
+function M.counted_problem(marker, text)
+  local body
+  for _, f in ipairs(M.functions(text)) do
+    if f.name == "mark_" .. marker.name and not marker.within
+      or marker.within and not f.entry and f.name:find(marker.within, 1, true) then
+      body = f.body
+    end
+  end
+  if not body then
+    return "the function is not in the PTX"
+  end
+  local step = 0
+  for _, instruction in ipairs(instructions(body)) do
+    local op = instruction.op
+    local is_again = op == marker.steps[step]
+    if op == marker.steps[step + 1] then
+      step = step + 1
+    elseif not is_again and (op:find("mbarrier", 1, true) or op:find("async", 1, true)
+      or op:find("^fence")) then
+      return ("%s: not where it belongs"):format(op)
+    elseif not is_again and op:sub(1, #marker.never) == marker.never
+      and not op:find("^st%.param") and not (marker.unless_after and step == #marker.steps) then
+      return ("%s: stands among what the barrier orders"):format(op)
+    end
+  end
+  return step < #marker.steps and "no " .. marker.steps[step + 1] or nil
+end
+
 -- What the grid cannot do without. From the entry and the functions it calls.
 local GRID_OPS = {
   "ld.acquire.sys.u64", "st.release.sys.u64", "st.release.sys.u32", "ld.relaxed.sys.u32",
@@ -306,6 +336,13 @@ local BULK_OPS = {
   "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes",
   "mbarrier.try_wait.parity.shared::cta.b64", "mbarrier.inval.shared::cta.b64",
 }
+local COUNTED_OPS = {
+  "mbarrier.init.shared::cta.b64", "fence.mbarrier_init.release.cluster",
+  "mbarrier.arrive.expect_tx.release.cluster.shared::cluster.b64",
+  "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b64",
+  "mbarrier.test_wait.parity.acquire.cluster.shared::cta.b64", "mapa.shared::cluster.u32",
+  "mbarrier.inval.shared::cta.b64",
+}
 local CLUSTER_OPS = {
   "barrier.cluster.arrive.release", "barrier.cluster.wait.acquire", "mapa.u64",
   "ld.acquire.cluster.u64", "st.release.cluster.u64",
@@ -321,14 +358,35 @@ local function lacking(text, ops)
   return #problems > 0 and table.concat(problems, "\n") or nil
 end
 
---- What a module lacks that holds a grid in clusters, or nil.
-function M.cluster_problem(text)
-  return lacking(text, CLUSTER_OPS)
+--- What a module lacks that holds a grid in clusters, or nil; `counted`: with lanes of that form.
+function M.cluster_problem(text, counted)
+  return lacking(text, CLUSTER_OPS) or counted and lacking(text, COUNTED_OPS) or nil
 end
 
 --- What a module lacks whose handlers load shared memory with the copy engine, or nil.
 function M.bulk_problem(text)
   return lacking(text, BULK_OPS)
+end
+
+--- Registers of the entry, and bytes spilled by all functions, from the assembler's report.
+function M.resources(text)
+  local spilled, where = 0, {}
+  local name = "?"
+  for line in text:gmatch("[^\n]+") do
+    name = line:match("Function properties for ([%w_$]+)") or name
+    local stores, loads = line:match("(%d+) bytes spill stores, (%d+) bytes spill loads")
+    if stores and tonumber(stores) + tonumber(loads) > 0 then
+      spilled = spilled + tonumber(stores) + tonumber(loads)
+      where[#where + 1] = ("%s spills: %s bytes of stores, %s of loads"):format(name, stores, loads)
+    end
+  end
+  return {
+    registers = tonumber(text:match("Used (%d+) registers")),
+    shared = tonumber(text:match("(%d+) bytes smem")) or 0,
+    stack = tonumber(text:match("(%d+) bytes cumulative stack")) or 0,
+    spilled = spilled,
+    where = table.concat(where, "\n"),
+  }
 end
 
 return M
