@@ -301,12 +301,15 @@ else
       end)
     end, "gpu.round_trip." .. transport)
   end
-  with_runtime({ cluster = 2 }, function(rt)
-    group("k2k.same_cluster", function()
-      kernel_to_kernel(rt, {
-        { "gpu.k2k.same_cluster", 1, "actors on two blocks of a cluster" },
-      })
-    end)
-  end, "gpu.k2k.same_cluster")
+  for _, lanes in ipairs { "plain", "counted" } do
+    local name = "k2k.same_cluster" .. (lanes == "plain" and "" or "." .. lanes)
+    with_runtime({ cluster = 2, cluster_lanes = lanes }, function(rt)
+      group(name, function()
+        kernel_to_kernel(rt, {
+          { "gpu." .. name, 1, ("actors on two blocks of a cluster, lanes %s"):format(lanes) },
+        })
+      end)
+    end, "gpu." .. name)
+  end
 end
 os.exit(not failed)

@@ -208,4 +208,23 @@ check("each form of the rings between host and grid carries messages", function(
   end
 end)
 
+check("each form of a cluster's lanes carries tokens", function()
+  local hops = scale(20000, 200)
+  for _, lanes in ipairs { "plain", "counted" } do
+    local other <close>, message, code = rk.open { cluster = 2, cluster_lanes = lanes, blocks = 2 }
+    if code == "unsupported" then
+      return message
+    end
+    assert(other, message)
+    local a = assert(other:launch(kernels.pass, { queue = 16, block = 0 }))
+    local b = assert(other:launch(kernels.pass, { queue = 16, block = 1 }))
+    assert(other:connect(a, "next", b))
+    assert(other:connect(b, "next", a))
+    local back = assert(a:call(Token { hops = hops, words = { 1, 2, 3, 4, 5, 6, 7 } }, WAIT_S))
+    equal("1 2 3 4 5 6 7", table.concat(back.words, " "), "words")
+    equal(true, other:stats().by_lane > hops // 2, "by lane") -- the count may lag behind
+  end
+  return ("%d hops by each"):format(hops)
+end)
+
 finish()

@@ -42,6 +42,7 @@ return {
   { group = "kernel to kernel, there and back" },
   { "gpu.k2k.same_block", at_most(0.2) },
   { "gpu.k2k.same_cluster", at_most(0.6) },
+  { "gpu.k2k.same_cluster.counted", at_most(0.6) },
   { "gpu.k2k.neighbour_blocks", at_most(1.5) },
   { "gpu.k2k.far_blocks", at_most(1.5) },
   -- What the hardware does with one word and nothing around it (E5, nanoseconds).

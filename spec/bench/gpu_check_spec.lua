@@ -132,11 +132,11 @@ describe("make gpu-check", function()
       local tests = stage.tests
       assert.equal(0, tests.failed)
       if stage.name == "selftest" then
-        assert.equal(11, tests.passed)
+        assert.equal(12, tests.passed)
       elseif stage.name == "specs" then
         assert.is_true(tests.passed > 5)
       elseif stage.name == "sanitize" then
-        assert.equal(33, tests.passed)
+        assert.equal(36, tests.passed)
       end
     end
     assert.same(STAGES, names)
