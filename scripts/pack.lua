@@ -1,4 +1,4 @@
---- Packs texts for src/base/unpack.h, which says what the packed form is.
+--- Packs texts in LZ4's block format (lz4_Block_format.md of lz4) for src/base/unpack.h.
 --
 --   local packed = require("pack").pack(text)
 --
@@ -10,6 +10,8 @@ local M = {}
 local LEAST_COPY = 4
 local FARTHEST = 0xffff
 local TRIES = 8
+-- The format's rules on the end: no copy begins in the last 12 bytes or reaches into the last 5.
+local LAST_BEGIN, LAST_PLAIN = 12, 5
 
 --- The bytes that continue a length whose half of a byte is full.
 local function rest_of(length)
@@ -20,9 +22,10 @@ local function rest_of(length)
   return ("\255"):rep(full) .. string.char(last)
 end
 
---- How many bytes from `here` on are those from `there` on.
+--- How many bytes from `here` on are those from `there` on, as far as a copy may go.
 local function common(text, here, there)
   local length = LEAST_COPY
+  local most = #text - LAST_PLAIN - here + 1
   while true do -- strides of 16, then the odd bytes
     local next = text:sub(here + length, here + length + 15)
     if #next < 16 or next ~= text:sub(there + length, there + length + 15) then
@@ -33,7 +36,7 @@ local function common(text, here, there)
   while here + length <= #text and text:byte(here + length) == text:byte(there + length) do
     length = length + 1
   end
-  return length
+  return math.min(length, most)
 end
 
 function M.pack(text)
@@ -54,7 +57,7 @@ function M.pack(text)
     last[key] = place
   end
 
-  while here + LEAST_COPY <= #text do
+  while here + LAST_BEGIN <= #text do
     local best, from = 0, nil
     local there = last[text:sub(here, here + LEAST_COPY - 1)]
     for _ = 1, TRIES do
