@@ -92,8 +92,8 @@ describe("actor:latency", function()
     local elapsed = core.clock() - begun
     assert.equal(100, h.count)
     assert_ordered(h)
-    -- two microseconds less: the handler's clock has steps of one, and may be half a one old when it
-    -- begins
+    -- two microseconds less: the handler's clock has steps of one, and may be half a one old when
+    -- the handler begins
     assert.is_true(h.min >= (SHORT - 2) * US)
     assert.is_true(h.p50 >= (SHORT - 2) * US)
     assert.is_true(h.p99 >= (LONG - 2) * US)
