@@ -70,7 +70,8 @@ describe("actor:reload", function()
     rt:connect(feeder, "next", worker)
     rt:connect(worker, "next", sink)
     assert(kit.WorkerNew:compile(rt))
-    local total, swaps, seen = 0, 0, nil
+    local seen
+    local total, swaps = 0, 0
     repeat -- a stream may be over before a swap has begun
       total = total + 30000
       feeder:send(Number { n = -total }) -- on from where it is
