@@ -371,8 +371,8 @@ run-rkl/%: FORCE
 no_runtime := definition hlc lint message meta pretty status
 cuda_specs  = $(filter-out $(no_runtime:%=spec/%_spec.lua),$(wildcard spec/*_spec.lua)) \
               $(filter-out spec/cuda/tsan_spec.lua,$(wildcard spec/cuda/*_spec.lua))
-# NVRTC is called through spec/cuda/nvrtc_quick.c, which asks it to be quick rather than good. A call that would wait behind the resident grid ends the test
-# (RKFAKE_LINT).
+# NVRTC is called through spec/cuda/nvrtc_quick.c, which asks it to be quick rather than good. A call
+# that would wait behind the resident grid ends the test (RKFAKE_LINT).
 cuda_env    = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE_LIB)) \
               RINGKERNEL_CACHE=$(abspath $(BUILD))/cuda-cache RKFAKE_LINT=abort \
               $(if $(nvrtc),RKFAKE_NVRTC=$(nvrtc) RINGKERNEL_NVRTC=$(abspath $(BUILD)/spec/nvrtc_quick.so))

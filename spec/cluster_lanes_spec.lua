@@ -8,7 +8,6 @@ local shell = dofile("spec/cli/support.lua")
 
 local Number, error_of = support.Number, support.error_of
 local is_cuda = os.getenv("RINGKERNEL_BACKEND") == "cuda"
-local is_fake = (os.getenv("RINGKERNEL_LIBCUDA") or ""):find("fakecuda", 1, true) ~= nil
 
 --- A runtime with these options; ends the test as skipped where the device cannot have it.
 local function open(options)
@@ -224,7 +223,7 @@ describe("the form of a cluster's lanes", function()
     end)
 
     -- A device whose stores between blocks arrive changed, or do not arrive.
-    local spoilt = is_fake and it or function() end
+    local spoilt = support.is_fake and it or function() end
     spoilt("and refused where entries come changed", function()
       assert.matches("^corrupt\tcluster_lanes 'counted': they failed their self%-test here: entry "
         .. "%d+ from block %d to block %d came changed; open with cluster_lanes = \"plain\", or "

@@ -92,15 +92,14 @@ describe("actor:latency", function()
     local elapsed = core.clock() - begun
     assert.equal(100, h.count)
     assert_ordered(h)
-    -- two microseconds less: the handler's clock has steps of one, and may be half a one old when
-    -- the handler begins
-    assert.is_true(h.min >= (SHORT - 2) * US)
-    assert.is_true(h.p50 >= (SHORT - 2) * US)
-    assert.is_true(h.p99 >= (LONG - 2) * US)
-    assert.is_true(h.mean >= (0.9 * SHORT + 0.1 * LONG - 2) * US)
+    -- a microsecond less: the handler's clock has steps of one
+    assert.is_true(h.min >= (SHORT - 1) * US)
+    assert.is_true(h.p50 >= (SHORT - 1) * US)
+    assert.is_true(h.p99 >= (LONG - 1) * US)
+    assert.is_true(h.mean >= (0.9 * SHORT + 0.1 * LONG - 1) * US)
     -- they ran one after the other, all of them before we looked at the clock again
     assert.is_true(h.mean * h.count <= elapsed)
-    assert.is_true(h.max <= elapsed - 90 * (SHORT - 2) * US)
+    assert.is_true(h.max <= elapsed - 90 * (SHORT - 1) * US)
   end)
 
   it("knows how long messages waited", function()

@@ -85,6 +85,9 @@ function M.eventually(fn, limit)
   return nil
 end
 
+--- Whether the driver is that of the tests, which can be told to spoil things.
+M.is_fake = (os.getenv("RINGKERNEL_LIBCUDA") or ""):find("fakecuda", 1, true) ~= nil
+
 --- The message of the error that fn raises, or nil.
 function M.error_of(fn, ...)
   local ok, message = pcall(fn, ...)

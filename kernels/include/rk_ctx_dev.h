@@ -83,8 +83,8 @@ RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data,
   return rkd_dropped(ctx, told ? RK_ETERMINATED : RK_EFULL);
 }
 
-/* Into an inbox, with a credit in hand, as number *ticket. Returns 0 when the receiver is to be signalled, RK_BY_LANE
- * when it need not be, RK_E* when it was not sent. */
+/* Into an inbox, with a credit in hand, as number *ticket. Returns 0 when the receiver is to be
+ * signalled, RK_BY_LANE when it need not be, RK_E* when it was not sent. */
 RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data,
                       rk_u32 spare, rk_u64 *ticket)
 {
@@ -291,7 +291,8 @@ RK_SLOW_FN rk_u64 rkd_ctx_now(rk_ctx *ctx, rk_u32 lane)
   if (lane != 0u || ctx->member != 0u) {
     return ctx->stamp;
   }
-  rkd_sample_clock(ctx->block);
+  /* who asks may be timing something: the clock itself, not what it said a moment ago */
+  ctx->block->now_us = rkd_clock_ns() / 1000u;
   return rkd_stamp(ctx->block);
 }
 RK_FN rk_u64 rkd_ctx_self(rk_ctx *ctx)

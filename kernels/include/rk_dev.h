@@ -144,6 +144,7 @@ RK_FN void rkd_notify_host(rk_u64 grid)
 {
   rk_port_notify_host(grid);
 }
+
 /* Asks for a line that another core probably has, before it is needed. To write: a word that is read
  * and then changed would else come twice, first to be shared, then to be owned. */
 RK_FN void rkd_fetch_to_write(const void *at)

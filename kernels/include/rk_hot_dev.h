@@ -5,8 +5,8 @@
  *
  * An actor's `signal` is 1 as long as its block will look at it without being told: because an entry
  * of the ready ring names it, or because it is hot. A block that makes an actor hot takes the entry
- * and leaves `signal` at 1; so senders, who find 1, make no entry and wake nobody, and a message
- * takes one line (its slot) from block to block instead of three. What they publish is seen because
+ * and leaves `signal` at 1; so senders, who find 1, make no entry and wake nobody, and the
+ * receiver waits for one line (the slot) instead of three. What they publish is seen because
  * the block keeps looking at the slot that comes next.
  *
  * An actor cools when nothing has come for a while, when its block is about to sleep or to leave its
@@ -54,8 +54,7 @@ RK_SLOW_FN void rkd_hot_forget(rk_block *b, const rk_abi_actor *a)
 }
 
 /* An entry that names the actor in `slot` was taken. Returns 1 if the actor is hot now; its `signal`
- * then stays as it is. It becomes so if it was named a few entries ago, too, and if there is a place
- * or one whose actor has cooled off. */
+ * then stays as it is. It becomes so if it was named a few entries ago, too, and if there is a place. */
 RK_FN int rkd_hot_enter(rk_block *b, rk_u32 slot)
 {
   rk_u32 i = 0;

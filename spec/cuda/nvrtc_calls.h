@@ -78,4 +78,16 @@ static int open_real(const char *path)
   return real != NULL;
 }
 
+EXPORT const char *nvrtcGetErrorString(int code);
+
+EXPORT const char *nvrtcGetErrorString(int code)
+{
+  const char *(*function)(int code) = NULL;
+  if (real == NULL) {
+    return "no real NVRTC";
+  }
+  look_up("nvrtcGetErrorString", &function);
+  return function(code);
+}
+
 #endif

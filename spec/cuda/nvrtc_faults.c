@@ -61,18 +61,6 @@ static int strike(int at)
 NVRTC_CALLS(FORWARD)
 #undef FORWARD
 
-EXPORT const char *nvrtcGetErrorString(int code);
-
-EXPORT const char *nvrtcGetErrorString(int code)
-{
-  const char *(*function)(int code) = NULL;
-  if (real == NULL) {
-    return "no real NVRTC";
-  }
-  look_up("nvrtcGetErrorString", &function);
-  return function(code);
-}
-
 /* ---- steering ---- */
 
 static int tool_use(lua_State *L)

@@ -56,15 +56,3 @@ EXPORT int nvrtcCompileProgram(program made, int count, const char *const *optio
   }
   return function(made, count, options);
 }
-
-EXPORT const char *nvrtcGetErrorString(int code);
-
-EXPORT const char *nvrtcGetErrorString(int code)
-{
-  const char *(*function)(int code) = NULL;
-  if (real == NULL) {
-    return "no real NVRTC";
-  }
-  look_up("nvrtcGetErrorString", &function);
-  return function(code);
-}
