@@ -89,6 +89,7 @@ describe("over running actors", function()
       { name = "other" })
     local asked = core.clock()
     assert(sup.b:send(Number { n = -7 })) -- 1.5 s
+    k.rt:poll(0.2) -- until its block is at it: commands seen in one look with a message come first
     assert(sup.a:send_many { Number { n = -13 }, Number { n = 5 } })
     k:wait_for("restart a")
     k:fail(other.o)
