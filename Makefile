@@ -414,7 +414,7 @@ define suite
   @$(LUA) scripts/summary.lua $(if $(PART),--part $(1)) build/results/$(1)/*.log
 endef
 
-tsan_tests = $(sort $(foreach word,ring hot k2k gang executor hlc runtime base_thread base_alloc cuda_api fakecuda \
+tsan_tests = $(sort $(foreach word,ring hot room k2k gang executor hlc runtime base_thread base_alloc cuda_api fakecuda \
                                    trace latency checkpoint_file,\
   $(foreach test,$(TESTS),$(if $(findstring $(word),$(notdir $(test))),$(test)))))
 oom_tests  = $(foreach test,$(TESTS),$(if $(findstring oom,$(notdir $(test))),$(test)))

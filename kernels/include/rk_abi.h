@@ -443,7 +443,7 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u64 dropped;
   rk_u64 held;  /* messages that wait on its links */
   rk_u32 level; /* how full its queues are, as the host was told: 0, 1 = 75 %, 2 = 90 % */
-  rk_u32 pad3;
+  rk_u32 owes;  /* 1: its block will soon give kernel_taken back */
   rk_u64 pad5;
 } rk_abi_actor;
 RK_CHECK_SIZE(rk_abi_actor, 256);

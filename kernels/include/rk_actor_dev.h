@@ -123,8 +123,7 @@ RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring)
     a->kernel_head += 1u;
     a->kernel_taken += 1u;
     if (a->kernel_taken * 8u >= a->limit_msgs) {
-      rkd_room_give(b, a, a->kernel_taken);
-      a->kernel_taken = 0u;
+      rkd_room_settle(b, a);
     }
   } else if (ring == RK_RING_HOST) {
     a->host_head += 1u;
@@ -133,22 +132,24 @@ RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring)
   }
 }
 
+/* Messages from actors that wait, with those that are being written. */
+RK_FN rk_u64 rkd_kernel_depth(const rk_abi_actor *a)
+{
+  return (rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED) - a->kernel_head;
+}
 /* Messages that wait, as far as this block can see. */
 RK_FN rk_u64 rkd_depth(const rk_abi_actor *a)
 {
-  rk_u64 tail = rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED;
-  return (tail - a->kernel_head) + (a->host_tail - a->host_head) +
-         (a->urgent_tail - a->urgent_head);
+  return rkd_kernel_depth(a) + (a->host_tail - a->host_head) + (a->urgent_tail - a->urgent_head);
 }
 
 /* How full the fuller of the actor's two long queues is: the host is told when it passes 75 % and
  * 90 %, and again only after it was below a quarter, so a busy queue costs a record in half of its
  * length at most. Short queues are full in the normal course of things. A level for which the ring to
- * the host has no room is told at the next look. */
+ * the host has no room is told at the next look. `kernel`: how many wait from actors. */
 #define RK_WATCH_LEAST_MSGS 64u
-RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a)
+RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a, rk_u64 kernel)
 {
-  rk_u64 kernel = (rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED) - a->kernel_head;
   rk_u64 host = a->host_tail - a->host_head;
   rk_u64 waiting = kernel > host ? kernel : host;
   if (waiting * 4u < a->limit_msgs) {
@@ -164,15 +165,14 @@ RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a)
 }
 
 /* Publishes what a turn changed: control block, telemetry, and the counts the host computes room
- * from. */
-RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot)
+ * from. `kernel`: how many wait from actors. */
+RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot, rk_u64 kernel)
 {
   rk_abi_link *link = rkd_link(b, slot);
   rk_abi_ctrl *ctrl = rkd_ctrl(b, slot);
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   if (a->kernel_taken != 0u) {
-    rkd_room_give(b, a, a->kernel_taken);
-    a->kernel_taken = 0u;
+    rkd_room_later(b, a, slot);
   }
   rk_st_relaxed_sys_u64(&link->host_taken, a->host_head);
   rk_st_relaxed_sys_u64(&link->urgent_taken, a->urgent_head);
@@ -181,8 +181,9 @@ RK_FN void rkd_account(rk_block *b, rk_abi_actor *a, rk_u32 slot)
   rk_st_relaxed_sys_u64(&t->messages_processed, a->handled);
   rk_st_relaxed_sys_u64(&t->messages_dropped, a->dropped);
   rk_st_relaxed_sys_u64((rk_u64 *)&t->last_processed_timestamp, b->hlc);
-  rk_st_relaxed_sys_u32((rk_u32 *)&t->queue_depth, (rk_u32)rkd_depth(a));
-  rkd_watch_queue(b, a);
+  rk_st_relaxed_sys_u32((rk_u32 *)&t->queue_depth, (rk_u32)(kernel + (a->host_tail - a->host_head) +
+                                                            (a->urgent_tail - a->urgent_head)));
+  rkd_watch_queue(b, a, kernel);
 }
 
 /* Copies what is kept about an actor to where the host reads it. */
@@ -317,7 +318,8 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
     return 0;
   }
   rk_u32 reference = a->id;
-  rkd_account(b, a, slot);
+  rkd_account(b, a, slot, 0u);
+  rkd_rooms_settle(b); /* the slot may be another block's next */
   rkd_set_life(b, a, RK_STATE_TERMINATED);
   rk_st_relaxed_gpu_u32(&a->id, 0u); /* from now on nobody finds it */
   rkd_hot_forget(b, a);
@@ -413,6 +415,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   rk_u32 result = RK_TURN_MORE;
   rk_u32 done = 0;
   rk_u32 blocks = RK_GANG_YES;
+  int is_empty = 0;
   if (a->life == RK_STATE_TERMINATING) {
     rkd_gang_drop_for(b, a);
     return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED;
@@ -437,6 +440,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     rk_abi_msg *msg = rkd_next_message(a, &ring);
     if (msg == 0) {
       result = RK_TURN_IDLE;
+      is_empty = 1;
       break;
     }
     /* the blocks first: nobody holds credits while it waits for a block */
@@ -475,7 +479,8 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   if (rkd_is_gang(a) && blocks != RK_GANG_NO) {
     rkd_gang_drop_for(b, a); /* only who waits for more blocks keeps some */
   }
-  rkd_account(b, a, slot);
+  /* when it looked in vain just now, there is no need to ask the senders' line */
+  rkd_account(b, a, slot, is_empty ? 0u : rkd_kernel_depth(a));
   rkd_flush(b);
   if (result == RK_TURN_IDLE && a->held != 0u) {
     return RK_TURN_STALLED; /* until there is room for what waits on its links */

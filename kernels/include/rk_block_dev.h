@@ -20,7 +20,8 @@
 
 typedef struct rk_block rk_block;
 
-#define RK_HOT_MAX 4u /* actors that a block looks at in every round */
+#define RK_HOT_MAX 4u   /* actors that a block looks at in every round */
+#define RK_OWING_MAX 8u /* actors whose room a block may give back a little later */
 
 /* What a handler is given. Lanes read it; `failed` and `stopping` may be stored by any lane. */
 struct rk_ctx {
@@ -99,6 +100,9 @@ struct rk_block {
   rk_u64 hot_round[RK_HOT_MAX]; /* round in which each last had something to do */
   rk_u32 lately[RK_HOT_MAX];    /* slot + 1 of actors that entries named lately */
   rk_u32 lately_next;
+  rk_u32 owing_count;         /* rk_room_dev.h */
+  rk_u32 owing[RK_OWING_MAX]; /* slots of actors with credits to give back */
+  rk_u64 owing_us;            /* wall clock when the first of them came here */
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */
@@ -250,62 +254,6 @@ RK_FN void rkd_flush(rk_block *b)
 #endif
   b->wake_mask = 0u;
   b->notify = 0u;
-}
-
-/* ---- room ---- */
-
-/* Asks for the lines that sending to another block's actor will change, all at once. `ticket`: what
- * it will probably get. */
-RK_FN void rkd_fetch_inbox(const rk_block *b, const rk_abi_actor *to, rk_u64 ticket)
-{
-  if (to->block != b->index) {
-    rk_abi_msg *slot = rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket);
-    rkd_fetch_to_write(&to->tail);
-    rkd_fetch_to_write(slot);
-    rkd_fetch_to_write(rkd_slot_payload(slot));
-  }
-}
-
-/* Gives credits back to an actor's room and wakes the blocks that wait for some. Sleeping blocks:
- * the four seq_cst operations here and in rkd_room_wanted make sure that one of the two sides sees
- * the other. */
-RK_FN void rkd_room_give(rk_block *b, rk_abi_actor *to, rk_u32 credits)
-{
-  if (credits == 0u) {
-    return;
-  }
-#if RK_CAN_SLEEP
-  (void)rk_add_seq_cst_u64((rk_u64 *)&to->room, credits);
-  if (rk_ld_seq_cst_u64(&to->waiters) != 0u) {
-    rk_u64 waiters = rk_exch_seq_cst_u64(&to->waiters, 0u);
-    for (rk_u32 i = 0; i < RK_PTR(rk_abi_grid, b->grid)->block_count; ++i) {
-      if ((waiters >> (i & 63u) & 1u) != 0u && i != b->index) {
-        rkd_ring_bell(b->grid, i);
-      }
-    }
-  }
-#else
-  (void)rk_add_acqrel_gpu_u64((rk_u64 *)&to->room, credits);
-  (void)b;
-#endif
-}
-
-/* Says that this block waits for room; returns 1 when some came back meanwhile, so that it tries
- * again. */
-RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least)
-{
-#if RK_CAN_SLEEP
-  rk_u64 bit = 1ull << (b->index & 63u);
-  if ((rk_ld_relaxed_gpu_u64(&to->waiters) & bit) == 0u) {
-    (void)rk_or_seq_cst_u64(&to->waiters, bit);
-  }
-  return (rk_i64)rk_ld_seq_cst_u64((const rk_u64 *)&to->room) >= (rk_i64)least;
-#else
-  (void)b;
-  (void)to;
-  (void)least;
-  return 0;
-#endif
 }
 
 /* ---- trace ----------------------------------------------------------------------------------- */

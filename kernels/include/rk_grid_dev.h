@@ -82,7 +82,7 @@ RK_SLOW_FN int rkd_take_message(rk_block *b, const rk_abi_msg *record)
   if (a->life == RK_STATE_ACTIVE) {
     rkd_run_push(b, a);
   } else {
-    rkd_watch_queue(b, a); /* it gets no turn that would */
+    rkd_watch_queue(b, a, rkd_kernel_depth(a)); /* it gets no turn that would */
   }
   return 1;
 }
@@ -134,7 +134,7 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
     if (turns) {
       rkd_run_push(b, a);
     } else if (life != RK_STATE_NONE && life != RK_STATE_TERMINATED) {
-      rkd_watch_queue(b, a);
+      rkd_watch_queue(b, a, rkd_kernel_depth(a));
     }
     ++n;
   }
@@ -218,6 +218,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
     rkd_hot_cool_all(b);
     return;
   }
+  rkd_rooms_settle(b);
   /* also for runtime/slots.c: nothing is in its hands now */
   rk_st_release_sys_u32(&b->door->sleeping, 1u);
   rk_fence_seq_cst();
@@ -345,6 +346,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
     progress += rkd_poll_ready(b);
     progress += rkd_poll_hot(b);
     progress += rkd_run_actors(b);
+    rkd_rooms_look(b);
     rkd_flush(b);
     progress += rkd_gang_serve(b);
     if (b->handled != told) {
@@ -365,6 +367,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
     }
   }
   rkd_hot_cool_all(b);
+  rkd_rooms_settle(b);
   rk_u32 done = b->stop == RK_STOP_LOST ? RK_DONE_ALONE : RK_DONE_TOLD;
   if (b->stop == RK_STOP_PARK) {
     rkd_gang_leave(b);

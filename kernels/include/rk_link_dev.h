@@ -19,6 +19,8 @@
 
 #include "rk_lane_dev.h"
 
+#include "rk_room_dev.h"
+
 #include "rk_tenant_dev.h"
 
 #define RK_LINK_HELD 2 /* of rkd_link_over: it waits on the link */

@@ -55,7 +55,7 @@ RK_SLOW_FN void rkd_sweep_trim(rk_block *b, rk_abi_actor *a)
     }
     rkd_pass_message(b, a, RK_RING_KERNEL);
   }
-  rkd_account(b, a, rkd_actor_slot(b, a));
+  rkd_account(b, a, rkd_actor_slot(b, a), rkd_kernel_depth(a));
 }
 
 /* A ticket whose message is not there yet is not the guest's: its senders have answered BAR. */

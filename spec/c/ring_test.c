@@ -20,7 +20,7 @@
 #include "base/platform.h"
 #include "base/thread.h"
 
-#include "rk_block_dev.h"
+#include "rk_room_dev.h"
 
 /* ---- inbox ring ---- */
 
