@@ -162,7 +162,7 @@ M.list = {
   { "boundary/what=lua_actor/time" },
   { "lua.hlc.tick", times("hlc.tick") },
 
-  { group = "the runtime from Lua; threads not pinned" },
+  { group = "the runtime from Lua; where blocks meet, each on a processor of its own" },
   { "roundtrip/way=poll payload=64/p50",
     at_most(1.0, nil, 794, "RustCompute bare SPSC ping-pong"), times("host.round_trip") },
   { "roundtrip/way=call payload=64/p50", times("host.call") },

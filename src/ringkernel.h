@@ -85,6 +85,9 @@ typedef struct rk_runtime_options {
   const char *spill;
   uint64_t spill_max; /* bytes of that file at most; 0 = 1 GiB */
   uint16_t node;      /* node number of the runtime's clock */
+  /* CPU: block i's thread runs on the i-th processor that the process may use, modulo their number;
+   * else where the system puts it. A device has no such threads */
+  bool pin;
   bool checksum;      /* checksum every payload the host sends; verified before handling */
   bool latency;       /* keep latency histograms: 2 KiB an actor slot, time for each message */
   /* records of each block's trace, and the host's; 0 = there is no trace */

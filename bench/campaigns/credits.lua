@@ -47,7 +47,7 @@ local INCLUDES = {
     .. "asked for room each time",
 }
 
-local shared = kit.shared { load = { kit.pass, by_id } }
+local shared = kit.shared { pin = true, load = { kit.pass, by_id } }
 
 return kit.campaign {
   name = "credits",
@@ -78,7 +78,8 @@ return kit.campaign {
   run = function(case, meter)
     local rounds = kit.count(20000)
     meter:includes(INCLUDES[case.link] .. "; per hop of 64 B: handler, copy, queue, stamp; one "
-      .. "call from Lua and one question to the first actor shared by all; threads not pinned")
+      .. "call from Lua and one question to the first actor shared by all; each block on a "
+      .. "processor of its own")
     kit.travel(meter, case.actors[1], 2 * rounds, rounds, case.words)
     case.rounds, case.sent = case.rounds + rounds, case.sent + 1
   end,

@@ -12,7 +12,7 @@ local WAIT_S = 20
 
 local Token = kit.Token
 
-local shared = kit.shared { load = { kit.source, kit.sink } }
+local shared = kit.shared { pin = true, load = { kit.source, kit.sink } }
 
 --- Sources on block 0, sinks on block 1.
 local function network(direction, width)
@@ -47,8 +47,8 @@ return kit.campaign {
     .. "ns), with more senders or receivers; RustCompute's broker with 8 senders (4.35 us)",
   includes = "per message delivered (64 B): making it, its link (fan_out above 1: a router that "
     .. "copies it to each), queue, handler that reads every word; until the host has the report of "
-    .. "every last message, and one question to a sink; sources on one block, sinks on another; "
-    .. "threads not pinned",
+    .. "every last message, and one question to a sink; sources on one block, sinks on another, "
+    .. "each on a processor of its own",
   matrix = {
     { "direction", { "fan_in", "fan_out" } },
     { "width", kit.values({ 1, 4, 16, 64 }, 2) },

@@ -17,7 +17,7 @@ local PLACES = {
   end,
 }
 
-local shared = kit.shared { load = { kit.pass } }
+local shared = kit.shared { pin = true, load = { kit.pass } }
 
 return kit.campaign {
   name = "k2k",
@@ -25,8 +25,8 @@ return kit.campaign {
     .. "launches named K2K tiers (6.7 / 9.0-15.3 / 10.5-18.2 us); Erlang's ring of 1,000 processes "
     .. "(337 ns a hop) and ping-pong (649 ns, two hops)",
   includes = "per hop: handler, copy of 64 B, credit, ticket, stamp, queue of the block that has "
-    .. "it next; one call from Lua and one question to the first actor shared by all hops; threads "
-    .. "not pinned",
+    .. "it next; one call from Lua and one question to the first actor shared by all hops; each "
+    .. "block on a processor of its own",
   matrix = {
     { "place", kit.values { "one_block", "halves", "in_turn" } },
     { "actors", kit.values({ 2, 10, 100, 1000 }, 2) },

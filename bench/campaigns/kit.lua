@@ -6,7 +6,8 @@
 --   BENCH_FULL=1    the cases that take long, too (--only names one of them alone)
 --   BENCH_CACHE     folder of compiled kernels
 --
--- The backend is that of rk.open: RINGKERNEL_BACKEND, else "auto". Nothing is pinned.
+-- The backend is that of rk.open: RINGKERNEL_BACKEND, else "auto"; blocks are pinned where a file
+-- says so.
 
 local rk = require "ringkernel"
 

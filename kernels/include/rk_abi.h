@@ -399,13 +399,13 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
    * changes what only its block reads (def, state, routes, out_limit_msgs), and the host, which
    * changes, while no grid runs, its rings (kernel_slots, slot_bytes, kernel_mask, limit_msgs and
    * host_slots to urgent_mask). */
-  rk_u64 def;          /* address of its rk_abi_def */
-  rk_u64 state;        /* address of its state bytes */
-  rk_u64 kernel_slots; /* address of the ring for messages from actors */
-  rk_u64 routes;       /* address of rk_abi_route[port_count] */
-  rk_u32 slot_bytes;   /* bytes from slot to slot in its three rings */
-  rk_u32 kernel_mask;  /* slots - 1 */
-  rk_u32 limit_msgs;   /* messages that may wait from actors, and as many from the host */
+  rk_u64 def;            /* address of its rk_abi_def */
+  rk_u64 state;          /* address of its state bytes */
+  rk_u64 kernel_slots;   /* address of the ring for messages from actors */
+  rk_u64 routes;         /* address of rk_abi_route[port_count] */
+  rk_u32 slot_bytes;     /* bytes from slot to slot in its three rings */
+  rk_u32 kernel_mask;    /* slots - 1 */
+  rk_u32 limit_msgs;     /* messages that may wait from actors, and as many from the host */
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
   rk_u32 block;          /* number of the block that serves it */
   rk_u32 blocks;         /* that run its handlers: `block` and those after it; 0 counts as 1 */
@@ -413,9 +413,10 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   /* actor reference, read by anybody at any time; 0 = it has ended, the slot is free */
   rk_u32 id;
   /* P: who sends here changes these, and needs nothing else of the second 64 bytes */
-  rk_u64 tail;   /* tickets taken; bit 63 = closed */
-  rk_i64 room;   /* credits left for messages from actors */
-  rk_u32 signal; /* 1: its block will look at it: an entry in its ready ring names it, or it is hot */
+  rk_u64 tail; /* tickets taken; bit 63 = closed */
+  rk_i64 room; /* credits left for messages from actors */
+  rk_u32
+      signal; /* 1: its block will look at it: an entry in its ready ring names it, or it is hot */
   rk_u32 pad1;
   rk_u64 waiters; /* bit i: block i (modulo 64) wants to be woken when room comes back */
   /* B reads these when a message came from the host */
@@ -441,10 +442,10 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 close_code;   /* RK_RSP_* that answers close_cmd */
   rk_u64 handled;
   rk_u64 dropped;
-  rk_u64 held;  /* messages that wait on its links */
-  rk_u32 level; /* how full its queues are, as the host was told: 0, 1 = 75 %, 2 = 90 % */
-  rk_u32 owes;  /* 1: its block will soon give kernel_taken back */
-  rk_u64 pad5;
+  rk_u64 held;    /* messages that wait on its links */
+  rk_u32 level;   /* how full its queues are, as the host was told: 0, 1 = 75 %, 2 = 90 % */
+  rk_u32 owes;    /* 1: its block will soon give kernel_taken back */
+  rk_u64 told_us; /* wall clock when the host was told last */
 } rk_abi_actor;
 RK_CHECK_SIZE(rk_abi_actor, 256);
 RK_CHECK_OFFSET(rk_abi_actor, slot_bytes, 32);

@@ -145,20 +145,25 @@ RK_FN rk_u64 rkd_depth(const rk_abi_actor *a)
 
 /* How full the fuller of the actor's two long queues is: the host is told when it passes 75 % and
  * 90 %, and again only after it was below a quarter, so a busy queue costs a record in half of its
- * length at most. Short queues are full in the normal course of things. A level for which the ring to
+ * length at most, and in one that fills and empties all the time a record in a millisecond: each
+ * wakes the host. Short queues are full in the normal course of things. A level for which the ring to
  * the host has no room is told at the next look. `kernel`: how many wait from actors. */
 #define RK_WATCH_LEAST_MSGS 64u
+#define RK_WATCH_AGAIN_US 1000u
 RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a, rk_u64 kernel)
 {
   rk_u64 host = a->host_tail - a->host_head;
   rk_u64 waiting = kernel > host ? kernel : host;
   if (waiting * 4u < a->limit_msgs) {
-    a->level = 0u;
+    if (b->now_us - a->told_us >= RK_WATCH_AGAIN_US) {
+      a->level = 0u;
+    }
   } else if (waiting * 4u >= a->limit_msgs * 3u && a->limit_msgs >= RK_WATCH_LEAST_MSGS) {
     rk_u32 level = waiting * 10u >= a->limit_msgs * 9u ? 2u : 1u;
     rk_u32 spare = RK_PTR(const rk_abi_def, a->def)->reserve_units + 4u;
     if (level > a->level && rkd_ring_free(&b->tx, spare) >= spare) {
       a->level = level;
+      a->told_us = b->now_us;
       rkd_respond(b, RK_RSP_PRESSURE, 0u, a->id, 0, waiting, a->limit_msgs, level, 0u);
     }
   }

@@ -21,6 +21,7 @@ typedef struct table {
   rk_abi_link links[ACTORS];
   rk_abi_ctrl ctrls[ACTORS];
   rk_abi_telemetry telemetry[ACTORS];
+  rk_abi_def def;
   rk_abi_ring ring;
   unsigned char units[UNITS * RK_UNIT_BYTES], slot[sizeof(rk_abi_msg)];
   rk_block at;
@@ -45,6 +46,7 @@ static table *open_table(void)
     t->actors[i].id = i + 1u;
     t->actors[i].limit_msgs = LIMIT;
     t->actors[i].room = LIMIT;
+    t->actors[i].def = (rk_u64)(rk_uptr)&t->def;
     t->actors[i].kernel_slots = (rk_u64)(rk_uptr)t->slot; /* nothing waits there */
     t->actors[i].slot_bytes = sizeof(t->slot);
   }
@@ -150,6 +152,28 @@ static void an_ended_actor_is_owed_nothing(void **state)
   rk_free(t);
 }
 
+/* A queue that fills and empties all the time wakes the host a thousand times a second at most. */
+static void a_full_queue_is_told_of_now_and_then(void **state)
+{
+  (void)state;
+  table *t = open_table();
+  rk_abi_actor *a = &t->actors[4];
+  for (rk_u32 told = 1; told < 4u; ++told) {
+    for (int k = 0; k < 10; ++k) {
+      rkd_watch_queue(&t->at, a, LIMIT * 3u / 4u);
+      assert_int_equal(t->at.tx.tail, told); /* a response fits into a unit */
+      rkd_watch_queue(&t->at, a, 0);
+    }
+    t->at.now_us += RK_WATCH_AGAIN_US - 1u;
+    rkd_watch_queue(&t->at, a, 0);
+    assert_int_equal(a->level, 1);
+    t->at.now_us += 1u;
+    rkd_watch_queue(&t->at, a, 0);
+    assert_int_equal(a->level, 0);
+  }
+  rk_free(t);
+}
+
 /* ---- over a grid ---- */
 
 /* For each message as many to its port as a handling may send, which needs that much room at once. */
@@ -221,6 +245,7 @@ int main(void)
       cmocka_unit_test(there_are_few_to_come_back_to),
       cmocka_unit_test(a_clock_that_is_set_back_delays_nothing),
       cmocka_unit_test(an_ended_actor_is_owed_nothing),
+      cmocka_unit_test(a_full_queue_is_told_of_now_and_then),
       cmocka_unit_test(a_sender_that_needs_nearly_all_goes_on),
       cmocka_unit_test(slots_change_blocks),
   };

@@ -71,6 +71,7 @@ typedef struct rk_backend_options {
   uint32_t cluster;      /* blocks that the device keeps together; 0 or 1 = it need not */
   bool counted_lanes;    /* lanes of a cluster in their counted form (rk_lane_dev.h) */
   uint32_t sms;          /* multiprocessors to set apart for the grid; 0 = none are */
+  bool pin;              /* threads of blocks stay on a processor each, where blocks are threads */
   const char *cache_dir; /* NULL = default */
 } rk_backend_options;
 

@@ -178,6 +178,7 @@ int rk_runtime_open(const rk_runtime_options *options, rk_runtime **out, rk_erro
                                         .cluster = use->cluster,
                                         .counted_lanes = rk__lanes_counted(use->cluster_lanes),
                                         .sms = use->sms,
+                                        .pin = use->pin,
                                         .cache_dir = use->cache_dir};
   rk_backend_info info;
   rk_runtime *rt = rk_calloc(1, sizeof(*rt));

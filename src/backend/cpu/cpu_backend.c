@@ -57,6 +57,7 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "CPU backend: out of memory");
   }
   backend->blocks = (uint32_t)blocks;
+  backend->pin = options->pin;
   if (options->cache_dir != NULL) {
     backend->cache_dir = rk_strdup(options->cache_dir);
     if (backend->cache_dir == NULL) {

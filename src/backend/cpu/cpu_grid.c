@@ -67,7 +67,12 @@ int rk__cpu_grid_start(rk_backend *backend, const rk_backend_grid *grid, rk_erro
     worker->backend = backend;
     worker->index = started;
     (void)snprintf(name, sizeof(name), "rk-block-%u", started % 100000u);
-    rc = rk_thread_start(&worker->thread, name, run_block, worker, err);
+    rk_thread_spec thread = RK_THREAD_SPEC_INIT;
+    thread.name = name;
+    thread.fn = run_block;
+    thread.arg = worker;
+    thread.cpu = backend->pin ? (int)started : -1;
+    rc = rk_thread_start_spec(&worker->thread, &thread, err);
     if (rc != RK_OK) {
       break;
     }

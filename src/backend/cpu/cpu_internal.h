@@ -40,6 +40,7 @@ struct rk_backend_module {
 
 struct rk_backend {
   uint32_t blocks;
+  bool pin;        /* block i stays on the i-th processor */
   char *cache_dir; /* NULL = default */
   rk_backend_module *modules;
 
