@@ -222,7 +222,7 @@ static void a_sender_that_needs_nearly_all_goes_on(void **state)
 static void slots_change_blocks(void **state)
 {
   (void)state;
-  rk_runtime *rt = open_runtime((rk_runtime_options){.blocks = 2, .max_actors = 3});
+  rk_runtime *rt = open_runtime((rk_runtime_options){.blocks = 2, .max_actors = 4});
   rk_actor *from = launch_form(rt, &gusher_form, 64, 0);
   for (uint64_t n = 0; n < ROUNDS(200); ++n) {
     rk_actor *into = launch_form(rt, &counter_form, GUSH + 1u, (int32_t)(n % 2u));

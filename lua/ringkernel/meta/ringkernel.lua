@@ -51,7 +51,7 @@ local ringkernel = {}
 ---  as lost, with the block and its actor named; 0: for ever; default: 0 on the CPU, 30 on a device
 ---@field spin_us? integer microseconds to spin before sleeping; default: as the policy has it
 ---@field pin? boolean the CPU's block i stays on the i-th processor that the process may use, so
----  that two blocks never share one while another is free; slower where others use those processors,
+---  that two blocks never share one while another is free; slower if others use those processors,
 ---  too; false: the system places them; says nothing about a device
 ---@field transport? "auto" | "plain" | "tagged" form of the rings between host and grid: "auto" is
 ---  tagged on a device where that passes a self-test at the start, else plain; default:
