@@ -83,6 +83,7 @@ M.list = {
   { "host.post", at_most(1.0, nil, 250, "RustCompute send_envelope") },
   { "host.send", at_least(5, nil, 2.7, "RustCompute MPSC") },
   { "host.send.batch32", times("host.send") },
+  { "host.receive", at_least(5, nil, 2.7, "RustCompute MPSC") },
 
   { group = "kernel to kernel" },
   { "k2k.hop.one_block", at_most(1 / 25, nil, 600, "RustCompute K2K 600-770") },

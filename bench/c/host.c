@@ -10,7 +10,8 @@
 
 typedef struct world {
   rk_runtime *rt;
-  rk_actor *echo, *sink;
+  rk_actor *echo, *sink, *spring;
+  uint64_t springs; /* messages that came from it */
   uint32_t echo_type;
 } world;
 
@@ -133,6 +134,35 @@ static double flood_batch(void *arg)
   return flood(arg, 32);
 }
 
+/* One actor sends the host all it can; the host takes one after another. */
+static double receive(void *arg)
+{
+  world *w = arg;
+  uint64_t hops = bench_scale(200000) / RT_SPRING_BATCH, n = hops * RT_SPRING_BATCH;
+  uint64_t wrong = 0;
+  rt_token m = {.hops = hops};
+  rk_received r;
+  rk_error err = RK_ERROR_INIT;
+  uint64_t start = bench_now_ns();
+  rt_check(rk_actor_send(w->spring, RT_TOKEN, &m, sizeof(m), NULL, NULL, &err), &err, "send");
+  for (uint64_t i = 0; i < n; ++i) {
+    int rc = RK_OK;
+    while ((rc = rk_actor_try_receive(w->spring, &r)) == RK_EEMPTY) {
+      bench_pause();
+    }
+    rt_check(rc, NULL, "receive");
+    memcpy(&m, r.data, sizeof(m));
+    wrong |= m.words[0] ^ (w->springs + i);
+    for (int k = 1; k < 7; ++k) {
+      wrong |= m.words[k] ^ 1u;
+    }
+  }
+  uint64_t ns = bench_now_ns() - start;
+  w->springs += n;
+  bench_check(wrong == 0, "messages to the host came whole and in order");
+  return (double)n * 1e3 / (double)ns;
+}
+
 /* The host's share alone: into a queue that has room, while the actor is not active. */
 static double post(void *arg)
 {
@@ -155,6 +185,7 @@ int main(void)
 {
   world w = {0};
   rk_kernel *echo = NULL, *sink = rt_kernel("sink", rt_sink_source);
+  rk_kernel *spring = rt_kernel("spring", rt_spring_source);
   rk_error err = RK_ERROR_INIT;
   size_t size = 0;
   w.rt = rt_open(1, 1);
@@ -162,6 +193,7 @@ int main(void)
   rt_check(rk_kernel_stock("echo", &echo, &err), &err, "stock kernel");
   w.echo = rt_launch(w.rt, echo, 1024, 0);
   w.sink = rt_launch(w.rt, sink, 8192, 0);
+  w.spring = rt_launch(w.rt, spring, 1024, 0);
   rt_check(rk_actor_type(w.echo, "Echo", &w.echo_type, &size, &err), &err, "type");
   bench_check(size == sizeof(echo_message), "size of Echo");
   bench_truth("inside the timing", "every word of each reply");
@@ -183,6 +215,11 @@ int main(void)
                 flood_single, &w);
   bench_measure("host.send.batch32", "M/s",
                 "as host.send by reserve and quiet commit, one flush per 32", flood_batch, &w);
+  bench_truth("inside the timing", "number and words of each message");
+  bench_measure("host.receive", "M/s",
+                "one actor sends the host 64 B again and again, 15 a handling and one to itself; "
+                "rk_actor_try_receive in a loop, every word read",
+                receive, &w);
   bench_truth("after the timing", NULL);
   bench_measure("host.post", "ns",
                 "rk_actor_send of 64 B alone, into a queue with room; the block moves it "
@@ -190,8 +227,10 @@ int main(void)
                 post, &w);
   rk_actor_release(w.echo);
   rk_actor_release(w.sink);
+  rk_actor_release(w.spring);
   rk_kernel_close(echo);
   rk_kernel_close(sink);
+  rk_kernel_close(spring);
   rk_runtime_close(w.rt);
   return 0;
 }

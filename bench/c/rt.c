@@ -88,6 +88,21 @@ const char rt_flood_source[] = HEAD
     "  }\n"
     "}\n" TAIL("flood", "16u", "0u", "1u");
 
+const char rt_spring_source[] = HEAD
+    "typedef struct rk_state { rk_u64 next; } rk_state;\n"
+    "RK_ON(Token);\n"
+    "RK_ON(Token) {\n"
+    "  Token out = { 0u, { 0u, 1u, 1u, 1u, 1u, 1u, 1u } };\n"
+    "  for (int i = 0; i < 15; ++i) {\n"
+    "    out.words[0] = state->next++;\n"
+    "    if (rk_send_to(ctx, 0u, Token, &out) != 0) { rk_fail(ctx, 1); }\n"
+    "  }\n"
+    "  if (msg->hops > 1u) {\n"
+    "    out.hops = msg->hops - 1u;\n"
+    "    if (rk_send_to(ctx, rk_self(ctx), Token, &out) != 0) { rk_fail(ctx, 2); }\n"
+    "  }\n"
+    "}\n" TAIL("spring", "16u", "8u", "0u");
+
 void rt_check(int rc, const rk_error *err, const char *what)
 {
   if (rc == RK_OK) {

@@ -25,6 +25,9 @@ extern const char rt_sink_source[];
  * last message has hops = 1. */
 extern const char rt_flood_source[];
 #define RT_FLOOD_BATCH 15u
+/* spring: sends the host 15 numbered messages, then tells itself to go on, `hops` times. */
+extern const char rt_spring_source[];
+#define RT_SPRING_BATCH 15u
 /* store: fills its state of 4 MiB with numbers that follow from `hops`, and answers. */
 extern const char rt_store_source[];
 #define RT_STORE_BYTES 4194304u

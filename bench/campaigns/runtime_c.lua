@@ -17,7 +17,7 @@ local function together(program, name, ...)
 end
 
 add("host", "host.round_trip", "host.round_trip.each", "host.round_trip.wait", "host.call",
-  "host.send", "host.send.batch32", "host.post")
+  "host.send", "host.send.batch32", "host.receive", "host.post")
 add("k2k", "k2k.hop.one_block", "k2k.hop.credit_each", "k2k.hop.buffer")
 add("pubsub", "publish.1_subs", "publish.100_subs", "publish.10000_subs")
 together("life", "life.runtime", "life.open", "life.open_and_launch", "life.close")

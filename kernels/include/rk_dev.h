@@ -104,6 +104,7 @@ rk_u64 rk_port_clock_ns(void);
 void rk_port_pause(void);
 void rk_port_yield(void);
 void rk_port_sleep(rk_u32 *word, rk_u32 expected, rk_u64 timeout_ns);
+void rk_port_bump(rk_u32 *word);
 void rk_port_wake(rk_u32 *word);
 void rk_port_notify_host(rk_u64 grid);
 void rk_port_scope(rk_u64 handler, const rk_abi_actor *actor);
@@ -134,11 +135,14 @@ RK_FN void rkd_wake_block(rk_u64 grid, rk_u32 index)
     rk_port_wake(&(RK_PTR(rk_abi_block, g->blocks) + index)->bell);
   }
 }
-/* The same whether it sleeps or not: a block that is about to sleep on its old bell then does not.
- */
+/* For what a block that falls asleep does not look at again: its bell changes, so that it does not
+ * sleep on the old one. The system is asked to wake it only if it sleeps. The fence is the partner of
+ * the one in rkd_idle: either this call sees `sleeping`, or the system sees the new bell there. */
 RK_FN void rkd_ring_bell(rk_u64 grid, rk_u32 index)
 {
-  rk_port_wake(&(RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index)->bell);
+  rk_port_bump(&(RK_PTR(rk_abi_block, RK_PTR(rk_abi_grid, grid)->blocks) + index)->bell);
+  rk_fence_seq_cst();
+  rkd_wake_block(grid, index);
 }
 RK_FN void rkd_notify_host(rk_u64 grid)
 {

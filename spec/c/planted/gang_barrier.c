@@ -36,6 +36,10 @@ void rk_port_sleep(rk_u32 *word, rk_u32 expected, rk_u64 timeout_ns)
   (void)word, (void)expected, (void)timeout_ns;
   (void)sched_yield();
 }
+void rk_port_bump(rk_u32 *word)
+{
+  (void)word;
+}
 void rk_port_wake(rk_u32 *word)
 {
   (void)word;

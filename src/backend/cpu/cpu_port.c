@@ -44,10 +44,15 @@ void rk_port_sleep(rk_u32 *word, rk_u32 expected, rk_u64 timeout_ns)
   (void)rk_park(word, expected, timeout_ns);
 }
 
-/* The word is bumped first so that a block that is about to sleep on its old value does not. */
-void rk_port_wake(rk_u32 *word)
+/* So that a block that is about to sleep on the old value does not. */
+void rk_port_bump(rk_u32 *word)
 {
   (void)__atomic_fetch_add(word, 1u, __ATOMIC_ACQ_REL);
+}
+
+void rk_port_wake(rk_u32 *word)
+{
+  rk_port_bump(word);
   (void)rk_unpark(word, 1);
 }
 
