@@ -149,6 +149,10 @@ function M.verdict(goal, figure, find, by)
   if goal.times then
     local sum, name, samples = base({ of = goal.times }, figure, find)
     return sum and ("%s x %s"):format(M.number(ratio_of(figure, sum, samples)), name) or "", nil
+  elseif goal.limit then
+    local sum, name = base(goal, figure, find)
+    return sum and ("limit %s (%s %s)"):format(M.number(goal.limit * sum * (by or 1)),
+      factor_text(goal.limit), name) or "", nil
   end
   local sign, factor = goal.at_most and "<=" or ">=", goal.at_most or goal.at_least
   local against, what, samples

@@ -48,6 +48,58 @@ static double line_ping_pong(void *arg)
   return (double)bench_team(2, bench_pins(), run_pong, args) / (double)trips;
 }
 
+typedef struct
+    record { /* as a record of the rings: 64 + 64 bytes, the last word says it is there */
+  uint64_t words[16];
+} record;
+
+typedef struct bat {
+  record *to, *from;
+  uint64_t trips, wrong;
+  bool first;
+} bat;
+
+static void put_record(record *r, uint64_t i)
+{
+  for (unsigned k = 0; k < 15; ++k) {
+    r->words[k] = i + k;
+  }
+  __atomic_store_n(&r->words[15], i, __ATOMIC_RELEASE);
+}
+
+static void run_bat(void *arg)
+{
+  bat *b = arg;
+  for (uint64_t i = 1; i <= b->trips; ++i) {
+    if (b->first) {
+      put_record(b->to, i);
+    }
+    while (__atomic_load_n(&b->from->words[15], __ATOMIC_ACQUIRE) != i) {
+      bench_pause();
+    }
+    for (unsigned k = 0; k < 15; ++k) {
+      b->wrong |= b->from->words[k] ^ (i + k);
+    }
+    if (!b->first) {
+      put_record(b->to, i);
+    }
+  }
+}
+
+static double record_ping_pong(void *arg)
+{
+  static record records[2] __attribute__((aligned(128)));
+  uint64_t trips = bench_scale(40000);
+  (void)arg;
+  memset(records, 0, sizeof(records));
+  bat a = {.to = &records[0], .from = &records[1], .trips = trips, .first = true};
+  bat b = {.to = &records[1], .from = &records[0], .trips = trips};
+  void *args[] = {&a, &b};
+  uint64_t ns = bench_team(2, bench_pins(), run_bat, args);
+  bench_check(a.wrong == 0 && b.wrong == 0, "a record came back changed");
+  return (double)ns / (double)trips;
+}
+
 static double clock_read(void *arg)
 {
   const clockid_t *id = arg;
@@ -133,6 +185,9 @@ int main(int argc, char **argv)
   if (argc > 1) {
     return 0;
   }
+  bench_measure("anchor.record_ping_pong", "ns",
+                "as the line, with 128 bytes each way that are written and read, in two places",
+                record_ping_pong, NULL);
   bench_truth(NULL, NULL);
   bench_pin(0);
   bench_measure("anchor.clock_read", "ns", "one clock_gettime(CLOCK_MONOTONIC), one thread",

@@ -271,6 +271,11 @@ describe("goals", function()
     text, ratio = report.verdict({ times = "line" }, find("ring"), find)
     assert.equal("0.20 x line", text)
     assert.is_nil(ratio)
+    local line = find("line").median
+    text, ratio = report.verdict({ limit = 2, of = { "line", "line" } }, find("ring"), find)
+    assert.equal(("limit %s (2x line + line)"):format(report.number(4 * line)), text)
+    assert.is_nil(ratio)
+    assert.equal("", (report.verdict({ limit = 2, of = "gone" }, find("ring"), find)))
     figure = { median = 0, samples = {}, results = ours }
     assert.equal(1, select(2, report.verdict({ at_most = 0 }, figure, find)))
     figure.median = 1
@@ -317,18 +322,18 @@ describe("goals", function()
           "--out", place, ... }, { env = { BENCH_PROGRAMS = folder, BENCH_QUICK = "1" } })
       end
       local all = ""
-      for i, name in ipairs { "line_ping_pong", "clock_read", "rmw", "fence", "memcpy_16k",
-        "memcpy_64m", "thread_start" } do
+      for i, name in ipairs { "line_ping_pong", "record_ping_pong", "clock_read", "rmw", "fence",
+        "memcpy_16k", "memcpy_64m", "thread_start" } do
         all = all .. line("anchor." .. name, "ns", 100 + i)
       end
       fake("anchors", all)
       local ran = run()
       assert.equal(0, ran.status, ran.err)
-      assert.matches("anchor.rmw%s+103  ns", ran.out)
+      assert.matches("anchor.rmw%s+104  ns", ran.out)
       assert.is_nil(ran.out:find("it was hot", 1, true))
       assert.matches("kept in", ran.out)
       local kept = assert(io.open(place .. "/goals.txt"))
-      assert.matches("anchor.rmw%s+103  ns", kept:read("a"))
+      assert.matches("anchor.rmw%s+104  ns", kept:read("a"))
       kept:close()
       ran = run("--resume", "yes")
       assert.matches("machine: done before", ran.out)
