@@ -6,8 +6,8 @@ local here = (...):match("^(.*)/") or "."
 local native = dofile(here .. "/native.lua")
 
 local list = {}
-for i, name in ipairs { "line_ping_pong", "record_ping_pong", "clock_read", "rmw", "fence", "memcpy_16k", "memcpy_64m",
-  "thread_start" } do
+for i, name in ipairs { "line_ping_pong", "record_ping_pong", "clock_read", "rmw", "fence",
+  "memcpy_16k", "memcpy_64m", "thread_start" } do
   list[i] = { name = "anchor." .. name, program = "anchors" }
 end
 

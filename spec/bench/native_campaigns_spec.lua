@@ -271,9 +271,9 @@ describe("goals", function()
     text, ratio = report.verdict({ times = "line" }, find("ring"), find)
     assert.equal("0.20 x line", text)
     assert.is_nil(ratio)
-    local line = find("line").median
+    local one = find("line").median
     text, ratio = report.verdict({ limit = 2, of = { "line", "line" } }, find("ring"), find)
-    assert.equal(("limit %s (2x line + line)"):format(report.number(4 * line)), text)
+    assert.equal(("limit %s (2x line + line)"):format(report.number(4 * one)), text)
     assert.is_nil(ratio)
     assert.equal("", (report.verdict({ limit = 2, of = "gone" }, find("ring"), find)))
     figure = { median = 0, samples = {}, results = ours }
