@@ -229,8 +229,8 @@ static int core_actor_state_bytes(lua_State *L)
 static int actor_pollfd(lua_State *L)
 {
   const lrk_actor *self = lrk_check_actor(L, 1);
-  if (self->home->rt == NULL) {
-    return lrk_fail_actor(L, self, RK_ECLOSED);
+  if (self->home->rt == NULL) { /* a handle that was closed before has no actor to name */
+    return self->actor == NULL ? lrk_fail_released(L) : lrk_fail_actor(L, self, RK_ECLOSED);
   }
   lua_pushinteger(L, rk_runtime_fd(self->home->rt));
   return 1;
