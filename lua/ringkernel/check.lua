@@ -9,13 +9,14 @@ local M = {}
 
 local LIBRARY = debug.getinfo(1, "S").source:match("^(.*)check%.lua$") or "@ringkernel/"
 
---- Raises `format` as an error of the first caller outside lua/ringkernel.
+--- Raises `format` as an error of the first caller outside lua/ringkernel. One that is gone, for it
+-- ended with `return rk.x { … }`, leaves no place to name.
 function M.fail(format, ...)
   local level = 2
   while true do
     local info = debug.getinfo(level, "S")
     if not info then
-      level = 2
+      level = 0
       break
     elseif info.what ~= "C" and info.source:sub(1, #LIBRARY) ~= LIBRARY then
       break
@@ -52,6 +53,17 @@ function M.describe(value)
   local meta = debug.getmetatable(value)
   local name = type(meta) == "table" and rawget(meta, "__name")
   return type(name) == "string" and name or kind
+end
+
+--- What an error that was caught says, in lua(1)'s words where it is no text.
+function M.error_text(value)
+  local kind = type(value)
+  local meta = debug.getmetatable(value)
+  local is_told = type(meta) == "table" and rawget(meta, "__tostring")
+  if kind == "string" or kind == "number" or is_told then
+    return tostring(value)
+  end
+  return ("(error object is a %s value)"):format(kind)
 end
 
 local function distance(a, b)

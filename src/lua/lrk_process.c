@@ -10,8 +10,8 @@
 /* Longest output that is kept. */
 enum { OUTPUT_BYTES = 4 << 20, ARGUMENTS_MAX = 64 };
 
-/* spawn({ program, argument, ... }, seconds) -> output, exit code (-1: a signal ended it) |
- * nil, message, "timeout" or "io". Output is stdout and stderr. Waits. */
+/* spawn({ program, argument, ... }, seconds) -> output, exit code | output, -1, the signal that ended
+ * it | nil, message, "timeout" or "io". Output is stdout and stderr. Waits. */
 static int core_spawn(lua_State *L)
 {
   const char *argv[ARGUMENTS_MAX + 1] = {NULL};
@@ -36,7 +36,11 @@ static int core_spawn(lua_State *L)
   }
   lua_pushlstring(L, output, result.output_size);
   lua_pushinteger(L, result.exit_code);
-  return 2;
+  if (result.signal == 0) {
+    return 2;
+  }
+  lua_pushinteger(L, result.signal);
+  return 3;
 }
 
 const luaL_Reg lrk_process_functions[] = {{"spawn", core_spawn}, {NULL, NULL}};

@@ -4,19 +4,21 @@
  *
  * When the time is up, SIGALRM plants a debug hook that raises an error at the next Lua instruction,
  * as SIGINT does in main.c; a wait inside the library comes back for the signal. Code that does not
- * come back to Lua within GRACE_S gets SIGALRM again, by then with its default action: it ends the
- * process.
+ * come back to Lua within GRACE_S gets SIGALRM again: that says which call it is and ends the process.
  */
 #include "rkl/rkl.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 
-enum { GRACE_S = 10 };
+enum { GRACE_S = 10, WORDS_BYTES = 400 };
 
 static lua_State *limited_state = NULL;
+static char last_words[WORDS_BYTES]; /* written while no handler is set, read by give_up */
 
 static void raise_limit(lua_State *L, lua_Debug *ar)
 {
@@ -36,9 +38,19 @@ static void set_timer(double seconds)
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static void time_is_up(int signo)
+/* Signal-safe. The status is that of a process that SIGALRM ended. */
+static void give_up(int signo)
 {
   struct sigaction action = {.sa_handler = SIG_DFL};
+  ssize_t written = write(STDERR_FILENO, last_words, strlen(last_words));
+  (void)written;
+  sigaction(SIGALRM, &action, NULL);
+  raise(signo); /* blocked until this handler returns */
+}
+
+static void time_is_up(int signo)
+{
+  struct sigaction action = {.sa_handler = give_up};
   (void)signo;
   sigaction(SIGALRM, &action, NULL);
   set_timer(GRACE_S);
@@ -58,6 +70,16 @@ int rk_limit(lua_State *L)
     lua_sethook(L, NULL, 0, 0);
   }
   limited_state = L;
+  lua_pushfstring(
+      L,
+      "\nrkl: %s: a call ran longer than its limit, and waits outside Lua where nothing "
+      "else can end it: the run ends here (isolate = true ends such a case alone)\n",
+      luaL_optstring(L, 2, "?"));
+  const char *text = lua_tostring(L, -1);
+  size_t length = strlen(text) < WORDS_BYTES ? strlen(text) : WORDS_BYTES - 1;
+  memcpy(last_words, text, length);
+  last_words[length] = '\0';
+  lua_pop(L, 1);
   sigemptyset(&action.sa_mask); /* no SA_RESTART: waits must notice */
   sigaction(SIGALRM, &action, NULL);
   set_timer(seconds);

@@ -55,8 +55,9 @@ void rk_interrupt_default(void);
 void rk_host_open(lua_State *L, const char *lua_dir);
 
 /*
- * limit(seconds): from then on Lua code of the calling state gets the error "ran longer than its
- * limit"; limit(): no limit. Code that does not return to Lua ends the process ten seconds later.
+ * limit(seconds, name): from then on Lua code of the calling state gets the error "ran longer than
+ * its limit"; limit(): no limit. Code that does not return to Lua ends the process ten seconds later,
+ * with a line on standard error that has the name.
  */
 int rk_limit(lua_State *L);
 

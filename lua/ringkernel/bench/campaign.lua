@@ -12,6 +12,9 @@ local DEFAULTS = {
   samples = 30, warmup = 3, warmup_max = 30, limit_s = 60, hang_s = 30, seed = 1, min_effect = 0.02,
 }
 
+local CASES_MAX = 100000 -- combinations of a matrix, before `where`
+local PROCESSORS_MAX = 65535
+
 local RULES = {
   name = { type = "name", required = true },
   includes = { type = "string" },
@@ -41,9 +44,22 @@ local RULES = {
 local function value_text(value)
   local kind = type(value)
   if kind == "table" then
-    return tostring(value.name or value[1])
+    local name = value.name or value[1]
+    return name ~= nil and tostring(name) or nil
   end
   return kind == "number" and ("%.14g"):format(value) or tostring(value)
+end
+
+--- Whether `values` is a list with elements and without holes.
+local function is_list(values)
+  if type(values) ~= "table" then
+    return false
+  end
+  local count = 0
+  for _ in pairs(values) do
+    count = count + 1
+  end
+  return count > 0 and count == #values
 end
 
 --- The factors as a list of { name, values }, in a fixed order: that of the list form
@@ -56,14 +72,17 @@ local function factors_of(matrix)
         check.describe(name))
     elseif name == "name" or name == "index" or seen[name] then
       check.fail("rk.campaign: option 'matrix': factor '%s': the name is taken", name)
-    elseif type(values) ~= "table" or #values == 0 then
+    elseif not is_list(values) then
       check.fail("rk.campaign: option 'matrix': factor '%s': a list of values expected, got %s",
         name, check.describe(values))
     end
     local texts = {}
-    for _, value in ipairs(values) do
+    for i, value in ipairs(values) do
       local text = value_text(value)
-      if texts[text] then
+      if not text then
+        check.fail("rk.campaign: option 'matrix': factor '%s': value %d: a table needs a `name` "
+          .. "or a first element to be called by", name, i)
+      elseif texts[text] then
         check.fail("rk.campaign: option 'matrix': factor '%s': value '%s' is there twice", name,
           text)
       end
@@ -89,7 +108,14 @@ end
 
 --- All combinations that `where` wants: the last factor changes fastest.
 local function expand(factors, where)
-  local cases = { {} }
+  local cases, count = { {} }, 1.0
+  for _, factor in ipairs(factors) do
+    count = count * #factor.values
+  end
+  if count > CASES_MAX then
+    check.fail("rk.campaign: option 'matrix': %.0f combinations, at most %d expected", count,
+      CASES_MAX)
+  end
   for _, factor in ipairs(factors) do
     local longer = {}
     for _, case in ipairs(cases) do
@@ -120,6 +146,16 @@ local function expand(factors, where)
   return out
 end
 
+local function check_processors(list)
+  local good = list == nil or is_list(list)
+  for _, number in ipairs(good and list or {}) do
+    good = good and math.type(number) == "integer" and number >= 0 and number <= PROCESSORS_MAX
+  end
+  if not good then
+    check.fail("rk.campaign: option 'pin': a list of numbers of processors, from 0, expected")
+  end
+end
+
 local Campaign = {}
 Campaign.__index = Campaign
 Campaign.__name = "ringkernel.campaign"
@@ -137,6 +173,11 @@ function M.new(options)
       check.fail("rk.campaign: option '%s': seconds above 0 expected, got %s", key, campaign[key])
     end
   end
+  if not (campaign.min_effect >= 0 and campaign.min_effect < math.huge) then
+    check.fail("rk.campaign: option 'min_effect': a fraction from 0 on expected, got %s",
+      campaign.min_effect)
+  end
+  check_processors(campaign.pin)
   campaign.warmup_max = math.max(campaign.warmup, campaign.warmup_max)
   campaign.order = campaign.order or "interleaved"
   campaign.factors = factors_of(campaign.matrix or {})

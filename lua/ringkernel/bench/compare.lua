@@ -20,6 +20,27 @@ local function by_name(list)
   return found
 end
 
+--- What of a case is compared: its quantities, and percentiles of its latencies, sample by sample.
+local function compared(case)
+  local list = {}
+  if case and case.quantities then
+    table.move(case.quantities, 1, #case.quantities, 1, list)
+    local each = case.latency and case.latency.samples or {}
+    for _, name in ipairs { "p50", "p99" } do
+      if each[name] and #each[name] > 0 then
+        list[#list + 1] = { name = "latency " .. name, unit = "ns", better = "less",
+          samples = each[name], median = stats.median(each[name]) }
+      end
+    end
+  end
+  return list
+end
+
+--- Change of a median as a fraction; of nothing to nothing none.
+local function change(new, old)
+  return new == old and 0.0 or new / old - 1
+end
+
 --- Marks the rows whose p value stands up to Holm's step-down test.
 local function holm(rows)
   local tested = {}
@@ -49,14 +70,14 @@ function M.compare(old, new, options)
   for _, case in ipairs(new.cases) do
     local was = before[case.name]
     before[case.name] = nil
-    local had = by_name(was and was.quantities)
-    for _, q in ipairs(case.quantities or {}) do
+    local had = by_name(compared(was))
+    for _, q in ipairs(compared(case)) do
       local o = had[q.name]
       if o and o.unit == q.unit then
         local test = stats.welch(q.samples, o.samples)
         out.rows[#out.rows + 1] = {
           case = case.name, quantity = q.name, unit = q.unit, better = q.better, old = o.median,
-          new = q.median, change = q.median / o.median - 1, t = test and test.t,
+          new = q.median, change = change(q.median, o.median), t = test and test.t,
           freedom = test and test.freedom, p = test and test.p,
           d = stats.cohen(q.samples, o.samples), delta = stats.cliff(q.samples, o.samples),
         }

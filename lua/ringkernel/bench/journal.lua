@@ -2,8 +2,9 @@
 --- What a campaign has measured so far, on disk: one line a sample, written as it is taken.
 --
 -- The first line names the campaign and what its samples depend on; a journal of other cases or
--- other numbers is not continued. A line that was cut off by the end of the process is the last one
--- and is dropped. The journal goes when the run is over.
+-- other numbers is not continued. The second says which process writes it: while that one lives,
+-- the journal is nobody else's. A line that was cut off by the end of the process is the last one
+-- and is dropped. The journal goes when the run is over and its results are kept.
 
 local core = require "ringkernel.core"
 local json = require "ringkernel.json"
@@ -45,6 +46,42 @@ local function head(campaign, entries)
     cases = names }
 end
 
+-- ---- whose it is ------------------------------------------------------------------------------
+
+--- When process `pid` ("self": this one) began, in the system's ticks, and its number; nil where it
+-- does not live or the system does not tell.
+local function beginning(pid)
+  local file = io.open("/proc/" .. pid .. "/stat")
+  local text = file and file:read("a") or ""
+  if file then
+    file:close()
+  end
+  local number, rest = text:match("^(%d+) .*%) (.*)$")
+  if not number then
+    return nil
+  end
+  local fields = {}
+  for field in rest:gmatch("%S+") do
+    fields[#fields + 1] = field
+  end
+  return fields[20], number -- the 22nd, of which two are before the rest
+end
+
+local function owner_line()
+  local began, number = beginning("self")
+  return began and ("#writer %s %s"):format(number, began) or "#writer"
+end
+
+--- The number of the other process that writes this journal now, or nil.
+local function writer(file)
+  file:read("l")
+  local number, began = (file:read("l") or ""):match("^#writer (%d+) (%d+)$")
+  local _, own = beginning("self")
+  return number and number ~= own and beginning(number) == began and number or nil
+end
+
+-- ---- taking over, writing ---------------------------------------------------------------------
+
 local function refuse(path, message)
   return nil, ("journal %s: %s"):format(path, message), "io"
 end
@@ -84,8 +121,12 @@ function M.open(campaign, options, entries)
   local path = ("%s/%s.journal"):format(options.out, campaign.name)
   local old = io.open(path, "r")
   if old then
+    local other = writer(old)
     old:close()
-    if not options.resume then
+    if other then
+      return nil, ("process %s is running '%s' with journal %s: wait for it, or choose another "
+        .. "folder"):format(other, campaign.name, path), "exists"
+    elseif not options.resume then
       return nil, ("an interrupted run of '%s' has left %s: go on with --resume, or remove it")
         :format(campaign.name, path), "exists"
     end
@@ -104,7 +145,7 @@ function M.open(campaign, options, entries)
     return refuse(path, message)
   end
   local self = setmetatable({ file = file, path = path, resumed = resumed }, Journal)
-  local ok = file:write(head(campaign, entries), "\n")
+  local ok = file:write(head(campaign, entries), "\n", owner_line(), "\n")
   for _, entry in ipairs(entries) do
     for _, taken in ipairs(entry.samples) do
       ok = ok and file:write(entry.name, "\t", M.sample_text(taken), "\n")
@@ -119,7 +160,9 @@ end
 
 function Journal:sample(name, taken)
   local ok, message = self.file:write(name, "\t", M.sample_text(taken), "\n")
-  ok = ok and self.file:flush()
+  if ok then
+    ok, message = self.file:flush()
+  end
   if not ok and not self.is_broken then
     self.is_broken = true
     io.stderr:write(("%s cannot be written (%s): this run cannot be resumed\n"):format(self.path,
@@ -127,10 +170,12 @@ function Journal:sample(name, taken)
   end
 end
 
---- Closes the journal and removes it: the run is over, its results have all of it.
-function Journal:close()
+--- Closes the journal, and removes it where the results are kept: they have all of it.
+function Journal:close(is_kept)
   self.file:close()
-  os.remove(self.path)
+  if is_kept then
+    os.remove(self.path)
+  end
 end
 
 return M

@@ -17,6 +17,7 @@ local M = {}
 
 local clock = core.clock
 local SETTLE_S = 10
+local LATENCY_MAX_S = 9e9 -- nanoseconds are counted in 63 bits
 local TRUTH = { consumed = { type = "string" }, verified = { type = "string" } }
 
 --- A meter for one sample of `case`.
@@ -24,6 +25,17 @@ function M.new()
   return setmetatable({
     operations = 1, values = {}, watched = {}, labels = {}, histogram = core.histogram(),
   }, Meter)
+end
+
+local function is_finite(value)
+  return type(value) == "number" and value == value and math.abs(value) < math.huge
+end
+
+local function text(name, value, is_needed)
+  if value ~= nil and type(value) ~= "string" or value == nil and is_needed then
+    check.fail("meter:%s: a text expected, got %s", name, check.describe(value))
+  end
+  return value
 end
 
 local function positive(name, value)
@@ -58,14 +70,25 @@ end
 
 --- Records the latency of one operation, in seconds, or of `times` like it.
 function Meter:latency(seconds, times)
-  if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
-    check.fail("meter:latency: seconds from 0 on expected, got %s", check.describe(seconds))
+  if not is_finite(seconds) or seconds < 0 or seconds > LATENCY_MAX_S then
+    check.fail("meter:latency: seconds from 0 to %.0e expected, got %s", LATENCY_MAX_S,
+      check.describe(seconds))
+  elseif times ~= nil and (not math.tointeger(times) or times < 1) then
+    check.fail("meter:latency: how many times: a whole number above 0 expected, got %s",
+      check.describe(times))
   end
   self.histogram:record(math.floor(seconds * 1e9 + 0.5), times)
 end
 
+--- Records what a call took, unless it is one of meter:paced: that counts from when it was due.
+local function took(self, start)
+  if not self.is_paced then
+    self:latency(clock() - start)
+  end
+end
+
 local function timed(self, start, ...)
-  self:latency(clock() - start)
+  took(self, start)
   return ...
 end
 
@@ -79,10 +102,10 @@ end
 -- reply is the proof that its request was handled. An error ends the case.
 function Meter:call(actor, message, timeout)
   local start = clock()
-  local reply, text, code = actor:call(message, timeout)
-  self:latency(clock() - start)
+  local reply, reason, code = actor:call(message, timeout)
+  took(self, start)
   if not reply then
-    error(("meter:call: %s (%s)"):format(text, tostring(code)), 0)
+    error(("meter:call: %s (%s)"):format(reason, tostring(code)), 0)
   end
   self.replies = (self.replies or 0) + 1
   return reply
@@ -90,11 +113,17 @@ end
 
 --- Calls fn(i) for i = 1 … n at `rate` calls a second and records latencies from the moment each
 -- call was due, not from when it began: a stall is charged to all that it kept waiting (coordinated
--- omission; Tene 2013). Returns how many calls began late by more than a period.
+-- omission; Tene 2013). meter:call and meter:time inside fn record nothing of their own. Returns
+-- how many calls began late by more than a period.
 function Meter:paced(rate, n, fn)
   positive("paced", rate)
+  if not math.tointeger(n) or n < 1 then
+    check.fail("meter:paced: how many calls: a whole number above 0 expected, got %s",
+      check.describe(n))
+  end
   local period, late = 1 / rate, 0
   local first = clock()
+  self.is_paced = true
   for i = 1, n do
     local due = first + (i - 1) * period
     local now = clock()
@@ -107,6 +136,7 @@ function Meter:paced(rate, n, fn)
     fn(i)
     self:latency(clock() - due)
   end
+  self.is_paced = nil
   self.operations = n
   self.labels.paced = ("open loop, %.6g/s, %d of %d late"):format(rate, late, n)
   return late
@@ -114,10 +144,12 @@ end
 
 --- Another quantity of this sample, with what it includes where that is not what the time does.
 function Meter:value(name, number, unit, includes)
-  if type(name) ~= "string" or type(number) ~= "number" then
-    check.fail("meter:value: a name and a number expected, got %s and %s", check.describe(name),
-      check.describe(number))
+  if type(name) ~= "string" or not is_finite(number) then
+    check.fail("meter:value: a name and a finite number expected, got %s and %s",
+      check.describe(name), check.describe(number))
   end
+  text("value", unit)
+  text("value", includes)
   self.values[#self.values + 1] = {
     name = name, number = number, unit = unit or "", includes = includes,
   }
@@ -126,12 +158,12 @@ end
 --- A name for this case's figure, by which a list of goals finds it in the results, and the unit in
 -- which the goals speak of it (labels.figure, labels.unit).
 function Meter:figure(name, unit)
-  self.labels.figure, self.labels.unit = name, unit
+  self.labels.figure, self.labels.unit = text("figure", name, true), text("figure", unit)
 end
 
 --- What the timing includes, in words; of a sample, before the campaign's own `includes`.
-function Meter:includes(text)
-  self.labels.includes = text
+function Meter:includes(words)
+  self.labels.includes = text("includes", words, true)
 end
 
 -- ---- truth ------------------------------------------------------------------------------------
@@ -233,6 +265,7 @@ end
 
 --- Makes the sample void, with the reason.
 function Meter:void(format, ...)
+  text("void", format, true)
   self.reason = self.reason or format:format(...)
 end
 

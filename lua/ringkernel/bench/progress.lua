@@ -1,16 +1,25 @@
 -- SPDX-License-Identifier: MIT
 --- Where a campaign stands, on stderr: one line that is rewritten, and only where somebody watches.
+--- It is cut to the width of the terminal; one that cannot rewrite lines (TERM=dumb) gets none.
 
 local core = require "ringkernel.core"
 
 local M = {}
 
+local COLUMNS = 80 -- of a terminal that does not tell
+
 local Progress = {}
 Progress.__index = Progress
 
-local function is_watched()
-  local ok, how = pcall(os.execute, "test -t 2")
-  return ok and how == true
+--- Columns of the terminal that stderr is, nil where it is none or cannot rewrite a line.
+local function width()
+  local term = os.getenv "TERM" or "dumb"
+  local pipe = term ~= "dumb" and io.popen("stty size <&2 2>/dev/null")
+  local columns = pipe and tonumber((pipe:read("a") or ""):match("^%d+ (%d+)"))
+  if pipe then
+    pipe:close()
+  end
+  return columns and (columns > 0 and columns or COLUMNS)
 end
 
 function M.new(campaign, entries, quiet)
@@ -18,8 +27,9 @@ function M.new(campaign, entries, quiet)
   for _, entry in ipairs(entries) do
     total = total + (entry.done and 0 or campaign.samples - #entry.samples)
   end
+  local columns = not quiet and width() or nil
   return setmetatable({
-    name = campaign.name, quiet = quiet or not is_watched(), total = total, done = 0,
+    name = campaign.name, quiet = columns == nil, columns = columns, total = total, done = 0,
     began = core.clock(), silent = quiet,
   }, Progress)
 end
@@ -33,7 +43,8 @@ end
 
 function Progress:line(text)
   if not self.quiet then
-    io.stderr:write("\r\27[K", text)
+    local last = utf8.offset(text, self.columns) -- the last column stays free: no line is wrapped
+    io.stderr:write("\r\27[K", last and text:sub(1, last - 1) or text)
     io.stderr:flush()
   end
 end

@@ -17,11 +17,17 @@ M.FORMAT = 1
 local DRIFT = 0.05 -- the control case changed by more than this: the machine did
 local NOISY = 0.15 -- so did a single round of it
 local WALL_STEP_S = 2
+local DRAWN_MAX = 1000 -- samples from which resamples are drawn; of more that takes minutes
 
 --- Figures of one quantity.
 local function quantity(name, unit, better, samples, seed)
   local sorted = stats.sorted(samples)
-  local low, high = stats.bootstrap(samples, stats.median, { seed = seed })
+  local low, high
+  if #samples > DRAWN_MAX then
+    low, high = stats.median_interval(sorted)
+  else
+    low, high = stats.bootstrap(samples, stats.median, { seed = seed })
+  end
   return {
     name = name, unit = unit, better = better, n = #samples, samples = samples,
     median = stats.quantile_sorted(sorted, 0.5), mean = stats.mean(samples),
@@ -34,11 +40,17 @@ local function quantity(name, unit, better, samples, seed)
   }
 end
 
---- Percentiles of all latencies of a case together, in nanoseconds; nil if none were recorded.
+--- Percentiles of all latencies of a case together, in nanoseconds; nil if none were recorded. What
+-- a later run is compared by are percentiles of each sample (`samples`).
 local function latency(samples)
   local all = core.histogram()
+  local each = { p50 = {}, p99 = {} }
   for _, taken in ipairs(samples) do
     all:merge(taken.histogram)
+    if taken.histogram:count() > 0 then
+      table.insert(each.p50, taken.histogram:percentile(50))
+      table.insert(each.p99, taken.histogram:percentile(99))
+    end
   end
   if all:count() == 0 then
     return nil
@@ -46,7 +58,7 @@ local function latency(samples)
   return {
     unit = "ns", count = all:count(), min = all:min(), mean = all:mean(), max = all:max(),
     p50 = all:percentile(50), p90 = all:percentile(90), p99 = all:percentile(99),
-    p999 = all:percentile(99.9), buckets = all:buckets(),
+    p999 = all:percentile(99.9), buckets = all:buckets(), samples = each,
   }
 end
 
@@ -140,7 +152,7 @@ local function control_notes(controls, notes)
   end
 end
 
---- The results of a run. `run`: seconds, wall_seconds, resumed.
+--- The results of a run. `run`: seconds, wall_seconds, resumed, unpinned.
 function M.make(campaign, entries, controls, env, run)
   local out = {
     format = M.FORMAT, campaign = campaign.name, answers = campaign.answers, environment = env,
@@ -155,6 +167,10 @@ function M.make(campaign, entries, controls, env, run)
   if (run.resumed or 0) > 0 then
     out.notes[#out.notes + 1] = ("%d samples are of an earlier, interrupted run"):format(
       run.resumed)
+  end
+  if run.unpinned then
+    out.notes[#out.notes + 1] = ("not pinned to processors %s: taskset failed or is not installed")
+      :format(table.concat(campaign.pin, ","))
   end
   for i, entry in ipairs(entries) do
     local case = one_case(campaign, entry)
@@ -174,22 +190,70 @@ function M.make(campaign, entries, controls, env, run)
   return out
 end
 
+--- A list whose elements are all of a type.
+local function is_list_of(kind, value)
+  if type(value) ~= "table" then
+    return false
+  end
+  for _, element in ipairs(value) do
+    if type(element) ~= kind then
+      return false
+    end
+  end
+  return true
+end
+
+--- Whether a case has what bench/compare.lua and bench/report.lua read.
+local function is_case(case)
+  local quantities_of = case.quantities or {}
+  if type(case.name) ~= "string" or type(case.status) ~= "string"
+    or not is_list_of("table", quantities_of) then
+    return false
+  end
+  for _, q in ipairs(quantities_of) do
+    if type(q.name) ~= "string" or type(q.unit) ~= "string" or type(q.median) ~= "number"
+      or not is_list_of("number", q.samples) then
+      return false
+    end
+  end
+  local each = case.latency == nil and {} or type(case.latency) == "table" and case.latency.samples
+  return each == nil or type(each) == "table" and is_list_of("number", each.p50 or {})
+    and is_list_of("number", each.p99 or {})
+end
+
+local function is_results(value)
+  local env = type(value) == "table" and value.environment
+  if type(env) ~= "table" or type(env.date) ~= "string" or type(value.campaign) ~= "string"
+    or not is_list_of("table", value.cases) then
+    return false
+  end
+  for _, case in ipairs(value.cases) do
+    if not is_case(case) then
+      return false
+    end
+  end
+  return true
+end
+
 --- Reads results from a file. Nil, message, code: io, corrupt, version.
 function M.read(path)
   local file, message = io.open(path, "rb")
   if not file then
     return nil, message, "io"
   end
-  local text = file:read("a")
+  local text, why = file:read("a")
   file:close()
+  if not text then
+    return nil, ("%s: %s"):format(path, why), "io"
+  end
   local value, reason, code = json.decode(text)
   if value == nil then
     return nil, ("%s: %s"):format(path, reason), code
-  elseif type(value) ~= "table" or type(value.cases) ~= "table" or not value.campaign then
-    return nil, path .. ": no results of a campaign", "corrupt"
-  elseif value.format ~= M.FORMAT then
+  elseif type(value) == "table" and value.format ~= nil and value.format ~= M.FORMAT then
     return nil, ("%s: results of format %s, this program reads %d"):format(path,
       tostring(value.format), M.FORMAT), "version"
+  elseif not is_results(value) then
+    return nil, path .. ": no results of a campaign", "corrupt"
   end
   return value
 end

@@ -9,9 +9,11 @@
 -- Every sample is a line in <out>/<name>.journal before the next one begins; a run that was cut off
 -- goes on from there with `resume`. A case that errors or hangs ends alone and is named.
 
+local apart = require "ringkernel.bench.apart"
 local check = require "ringkernel.check"
 local core = require "ringkernel.core"
 local environment = require "ringkernel.bench.environment"
+local guard = require "ringkernel.bench.guard"
 local journal = require "ringkernel.bench.journal"
 local meter = require "ringkernel.bench.meter"
 local progress = require "ringkernel.bench.progress"
@@ -31,52 +33,27 @@ local RULES = {
   resume = { type = "boolean" },
   quiet = { type = "boolean" },
   file = { type = "string" },
+  save = { type = "function" },
 }
-
-local has_rkl, rkl = pcall(require, "ringkernel.rkl")
-
---- Runs fn(...) for at most `seconds`; returns ok, result or reason. In rkl a signal ends it, also
--- when it waits; elsewhere a hook does, which sees Lua code only.
-local function limited(seconds, fn, ...)
-  local deadline = clock() + seconds
-  if has_rkl and rkl.limit then
-    rkl.limit(seconds)
-  else
-    debug.sethook(function()
-      if clock() > deadline then
-        debug.sethook()
-        error("ran longer than its limit", 2)
-      end
-    end, "", 10000)
-  end
-  local packed = table.pack(pcall(fn, ...))
-  if has_rkl and rkl.limit then
-    rkl.limit()
-  else
-    debug.sethook()
-  end
-  local text = not packed[1] and tostring(packed[2]) or ""
-  if text:find("interrupted!", 1, true) then
-    error(packed[2], 0) -- Ctrl-C ends the run, not the case; the journal has what there is
-  elseif text:find("ran longer than its limit$") then
-    packed[2] = ("ran longer than its limit of %g s"):format(seconds)
-  end
-  return table.unpack(packed, 1, packed.n)
-end
 
 --- Ends a case: it has no further samples.
 local function fail(entry, status, reason)
-  entry.status, entry.reason = status, tostring(reason)
+  entry.status, entry.reason = status, reason
   entry.done = true
+end
+
+--- Calls a function of the campaign; see guard.call.
+local function guarded(campaign, entry, fn, ...)
+  return guard.call(campaign.hang_s, entry.name, fn, ...)
 end
 
 -- ---- set-up and samples -----------------------------------------------------------------------
 
 local function set_up(campaign, entry)
   if campaign.setup and not entry.is_up then
-    local ok, reason = limited(campaign.hang_s, campaign.setup, entry.case)
+    local ok, reason, status = guarded(campaign, entry, campaign.setup, entry.case)
     if not ok then
-      fail(entry, "failed", "setup: " .. tostring(reason))
+      fail(entry, status, "setup: " .. reason)
       return false
     end
   end
@@ -86,9 +63,9 @@ end
 
 local function tear_down(campaign, entry)
   if campaign.teardown and entry.is_up then
-    local ok, reason = limited(campaign.hang_s, campaign.teardown, entry.case)
+    local ok, reason, status = guarded(campaign, entry, campaign.teardown, entry.case)
     if not ok and not entry.done then
-      fail(entry, "failed", "teardown: " .. tostring(reason))
+      fail(entry, status, "teardown: " .. reason)
     end
   end
   entry.is_up = false
@@ -99,7 +76,7 @@ local function verify(campaign, entry)
   if not campaign.check then
     return nil
   end
-  local ok, verdict, reason = limited(campaign.hang_s, campaign.check, entry.case)
+  local ok, verdict, reason = guarded(campaign, entry, campaign.check, entry.case)
   if not ok then
     return false, verdict
   end
@@ -108,37 +85,22 @@ end
 
 --- One sample here; nil after an error, which ends the case.
 local function sample_here(campaign, entry)
-  local ok, sample = limited(campaign.hang_s, meter.sample, campaign.run, entry.case)
+  local ok, sample, status = guarded(campaign, entry, meter.sample, campaign.run, entry.case)
   if not ok then
-    local hung = tostring(sample):find("ran longer than its limit", 1, true)
-    fail(entry, hung and "hung" or "failed", sample)
+    fail(entry, status, sample)
     return nil
   end
   return sample
 end
 
---- The program that runs this, for processes of a case's own.
-local function program()
-  local lowest = 0
-  while arg and arg[lowest - 1] do
-    lowest = lowest - 1
-  end
-  return arg and arg[lowest] or "rkl"
-end
-
 --- One sample in a process of its own, which sets up, warms up, samples, checks and tears down.
 local function sample_apart(campaign, entry, options)
   local limit = campaign.hang_s * (campaign.warmup + 4)
-  local output, status, code = core.spawn({ program(), "--bench", options.file, "--one",
-    tostring(entry.case.index) }, limit)
-  local line = output and output:match("\n?campaign%-sample ([^\n]*)\n?$")
-  local sample = line and journal.read_sample(line)
-  if not sample then
-    fail(entry, code == "timeout" and "hung" or "failed",
-      output and ("its process ended with status %s: %s"):format(status,
-        output:match("([^\n]*)\n*$")) or tostring(status))
+  local taken, reason, status = apart.sample(options.file, entry.case.index, limit)
+  if not taken then
+    fail(entry, status, reason)
   end
-  return sample
+  return taken
 end
 
 --- One sample of the case with what `fresh` and `isolate` ask for.
@@ -316,7 +278,8 @@ end
 
 --- Runs `campaign` and returns its results (bench/results.lua). Options: `out` (a folder for the
 -- journal; none without), `only` (factor -> value), `resume`, `quiet`, `file` (the campaign's file,
--- for `isolate`). Nil, message, code when it cannot begin: not_found, exists, io.
+-- for `isolate`), `save` (a function that is given the results while the journal is still there,
+-- and returns false to keep it). Nil, message, code when it cannot begin: not_found, exists, io.
 function M.run(campaign, options)
   options = check.options("campaign:measure", options, RULES)
   local ok, message, code = check_only(campaign, options.only)
@@ -324,6 +287,9 @@ function M.run(campaign, options)
     return nil, message, code
   end
   local entries = prepare(campaign, options)
+  if #entries == 0 then
+    return nil, ("no case of '%s' has all of what was asked for"):format(campaign.name), "not_found"
+  end
   local log
   if options.out then
     log, message, code = journal.open(campaign, options, entries)
@@ -337,7 +303,8 @@ function M.run(campaign, options)
   if campaign.isolate and not options.file then
     show:note("isolate: a campaign that has no file runs in this process")
   end
-  environment.pin(campaign.pin, show)
+  local is_pinned = environment.pin(campaign.pin)
+  env.pinned = is_pinned and env.pinned or nil
   for _, entry in ipairs(entries) do
     if not entry.done and #entry.samples < campaign.samples and not campaign.isolate then
       show:warming(entry)
@@ -351,40 +318,42 @@ function M.run(campaign, options)
   show:finish()
   local out = results.make(campaign, entries, controls, env, {
     seconds = clock() - started, wall_seconds = os.time() - wall, resumed = log and log.resumed,
+    unpinned = not is_pinned,
   })
+  local is_kept = not options.save or options.save(out)
   if log then
-    log:close()
+    log:close(is_kept)
   end
   return out
 end
 
---- One sample of case `index`, for `isolate`: prints it for the parent. Returns whether it worked.
+--- One sample of case `index`, for `isolate`. Nil, the reason and the case's status without one.
 function M.run_one(campaign, index)
   local entry = campaign.cases[index]
   if not entry then
-    return false, "no such case"
+    return nil, "no such case", "failed"
   end
   entry = { case = entry.case, name = entry.name, factors = entry.factors, samples = {}, spent = 0 }
+  guard.may_exit = true
   if not set_up(campaign, entry) then
-    return false, entry.reason
+    return nil, entry.reason, entry.status
   end
   for _ = 1, campaign.warmup do
     if not sample_here(campaign, entry) then
-      return false, entry.reason
+      return nil, entry.reason, entry.status
     end
   end
   local taken = sample_here(campaign, entry)
   local good, reason = verify(campaign, entry)
   tear_down(campaign, entry)
   if not taken or entry.reason then
-    return false, entry.reason
+    return nil, entry.reason, entry.status
   elseif good == false then
     taken.void = "check: " .. tostring(reason)
   elseif good then
     taken.labels.checked = "yes"
   end
-  print("campaign-sample " .. journal.sample_text(taken))
-  return true
+  return taken
 end
 
 return M

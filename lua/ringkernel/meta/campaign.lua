@@ -7,8 +7,8 @@
 ---  meter is started and stopped
 ---@field matrix? table factors: { payload = { 64, 256 } }, or a list { { "payload", { 64, 256 } } }
 ---  where the order of the cases matters; a case is each combination, its factors are its fields
----@field where? fun(case: table): boolean which combinations are cases; one that makes no sense is
----  none (a case that cannot run here is one: `skip`)
+---@field where? fun(case: table): boolean which combinations (100,000 at most) are cases; one that
+---  makes no sense is none (a case that cannot run here is one: `skip`)
 ---@field split? string a factor: its values get plots of their own
 ---@field includes? string what the timing includes, in words; shown beside every figure
 ---@field answers? string which question or earlier figure the campaign answers
@@ -26,7 +26,8 @@
 ---@field order? "interleaved" | "shuffled" of the cases in a round; the first
 ---@field seed? integer of shuffling and of the bootstrap, 1
 ---@field fresh? boolean set-up, check and teardown around every sample
----@field isolate? boolean every sample in a process of its own (rkl --bench only)
+---@field isolate? boolean every sample in a process of its own (rkl --bench only); without it
+---  os.exit is an error of the case, and a crash or a wait that nothing can end is the run's end
 ---@field pin? integer[] processors to stay on, from 0 (needs taskset)
 ---@field min_effect? number change of a median below which --compare says "same", 0.02
 

@@ -36,14 +36,15 @@ function meter:time(fn, ...) end
 function meter:call(actor, message, timeout) end
 
 ---Calls fn(i) n times at `rate` a second. Latencies count from when a call was due, so a stall is
----charged to all that it kept waiting (no coordinated omission).
+---charged to all that it kept waiting (no coordinated omission). meter:call and meter:time inside
+---fn record nothing of their own.
 ---@param rate number
 ---@param n integer
 ---@param fn fun(i: integer)
 ---@return integer late calls that began more than a period late
 function meter:paced(rate, n, fn) end
 
----Another quantity of this sample. Units with "/s" are better when larger.
+---Another quantity of this sample, a finite number. Units with "/s" are better when larger.
 ---@param name string
 ---@param number number
 ---@param unit? string
