@@ -3,8 +3,9 @@
 --   lua5.4 scripts/docs.lua OUT.md FILE...
 --
 -- Each file of lua/ringkernel/meta describes one module or class for editors: `---@class` with its
--- fields, and functions with `---` text, @param and @return. `make docs` turns them into one page,
--- so that what the editor shows and what the page says are the same words.
+-- fields, and functions with `---` text, @param and @return; text below one of these goes on with
+-- it. `make docs` turns them into one page, so that what the editor shows and what the page says are
+-- the same words.
 
 local out_path = arg[1]
 if not out_path or not arg[2] then
@@ -12,7 +13,7 @@ if not out_path or not arg[2] then
   os.exit(2)
 end
 
-local out = { "# Reference", "" }
+local out, titles = {}, {}
 
 local function emit(format, ...)
   out[#out + 1] = select("#", ...) > 0 and format:format(...) or format
@@ -69,8 +70,17 @@ local function returned(text)
 end
 
 local function add_tag(block, tag, text)
-  if tag == "class" or tag == "alias" then
-    block.title = tag .. " " .. text
+  if tag == "class" then
+    local name, words = text:match("^([%w_.]+: ?[%w_.]+)%s*(.*)$")
+    if not name then
+      name, words = text:match("^(%S+)%s*(.*)$")
+    end
+    block.title = "class " .. name
+    block.text[#block.text + 1] = words ~= "" and words or nil
+  elseif tag == "alias" then
+    block.title = "alias " .. text
+  elseif tag == "overload" then
+    block.overload = text
   elseif tag == "param" then
     block.params[#block.params + 1] = named(text)
   elseif tag == "field" then
@@ -85,6 +95,7 @@ end
 local function emit_block(block, signature)
   if block.title then
     emit("## %s", block.title)
+    titles[#titles + 1] = block.title
   elseif signature then
     emit("### `%s`", signature)
   else
@@ -95,14 +106,33 @@ local function emit_block(block, signature)
     emit("%s", table.concat(block.text, "\n"))
     emit("")
   end
+  if block.overload then
+    emit("Also: `%s`", block.overload)
+    emit("")
+  end
   emit_entries("Fields", block.fields)
   emit_entries("Parameters", block.params)
   emit_entries("Returns", block.returns)
 end
 
+-- The lines of a file, with those that go on joined to what they go on with.
+local function joined_lines(path)
+  local lines = {}
+  for line in io.lines(path) do
+    local more = line:match("^%-%-%-%s*([^@%s].*)$")
+    local tag = #lines > 0 and lines[#lines]:match("^%-%-%-%s?@(%w+)")
+    if more and (tag == "field" or tag == "param" or tag == "return") then
+      lines[#lines] = lines[#lines] .. " " .. more
+    else
+      lines[#lines + 1] = line
+    end
+  end
+  return lines
+end
+
 for i = 2, #arg do
   local block = new_block()
-  for line in io.lines(arg[i]) do
+  for _, line in ipairs(joined_lines(arg[i])) do
     local tag, text = line:match("^%-%-%-%s?@(%w+)%s*(.*)$")
     local words = line:match("^%-%-%-%s?(.*)$")
     if tag then
@@ -117,6 +147,18 @@ for i = 2, #arg do
   emit_block(block)
 end
 
+-- The anchor that Markdown viewers give a heading.
+local function anchor(title)
+  return (title:lower():gsub("[^%w%- _]", ""):gsub(" ", "-"))
+end
+
+local head = { "# Reference", "" }
+for i, title in ipairs(titles) do
+  local name = title:match("^%l+ ([%w_.]+)")
+  head[i + 2] = ("- [%s](#%s)"):format(name, anchor(title))
+end
+head[#head + 1] = ""
+
 local file = assert(io.open(out_path, "w"))
-assert(file:write(table.concat(out, "\n"), "\n"))
+assert(file:write(table.concat(head, "\n"), "\n", table.concat(out, "\n"), "\n"))
 file:close()

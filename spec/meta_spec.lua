@@ -50,6 +50,10 @@ describe("meta files", function()
     end)
   end
 
+  it("list the functions of rk.stats", function()
+    assert.same(keys(rk.stats), (names_of("stats")))
+  end)
+
   it("list what the module has", function()
     local functions, fields = names_of("ringkernel")
     local all = table.move(fields, 1, #fields, #functions + 1, functions)

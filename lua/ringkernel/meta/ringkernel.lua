@@ -13,7 +13,7 @@
 ---@field abi integer version of the structs that host and grid share
 ---@field limits table<string, integer> payload_bytes, queue, lanes, ...
 ---@field trace ringkernel.trace writes records of rt:trace_read() as Chrome traces
----@field stats table<string, function> statistics of lists of numbers
+---@field stats ringkernel.stats statistics of lists of numbers
 ---@field stock table<string, ringkernel.kernel> echo, vector, reduce: need no compiler
 local ringkernel = {}
 
