@@ -4,8 +4,8 @@
 --
 -- Each file of lua/ringkernel/meta describes one module or class for editors: `---@class` with its
 -- fields, and functions with `---` text, @param and @return; text below one of these goes on with
--- it. `make docs` turns them into one page, so that what the editor shows and what the page says are
--- the same words.
+-- it. `make docs` turns them into one page, so that what the editor shows and what the page says
+-- are the same words.
 
 local out_path = arg[1]
 if not out_path or not arg[2] then

@@ -58,7 +58,8 @@ end
 -- Options are those of send.
 function Actor:call(message, timeout, options)
   check.timeout("call", timeout)
-  local call <close>, text, code = core.call_open(self, message, options)
+  local call <close>, text, code = check.blame("call", core.call_open, self, message,
+    options)
   if not call then
     return nil, text, code
   end
@@ -88,7 +89,7 @@ local restart = Actor.restart
 --- Begins again: from failed, from any living state, or after it has terminated.
 function Actor:restart(options)
   local was = hosted.is_hosted(self) and self:state()
-  local ok, text, code = restart(self, options)
+  local ok, text, code = check.blame("restart", restart, self, options)
   if not ok or not was then
     return ok, text, code
   end

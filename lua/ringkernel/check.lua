@@ -66,6 +66,31 @@ function M.error_text(value)
   return ("(error object is a %s value)"):format(kind)
 end
 
+--- For xpcall: an error, whatever was raised, as text with a traceback.
+function M.explain(problem)
+  return debug.traceback(M.error_text(problem), 2)
+end
+
+local function settled(where, ok, ...)
+  if ok then
+    return ...
+  end
+  local problem = ...
+  if type(problem) ~= "string" or problem:find("interrupted!", 1, true)
+    or problem:find("ran longer than its limit", 1, true) then
+    error(problem, 0)
+  end
+  M.fail("%s", (problem:gsub("^bad argument #(%d+) to '[^']*'", function(n)
+    return ("bad argument #%d to '%s'"):format(math.max(1, n - 1), where) -- the first is the object
+  end)))
+end
+
+--- fn(self, ...) of the core, for the method `where` that is Lua around it: complaints about
+--- arguments name that and blame the first caller outside lua/ringkernel, as those of M.fail do.
+function M.blame(where, fn, ...)
+  return settled(where, pcall(fn, ...))
+end
+
 local function distance(a, b)
   local row = {}
   for j = 0, #b do

@@ -35,9 +35,9 @@ function M.emit(rt, event)
   end
   event.hlc = event.hlc or core.stamp(rt) or nil
   for _, fn in ipairs(table.move(list, 1, #list, 1, {})) do -- it may listen no more, or anew
-    local ok, text = xpcall(fn, debug.traceback, event)
+    local ok, text = xpcall(fn, check.explain, event)
     if not ok then
-      warn("ringkernel: error in a function for '" .. event.event .. "': ", tostring(text))
+      warn("ringkernel: error in a function for '" .. event.event .. "': ", text)
     end
   end
 end

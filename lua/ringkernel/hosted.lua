@@ -30,15 +30,9 @@ local kept = setmetatable({}, { __mode = "k" })
 
 -- ---- turns --------------------------------------------------------------------------------------
 
---- What an error becomes: a text with a traceback, whatever was raised.
-local function explain(problem)
-  local ok, text = pcall(tostring, problem)
-  return debug.traceback(ok and text or ("an error of type " .. type(problem)), 2)
-end
-
 --- Runs a function of the actor; returns whether it went well.
 local function run(record, fn, ...)
-  local ok, text = xpcall(fn, explain, ...)
+  local ok, text = xpcall(fn, check.explain, ...)
   if not ok then
     record.failing = ERROR_CODE
     record.reason = text

@@ -205,6 +205,10 @@ end
 
 --- Keeps `loop` draining `rt`, so that subscribers' functions run; false ends it.
 function M.watch(loop, rt, is_on)
+  if check.describe(rt) ~= "ringkernel.runtime" then
+    check.fail("%s: a runtime (rk.open) expected, got %s", is_on and "watch" or "unwatch",
+      check.describe(rt))
+  end
   local hub = hub_for(rt, loop)
   if is_on and hub.watchers == 0 then
     hub:watch(1)
@@ -213,6 +217,14 @@ function M.watch(loop, rt, is_on)
     hub:watch(-1)
     loop:schedule(hub)
   end
+end
+
+--- Checks the seconds of a loop's sleep.
+function M.check_seconds(seconds)
+  if seconds == nil or type(seconds) == "number" and seconds == math.huge then
+    check.fail("sleep: seconds (0 or more) expected, got %s", check.describe(seconds))
+  end
+  check.timeout("sleep", seconds)
 end
 
 --- rk.loop(name, option): a loop of the kind "poll" (built in), "luv" or "cqueues".

@@ -2,6 +2,7 @@
 --- rt:connect and rt:disconnect: ports of kernels are tied by the core, those of Lua actors by
 -- hosted.lua. What remembers routes (supervision_routes.lua) stands on these two.
 
+local check = require "ringkernel.check"
 local core = require "ringkernel.core"
 local hosted = require "ringkernel.hosted"
 
@@ -21,7 +22,7 @@ function M.connect(rt, from, port, to, options)
   if is_hosted_here(rt, from) and type(to) == "userdata" and to.runtime == rt then
     return hosted.connect(from, port, to, options)
   end
-  return connect(rt, from, port, to, options)
+  return check.blame("connect", connect, rt, from, port, to, options)
 end
 
 --- Unties a port.
@@ -29,7 +30,7 @@ function M.disconnect(rt, from, port)
   if is_hosted_here(rt, from) then
     return hosted.disconnect(from, port)
   end
-  return disconnect(rt, from, port)
+  return check.blame("disconnect", disconnect, rt, from, port)
 end
 
 return M

@@ -136,7 +136,7 @@ function Runtime:trace(options)
     return nil, "provenance is kept from the trace; end that first: rt:provenance { on = false }",
       "invalid_state"
   end
-  return switch_trace(self, options)
+  return check.blame("trace", switch_trace, self, options)
 end
 
 local function start(rt, all)

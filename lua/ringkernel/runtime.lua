@@ -34,7 +34,7 @@ local function launch_hosted(rt, definition, options)
   else
     is_active = false
   end
-  local actor, text, code, log = launch(rt, definition, own)
+  local actor, text, code, log = check.blame("launch", launch, rt, definition, own)
   if not actor then
     return nil, text, code, log
   end
@@ -51,7 +51,7 @@ function Runtime:launch(definition, options)
     definition = found
   end
   if options ~= nil and type(options) ~= "table" then
-    return launch(self, definition, options) -- which says what is wrong
+    return check.blame("launch", launch, self, definition, options) -- which says what is wrong
   end
   local tags
   if options and options.tags ~= nil then
@@ -60,7 +60,12 @@ function Runtime:launch(definition, options)
     options.tags = nil
   end
   local is_hosted = type(definition) == "userdata" and definition.hosted ~= nil
-  local actor, text, code, log = (is_hosted and launch_hosted or launch)(self, definition, options)
+  local actor, text, code, log
+  if is_hosted then
+    actor, text, code, log = launch_hosted(self, definition, options)
+  else
+    actor, text, code, log = check.blame("launch", launch, self, definition, options)
+  end
   if actor then
     registry.tag(self, actor, tags)
   end

@@ -49,9 +49,9 @@ local function deliver(world, links)
       local text, code = reasons.split(message.reason)
       local event = { event = "down", actor = monitor.actor, reason = text, code = code,
         hlc = core.stamp(world.rt) or nil }
-      local ok, problem = xpcall(monitor.fn, debug.traceback, event)
+      local ok, problem = xpcall(monitor.fn, check.explain, event)
       if not ok then
-        warn("ringkernel: error in a function of a monitor: ", tostring(problem))
+        warn("ringkernel: error in a function of a monitor: ", problem)
       end
     end
   end

@@ -135,12 +135,14 @@ end
 
 --- Makes a buffer out of the tenant's memory.
 function Tenant:buffer(kind, count)
-  return self.runtime:buffer(kind, count, named(self, "buffer"))
+  local rt = self.runtime
+  return check.blame("buffer", rt.buffer, rt, kind, count, named(self, "buffer"))
 end
 
 --- Sends to an actor in the tenant's name.
 function Tenant:send(actor, message, options)
-  return check_actor("send", actor):send(message, named(self, "send", options))
+  check_actor("send", actor)
+  return check.blame("send", actor.send, actor, message, named(self, "send", options))
 end
 
 --- Sends a request in the tenant's name and waits for its reply.
@@ -150,13 +152,15 @@ end
 
 --- Publishes in the tenant's name: to its own subscribers and those who have granted it that.
 function Tenant:publish(topic, message, options)
-  return self.runtime:publish(topic, message, named(self, "publish", options))
+  local rt = self.runtime
+  return check.blame("publish", rt.publish, rt, topic, message, named(self, "publish", options))
 end
 
 --- Subscribes in the tenant's name: a function hears of what the tenant publishes, its guests and
 -- the host.
 function Tenant:subscribe(pattern, receiver, options)
-  return self.runtime:subscribe(pattern, receiver, named(self, "subscribe", options))
+  local rt, own = self.runtime, named(self, "subscribe", options)
+  return check.blame("subscribe", rt.subscribe, rt, pattern, receiver, own)
 end
 
 --- Lets `guest` send to what belongs to this tenant.

@@ -196,7 +196,12 @@ static int runtime_timeout(lua_State *L)
 
 static int add_traceback(lua_State *L)
 {
-  const char *text = luaL_tolstring(L, 1, NULL);
+  const char *text = lua_tostring(L, 1);
+  if (text == NULL && luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL) {
+    text = luaL_tolstring(L, 1, NULL);
+  } else if (text == NULL) { /* in lua(1)'s words: an address would help nobody */
+    text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  }
   luaL_traceback(L, L, text, 1);
   return 1;
 }

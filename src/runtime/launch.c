@@ -83,8 +83,9 @@ static int check_options(const rk_runtime *rt, const rk_kernel *kernel,
                         queue, RK_QUEUE_MAX_MSGS, options->queue_max);
   }
   if (options->block >= 0 && (uint32_t)options->block >= rt->block_count) {
-    return rk_error_set(err, RK_EINVAL, "launch '%s': block: 0..%u, got %d", kernel->name,
-                        rt->block_count - 1u, options->block);
+    return rk_error_set(err, RK_EINVAL,
+                        "launch '%s': block: one of the runtime's, 0 to %u, expected, got %d",
+                        kernel->name, rt->block_count - 1u, options->block);
   }
   if (options->name != NULL) {
     if (options->name[0] == '\0' || strlen(options->name) > RK_NAME_MAX_BYTES) {
@@ -190,8 +191,8 @@ static int bring_up(rk_actor *actor, int32_t block, bool *made, rk_error *err)
       return RK_OK;
     }
   }
-  rc = rk__command_with(rt, actor->block, actor->id, &create, &line, offsetof(rk_abi_actor, kernel_head),
-                        &answer, err);
+  rc = rk__command_with(rt, actor->block, actor->id, &create, &line,
+                        offsetof(rk_abi_actor, kernel_head), &answer, err);
   if (rc == RK_OK) {
     return RK_OK;
   }

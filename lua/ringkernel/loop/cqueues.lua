@@ -9,6 +9,7 @@
 -- yield anyway. While somebody waits, one coroutine of the controller (the pump) watches the
 -- runtime's descriptor; each waiter sleeps on a condition of its own.
 
+local check = require "ringkernel.check"
 local condition = require "cqueues.condition"
 local core = require "ringkernel.core"
 local cqueues = require "cqueues"
@@ -58,11 +59,13 @@ function Loop:spawn(fn, ...)
 end
 
 function Loop:sleep(seconds)
+  loops.check_seconds(seconds)
   cqueues.sleep(seconds)
 end
 
 --- Runs the controller until it is empty; raises what failed in a task.
 function Loop:run(timeout)
+  check.timeout("run", timeout)
   self = inner(self)
   self.is_stopping = false
   local controller = controller_of(self)

@@ -9,6 +9,7 @@
 -- A hub is a uv_poll on the runtime's descriptor, a timer for the nearest deadline and a check for
 -- kicks; they exist only while somebody waits, so they do not keep uv.run from returning.
 
+local check = require "ringkernel.check"
 local core = require "ringkernel.core"
 local loops = require "ringkernel.loop"
 local uv = require "luv"
@@ -69,7 +70,10 @@ function Loop:spawn(fn, ...)
 end
 
 function Loop:sleep(seconds)
-  assert(loops.current() == self, "sleep: only inside a task of this loop")
+  loops.check_seconds(seconds)
+  if loops.current() ~= self then
+    check.fail("sleep: only inside a task of this loop")
+  end
   local co = coroutine.running()
   local timer = uv.new_timer()
   timer:start(milliseconds(seconds), 0, function()

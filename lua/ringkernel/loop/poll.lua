@@ -8,6 +8,7 @@
 -- An error in a task ends run() with that error and the task's traceback. With one runtime it waits
 -- in rk_runtime_wait, which spins a little first; with several in poll(2).
 
+local check = require "ringkernel.check"
 local core = require "ringkernel.core"
 local loops = require "ringkernel.loop"
 
@@ -37,7 +38,10 @@ end
 
 --- Puts the calling task to sleep. Outside a task it raises.
 function Loop:sleep(seconds)
-  assert(loops.current() == self, "sleep: only inside a task of this loop")
+  loops.check_seconds(seconds)
+  if loops.current() ~= self then
+    check.fail("sleep: only inside a task of this loop")
+  end
   self.sleepers[#self.sleepers + 1] = { coroutine.running(), core.clock() + seconds }
   coroutine.yield()
 end
@@ -176,6 +180,7 @@ end
 --- Runs until no task is left and nothing is watched, or stop() is called. With `timeout`, at most
 -- so many seconds. Returns whether everything ended.
 function Loop:run(timeout)
+  check.timeout("run", timeout)
   local deadline = timeout and core.clock() + timeout
   self.is_stopping = false
   while not self.is_stopping do

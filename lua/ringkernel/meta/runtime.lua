@@ -137,7 +137,8 @@ function runtime:publish(topic, message, options) end
 
 ---Subscribes an actor or a function(message, topic) to a pattern: `*` is one level, `#` at the end
 ---the rest. Functions run inside poll, drain and calls that wait; `limit` messages wait for one,
----1024.
+---1024. An error in a function is a warning, as everywhere where the runtime calls one: `rkl -W`
+---and warn "@on" show it, `callback_errors` of rt:stats() counts it.
 ---@param pattern string
 ---@param receiver ringkernel.actor | fun(message: table, topic: string)
 ---@param options? { limit: integer?, tenant: (string | ringkernel.tenant)? } tenant: in whose name
