@@ -530,6 +530,10 @@ install: build ## install rkl, the module, the library and its headers below PRE
 	@$(foreach h,$(notdir $(wildcard src/ringkernel*.h)) base/status.h base/error.h,\
 	  $(call install_to,src/$(h),$(PREFIX)/include/$(h),644) &&) true
 	@echo "installed below $(DESTDIR)$(PREFIX)"
+	@$(LUA) -e 'os.exit((";" .. package.path):find(";" .. arg[1] .. "/?.lua", 1, true) ~= nil)' \
+	  - $(INST_LUADIR) </dev/null || printf '%s\n' 'where $(LUA) finds it:' \
+	  '  export LUA_PATH="$(INST_LUADIR)/?.lua;$(INST_LUADIR)/?/init.lua;;"' \
+	  '  export LUA_CPATH="$(INST_LIBDIR)/?.so;;"'
 
 clean: ## remove everything that was built
 	rm -rf build

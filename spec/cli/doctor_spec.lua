@@ -54,6 +54,24 @@ describe("rkl's reports about the machine", function()
     assert.equal(0, result.status)
   end)
 
+  it("--doctor tells of a parameter whose value is none, and of a cache nobody can write", function()
+    local result = support.run(support.rkl, { "--doctor" }, { env = { RINGKERNEL_LOG = "loud" } })
+    assert.truthy(result.out:find('MISSING  parameters       RINGKERNEL_LOG: expected one of', 1,
+      true), result.out)
+    assert.equal(1, result.status)
+    result = support.run(support.rkl, { "--doctor" }, { env = { RINGKERNEL_CACHE = "/proc/x/y" } })
+    assert.truthy(result.out:find("note     kernel cache     /proc/x/y: cannot be written", 1, true),
+      result.out)
+    local folder = support.temp_dir()
+    result = support.run(support.rkl, { "--doctor" },
+      { env = { RINGKERNEL_CACHE = folder .. "/not/yet" } })
+    assert.truthy(result.out:find("ok       kernel cache     " .. folder .. "/not/yet\n"))
+    local pipe = assert(io.popen("ls -A " .. folder))
+    assert.equal("", pipe:read("a"))
+    pipe:close()
+    support.remove(folder)
+  end)
+
   it("--doctor advises and answers 1 when the compiler is missing", function()
     local result = rkl(WITHOUT, "--doctor")
     assert.truthy(result.out:find("MISSING  C compiler       no compiler found", 1, true))

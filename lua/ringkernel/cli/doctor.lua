@@ -162,6 +162,15 @@ local function check_core()
   return core, finding("ok", "ringkernel.core", type(version) == "string" and version or "loaded")
 end
 
+--- A parameter with a value that is none: rk.open raises, or what is not read is as if not set.
+local function check_parameters(core)
+  local ok, message = true, nil
+  if core.param_check then
+    ok, message = core.param_check()
+  end
+  return ok or finding("MISSING", "parameters", message, "rkl --env lists them with their defaults")
+end
+
 local function check_compiler(core)
   local path, message = core.compiler()
   if path then
@@ -171,9 +180,32 @@ local function check_compiler(core)
     "kernels written by users need one: install gcc or clang (Debian: apt-get install gcc)")
 end
 
+--- Whether a file can be made in the folder, or where the folder would be made.
+local function can_write(path)
+  local at = path
+  while at ~= "" do
+    local folder = io.open(at)
+    if folder then
+      folder:close()
+      local probe = ("%s/.rkl-doctor-%d"):format(at, os.time())
+      local file = io.open(probe, "w")
+      if file then
+        file:close()
+        os.remove(probe)
+      end
+      return file ~= nil
+    end
+    at = at:match("^(.*)/[^/]*$") or ""
+  end
+  return true -- of the root folder or the one we are in nothing is said
+end
+
 local function check_cache(core)
   local path, message = core.cache_dir()
-  if path then
+  if path and not can_write(path) then
+    return finding("note", "kernel cache", path .. ": cannot be written",
+      "every kernel is compiled at every launch; set RINGKERNEL_CACHE to a folder of yours")
+  elseif path then
     return finding("ok", "kernel cache", path)
   end
   return finding("MISSING", "kernel cache", tostring(message or "no folder"),
@@ -291,6 +323,7 @@ function M.doctor()
   end
   local core, good = check_core()
   if core then
+    good = check_parameters(core) and good
     good = check_compiler(core) and good
     good = check_cache(core) and good
   end
