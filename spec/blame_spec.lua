@@ -89,6 +89,44 @@ describe("misuse of", function()
   end
 end)
 
+describe("braces that do not pair", function()
+  local rt
+  setup(function()
+    rt = assert(rk.open { blocks = 1 })
+  end)
+  teardown(function()
+    rt:close()
+  end)
+
+  local function launch(source)
+    return rt:launch(rk.kernel { name = "braces", accepts = { Number }, source = source })
+  end
+
+  it("are an error of the user's line", function()
+    for source, said in pairs {
+      ["RK_ON(Number) {\n  if (msg->n) {\n  }\n"] = "braces:1: .*this '{' is not closed",
+      ["RK_ON(Number) {\n  for (;;) {\n"] = "braces:2: .*this '{' is not closed",
+      ["RK_ON(Number) { /* } */ // }\n  (void)\"}\"; (void)'}';"] = "braces:1: .*is not closed",
+      ["RK_ON(Number) {\n}\n}\n"] = "braces:3: ",
+    } do
+      local a, message, code = launch(source)
+      assert.is_nil(a)
+      assert.equal("compile", code)
+      assert.matches(said, message)
+    end
+  end)
+
+  it("are not looked for in comments, literals and macros", function()
+    for _, source in ipairs {
+      "RK_ON(Number) { (void)'\\''; (void)\"\\\"{\"; /* { */ } // {",
+      "#define BEGIN if (msg->n) {\nRK_ON(Number) { BEGIN } BEGIN } }",
+      "RK_ON(Number) {\n#if 0\n{\n#endif\n}",
+    } do
+      assert(launch(source))
+    end
+  end)
+end)
+
 describe("an error that is no text", function()
   local rt, said
   before_each(function()

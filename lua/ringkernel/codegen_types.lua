@@ -63,10 +63,68 @@ function M.append_types(out, def, name_number)
   end
 end
 
---- The user's text between two #line directives. A line break is added where it lacks one.
+--- Where braces of C text do not pair: the line and what is wrong there, nil if they do or where
+-- conditional lines or macros make that a matter of the preprocessor.
+local function unpaired_brace(text)
+  if text:find("#%s*if") or text:find("#%s*define") then
+    return nil
+  end
+  local open, line, at = {}, 1, 1
+  while true do
+    local start = text:find("[{}\n\"'/]", at)
+    if not start then
+      break
+    end
+    local char, after = text:sub(start, start), start + 1
+    if char == "\n" then
+      line = line + 1
+    elseif char == "{" then
+      open[#open + 1] = line
+    elseif char == "}" then
+      if #open == 0 then
+        return line, "this '}' closes nothing"
+      end
+      open[#open] = nil
+    else -- comments and literals, in which braces are none
+      local from = text:sub(start, start + 1)
+      local ending
+      if from == "/*" then
+        ending = select(2, text:find("*/", start + 2, true))
+      elseif from == "//" then
+        ending = (text:find("\n", start, true) or #text + 1) - 1
+      elseif char ~= "/" then
+        ending = start
+        repeat
+          ending = text:find("[\\\n" .. char .. "]", ending + 1)
+          local is_escape = ending and text:sub(ending, ending) == "\\"
+          ending = is_escape and ending + 1 or ending
+        until not is_escape
+      else
+        ending = start
+      end
+      if not ending then
+        return nil -- the compiler has words for what does not end
+      end
+      line = line + select(2, text:sub(start, ending):gsub("\n", ""))
+      after = ending + 1
+    end
+    at = after
+  end
+  if #open > 0 then
+    return open[#open], "this '{' is not closed"
+  end
+end
+
+--- The user's text between two #line directives. A line break is added where it lacks one. Braces
+-- that do not pair are an error there: compilers notice it in what comes after, which is not his.
 function M.append_source(out, def)
   append(out, "#line 1 %s", M.quote(def.file))
   out[#out + 1] = (def.source:gsub("\r?\n$", ""))
+  local line, problem = unpaired_brace(def.source)
+  if line then
+    append(out, "#line %d %s", line, M.quote(def.file))
+    append(out, "#error %s", problem)
+  end
   append(out, '#line 1 "rk-generated"')
 end
 

@@ -54,14 +54,14 @@ describe("rkl's reports about the machine", function()
     assert.equal(0, result.status)
   end)
 
-  it("--doctor tells of a parameter whose value is none, and of a cache nobody can write", function()
+  it("--doctor tells of a value that is none, and of a cache nobody can write", function()
     local result = support.run(support.rkl, { "--doctor" }, { env = { RINGKERNEL_LOG = "loud" } })
     assert.truthy(result.out:find('MISSING  parameters       RINGKERNEL_LOG: expected one of', 1,
       true), result.out)
     assert.equal(1, result.status)
     result = support.run(support.rkl, { "--doctor" }, { env = { RINGKERNEL_CACHE = "/proc/x/y" } })
-    assert.truthy(result.out:find("note     kernel cache     /proc/x/y: cannot be written", 1, true),
-      result.out)
+    assert.truthy(result.out:find("note     kernel cache     /proc/x/y: cannot be written", 1,
+      true), result.out)
     local folder = support.temp_dir()
     result = support.run(support.rkl, { "--doctor" },
       { env = { RINGKERNEL_CACHE = folder .. "/not/yet" } })
