@@ -112,8 +112,10 @@ describe("braces that do not pair", function()
       local a, message, code = launch(source)
       assert.is_nil(a)
       assert.equal("compile", code)
-      assert.matches(said, message)
+      assert.matches("^kernel 'braces': " .. said, message)
     end
+    local _, message = rt:run(rk.global { name = "lone", source = "RK_GLOBAL() {" }, {})
+    assert.matches("^kernel 'lone': lone:1: .*this '{' is not closed", message)
   end)
 
   it("are not looked for in comments, literals and macros", function()

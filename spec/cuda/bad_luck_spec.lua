@@ -72,7 +72,7 @@ describe("launching is refused", function()
       print(code, text)
     ]])
     os.execute("rm -rf " .. apart.quote(folder))
-    assert.matches("no_compiler\tno NVRTC: RINGKERNEL_NVRTC names '/no/such'", output)
+    assert.matches("no_compiler\tkernel 'own': no NVRTC: RINGKERNEL_NVRTC names '/no/such'", output)
   end)
 
   it("with what the compiler says, and the runtime goes on", function()

@@ -172,6 +172,7 @@ local function publish(found, base, options, old)
   return good and found.complete
 end
 
+--- Runs one file. Returns whether all is well; nil after Ctrl-C, which ends the whole command.
 local function run_file(path, options, old)
   local one = load_campaign(path)
   if not one then
@@ -182,7 +183,7 @@ local function run_file(path, options, old)
   one.samples = options.samples or one.samples
   options.min_effect = one.min_effect
   local base
-  local found, message, code = runner.run(one, {
+  local ok, found, message, code = pcall(runner.run, one, {
     out = options.out, only = options.only, resume = options.resume, quiet = options.quiet,
     file = path,
     save = function(results_of)
@@ -191,7 +192,14 @@ local function run_file(path, options, old)
       return base
     end,
   })
-  if not found then
+  if not ok then
+    if tostring(found):find("interrupted!", 1, true) then
+      complain("interrupted! the samples so far are in %s/%s.journal: --resume goes on with them",
+        options.out, one.name)
+      return nil
+    end
+    error(found, 0)
+  elseif not found then
     return complain("%s (%s)", message, code)
   elseif not base then
     io.write(report.table(found))
@@ -241,7 +249,11 @@ function M.main(...)
   end
   local good = true
   for _, path in ipairs(options.files) do
-    good = run_file(path, options, old) and good
+    local went_well = run_file(path, options, old)
+    if went_well == nil then
+      return 1
+    end
+    good = went_well and good
   end
   return good and 0 or 1
 end

@@ -28,6 +28,7 @@ int rk__cuda_global_load(rk_backend *backend, const rk_backend_global_source *so
       .name = source->name, .source = source->device_unit, .arch = backend->device.cc};
   int rc = rk_cuda_image_get(backend->cache, &request, &image, log, err);
   if (rc != RK_OK) {
+    (void)rk_error_prefix(err, "kernel '%s'", source->name);
     rk_free(m);
     return rc;
   }

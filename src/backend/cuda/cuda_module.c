@@ -229,6 +229,9 @@ int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, r
     }
     rc = make_image(backend, log, err);
     if (rc != RK_OK) {
+      if (rc == RK_ECOMPILE || rc == RK_ENO_COMPILER) { /* what was there before compiles */
+        (void)rk_error_prefix(err, "kernel '%s'", source->name);
+      }
       rk__cuda_module_unload(backend, m);
       return rc;
     }
