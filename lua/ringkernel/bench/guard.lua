@@ -61,9 +61,10 @@ function M.call(seconds, what, fn, ...)
   if text:find("interrupted!", 1, true) then
     error(packed[2], 0)
   elseif text:find("ran longer than its limit$") then
-    return false, ("ran longer than its limit of %g s"):format(seconds), "hung"
+    text = ("ran longer than its limit of %g s"):format(seconds)
   end
-  return false, text, "failed"
+  -- A campaign that starts a program says so of it in the same words.
+  return false, text, text:find("ran longer than its limit", 1, true) and "hung" or "failed"
 end
 
 return M

@@ -140,7 +140,7 @@ local function free_base(found, out)
     end
     file:close()
     n = n + 1
-    free = ("%s-%d"):format(base, n)
+    free = ("%s_%d"):format(base, n) -- sorted by name it comes after the first
   end
 end
 
