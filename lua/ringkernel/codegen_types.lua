@@ -96,7 +96,11 @@ local function unpaired_brace(text)
         ending = start
         repeat
           ending = text:find("[\\\n" .. char .. "]", ending + 1)
-          local is_escape = ending and text:sub(ending, ending) == "\\"
+          local last = ending and text:sub(ending, ending)
+          if last == "\n" then
+            return nil -- no literal after all: C++'s 1'000
+          end
+          local is_escape = last == "\\"
           ending = is_escape and ending + 1 or ending
         until not is_escape
       else
