@@ -53,8 +53,26 @@
 #define LRK_HISTOGRAM "ringkernel.histogram"
 #define LRK_RESTORE "ringkernel.restore"
 
+struct lrk_schema;
+
+/* Places of lrk_types, by class and by id. A power of two. */
+#define LRK_TYPE_PLACES 64u
+
+/* What a message's type is, without a look-up in Lua. A Lua state has one, which a message type may
+ * enter as it is used, because message types are never collected. Two that want one place drive
+ * each other out. */
+typedef struct lrk_types {
+  struct {
+    const void *class; /* lua_topointer of the class */
+    struct lrk_schema *schema;
+  } by_class[LRK_TYPE_PLACES];
+  struct lrk_schema *by_id[LRK_TYPE_PLACES];
+  int envelopes; /* reference, in the registry, to the table of envelopes */
+} lrk_types;
+
 typedef struct lrk_runtime {
   rk_runtime *rt;           /* NULL once closed */
+  lrk_types *types;         /* of this Lua state */
   uint64_t callback_errors; /* errors raised by subscribers' functions */
   uint64_t arrivals;        /* grows with whatever arrives */
   lua_Integer next_sub;     /* number of the next subscription with a function */
@@ -93,8 +111,8 @@ enum { LRK_ACTOR_HOME = 1, LRK_ACTOR_KERNEL, LRK_ACTOR_VALUES = LRK_ACTOR_KERNEL
 /* What packing needs of a field, close together. */
 typedef struct lrk_field {
   uint32_t offset;
-  uint8_t type; /* rk_schema_type */
   bool is_array;
+  uint8_t kind; /* rk_schema_type; UINT8_MAX for an array */
 } lrk_field;
 
 typedef struct lrk_schema {
@@ -102,8 +120,11 @@ typedef struct lrk_schema {
   uint32_t id;
   uint32_t size;
   uint32_t count;
-  lrk_field *fields; /* [count] */
-  void *scratch;     /* `size` bytes that nobody reads */
+  int keys;             /* of a message type: references, in the registry, to the field names */
+  int class;            /* and to the class */
+  const void *class_at; /* lua_topointer of that */
+  lrk_field *fields;    /* [count] */
+  void *scratch;        /* `size` bytes that nobody reads */
 } lrk_schema;
 
 /* User values of a schema: list of field names, name -> index, zero values by name, and the
@@ -131,9 +152,10 @@ typedef struct lrk_stamp {
   uint16_t node;
 } lrk_stamp;
 
-/* Addresses that serve as keys: in the registry, message types by id and envelopes by message
- * and definitions by pointer; in a message class, its schema. */
-extern const char lrk_key_types, lrk_key_envelopes, lrk_key_kernels, lrk_key_schema;
+/* Addresses that serve as keys: in the registry, message types by id (and their schemas by class),
+ * lrk_types, envelopes by message and definitions by pointer; in a message class, its schema. */
+extern const char lrk_key_types, lrk_key_type_cache, lrk_key_envelopes, lrk_key_kernels,
+    lrk_key_schema;
 
 /* ---- lrk_aux.c ------------------------------------------------------------------------------- */
 
@@ -299,12 +321,13 @@ void lrk_put_value(lua_State *L, const rk_schema *schema, size_t field, size_t e
 void lrk_push_value(lua_State *L, const rk_schema *schema, size_t field, size_t element,
                     const void *base);
 /* Packs the table at `index` into `base`, which is zeroed. `keys`: index of the list of field
- * names. Both indices are positive. */
+ * names. Both indices are positive. Up to LRK_PACK_LEFT values more are on the stack afterwards. */
+#define LRK_PACK_LEFT 8u
 void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base);
 /* The same where the names of the fields lie on the stack, from index `first` on. */
 void lrk_pack_with(lua_State *L, const lrk_schema *schema, int index, int first, void *base);
-/* Pushes a table with all fields. */
-void lrk_push_fields(lua_State *L, const lrk_schema *schema, int keys, const void *base);
+/* Sets all fields of the table at `index`. */
+void lrk_set_fields(lua_State *L, const lrk_schema *schema, int index, int keys, const void *base);
 /* Raises "X: field 'y': f32 takes ..., got ...". */
 int lrk_refuse_value(lua_State *L, const rk_schema_field *field, const char *wanted, int index,
                      const char *name);
@@ -322,11 +345,16 @@ void lrk_schema_register(lua_State *L);
 lrk_schema *lrk_to_message(lua_State *L, int index);
 /* As above, but raises an argument error. */
 lrk_schema *lrk_check_message(lua_State *L, int index);
+/* The same for a type that was used a moment ago, with fewer look-ups. How many values it pushes is
+ * not said; the last is the list of field names. */
+lrk_schema *lrk_quick_message(lua_State *L, lrk_types *types, int index);
 /* The schema of the message type at `index`, with its userdata pushed; raises for what is none. */
 lrk_schema *lrk_check_type(lua_State *L, int index);
 /* Pushes a received message with its envelope: a table of its type, or { type =, bytes = } for a
  * type that is not known or a size that does not fit. */
-void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node);
+void lrk_push_received(lua_State *L, const lrk_runtime *home, const rk_received *received);
+/* What lrk_runtime.types is. */
+lrk_types *lrk_types_of(lua_State *L);
 void lrk_message_register(lua_State *L);
 extern const luaL_Reg lrk_message_functions[];
 

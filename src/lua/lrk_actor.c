@@ -176,7 +176,7 @@ static int actor_try_receive(lua_State *L)
   if (status != RK_OK) {
     return fail_receive(L, self, status);
   }
-  lrk_push_received(L, &received, self->home->node);
+  lrk_push_received(L, self->home, &received);
   rk_actor_let_go(self->actor);
   return 1;
 }
@@ -197,7 +197,7 @@ static int core_actor_take(lua_State *L)
   lua_newtable(L);
   lua_Integer count = 0;
   do {
-    lrk_push_received(L, &received, self->home->node);
+    lrk_push_received(L, self->home, &received);
     lua_rawseti(L, -2, ++count);
   } while (count < most && (status = rk_actor_try_receive(self->actor, &received)) == RK_OK);
   rk_actor_let_go(self->actor);
@@ -219,7 +219,9 @@ static int core_call_open(lua_State *L)
   const rk_send_options *options = lrk_send_options(L, self, 3, &storage);
   void *bytes = schema->size <= SMALL_BYTES ? (void *)small : lua_newuserdatauv(L, schema->size, 0);
   memset(bytes, 0, schema->size);
+  int top = lua_gettop(L);
   lrk_pack(L, schema, 2, 3 + LRK_MESSAGE_VALUES, bytes);
+  lua_settop(L, top);
   if (self->actor == NULL) {
     return lrk_fail_released(L);
   }
@@ -263,7 +265,7 @@ static int call_poll(lua_State *L)
   if (status != RK_OK) {
     return lrk_fail(L, status, NULL);
   }
-  lrk_push_received(L, &received, self->home->node);
+  lrk_push_received(L, self->home, &received);
   return 1;
 }
 

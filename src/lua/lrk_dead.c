@@ -28,7 +28,7 @@ static void push_letter(lua_State *L, const lrk_runtime *self, const rk_dead_let
   bool is_known = lua_rawgeti(L, -1, (lua_Integer)content.type) == LUA_TTABLE;
   lua_pop(L, 2);
   if (is_known && content.reason != RK_DEAD_CORRUPT) {
-    lrk_push_received(L, &content, self->node);
+    lrk_push_received(L, self, &content);
     lua_setfield(L, -2, "message");
   }
   lua_pushlstring(L, content.data != NULL ? content.data : "", content.size);

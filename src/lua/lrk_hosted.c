@@ -112,7 +112,7 @@ static int core_hosted_take(lua_State *L)
     lua_pushnil(L);
     return 1;
   }
-  lrk_push_received(L, &received, self->home->node);
+  lrk_push_received(L, self->home, &received);
   return 1;
 }
 
@@ -136,6 +136,7 @@ static const lrk_schema *pack_message(lua_State *L, int index, void **bytes)
   *bytes = lua_newuserdatauv(L, schema->size, 0);
   memset(*bytes, 0, schema->size);
   lrk_pack(L, schema, index, keys, *bytes);
+  lua_settop(L, keys + 1);
   return schema;
 }
 

@@ -18,6 +18,7 @@
 #include "core/schema.h"
 
 const char lrk_key_types = 't';
+const char lrk_key_type_cache = 'q';
 const char lrk_key_envelopes = 'e';
 const char lrk_key_schema = 's';
 
@@ -56,34 +57,63 @@ lrk_schema *lrk_check_message(lua_State *L, int index)
   return schema;
 }
 
-/* Pushes the message of a known type, or leaves the stack alone and returns false. */
-static bool push_typed(lua_State *L, const rk_received *received)
+static size_t place_of_class(const void *class)
 {
-  int top = lua_gettop(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
-  if (lua_rawgeti(L, -1, (lua_Integer)received->type) != LUA_TTABLE) {
-    lua_settop(L, top);
-    return false;
-  }
-  lua_rawgetp(L, -1, &lrk_key_schema);
-  const lrk_schema *schema = lua_touserdata(L, -1);
-  if (schema == NULL || schema->size != received->size) {
-    lua_settop(L, top);
-    return false;
-  }
-  lua_getiuservalue(L, -1, LRK_SCHEMA_KEYS);
-  lrk_push_fields(L, schema, top + 4, received->data); /* types, class, schema, keys */
-  lua_pushvalue(L, top + 2);
-  lua_setmetatable(L, -2);
-  lua_replace(L, top + 1);
-  lua_settop(L, top + 1);
-  return true;
+  return ((uintptr_t) class >> 4 ^ (uintptr_t) class >> 10) % LRK_TYPE_PLACES;
 }
 
-void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node)
+lrk_schema *lrk_quick_message(lua_State *L, lrk_types *types, int index)
+{
+  if (RK_LIKELY(lua_type(L, index) == LUA_TTABLE && lua_getmetatable(L, index))) {
+    const void *class = lua_topointer(L, -1);
+    size_t place = place_of_class(class);
+    if (RK_LIKELY(types->by_class[place].class == class)) {
+      lrk_schema *schema = types->by_class[place].schema;
+      lua_rawgeti(L, LUA_REGISTRYINDEX, schema->keys);
+      return schema;
+    }
+    lrk_schema *schema = lrk_check_message(L, index);
+    if (schema->class_at == class) { /* not one that only looks like it, which may be collected */
+      types->by_class[place].class = class;
+      types->by_class[place].schema = schema;
+    }
+    return schema;
+  }
+  return lrk_check_message(L, index);
+}
+
+/* The schema of the type with this id, or NULL. */
+static lrk_schema *schema_of(lua_State *L, lrk_types *types, uint32_t id)
+{
+  lrk_schema **known = &types->by_id[(id ^ id >> 8) % LRK_TYPE_PLACES];
+  if (RK_LIKELY(*known != NULL && (*known)->id == id)) {
+    return *known;
+  }
+  lrk_schema *schema = NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  if (lua_rawgeti(L, -1, (lua_Integer)id) == LUA_TTABLE) {
+    lua_rawget(L, -2);
+    schema = lua_touserdata(L, -1);
+  }
+  lua_pop(L, 2);
+  if (schema != NULL) {
+    *known = schema;
+  }
+  return schema;
+}
+
+void lrk_push_received(lua_State *L, const lrk_runtime *home, const rk_received *received)
 {
   luaL_checkstack(L, 12, "a received message");
-  if (!push_typed(L, received)) {
+  const lrk_schema *schema = schema_of(L, home->types, received->type);
+  const int message = lua_gettop(L) + 1;
+  if (RK_LIKELY(schema != NULL && schema->size == received->size)) {
+    lua_createtable(L, 0, (int)schema->count);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, schema->keys);
+    lrk_set_fields(L, schema, message, message + 1, received->data);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, schema->class);
+    lua_setmetatable(L, message);
+  } else {
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, (lua_Integer)received->type);
     lua_setfield(L, -2, "type");
@@ -91,20 +121,14 @@ void lrk_push_received(lua_State *L, const rk_received *received, uint16_t node)
     lua_setfield(L, -2, "bytes");
     luaL_setmetatable(L, LRK_RAW);
   }
-  envelope e = {received->id,
-                received->correlation,
-                received->hlc,
-                received->sender,
-                received->type,
-                received->flags,
-                node,
-                received->priority,
-                {0}};
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
-  lua_pushvalue(L, -2);
+  envelope e = {received->id,     received->correlation, received->hlc,
+                received->sender, received->type,        received->flags,
+                home->node,       received->priority,    {0}};
+  lua_rawgeti(L, LUA_REGISTRYINDEX, home->types->envelopes);
+  lua_pushvalue(L, message);
   lua_pushlstring(L, (const char *)&e, sizeof e);
   lua_rawset(L, -3);
-  lua_pop(L, 1);
+  lua_settop(L, message);
 }
 
 /* envelope(message) -> table | nil */
@@ -235,7 +259,9 @@ static int type_pack(lua_State *L)
   luaL_Buffer buffer;
   char *bytes = luaL_buffinitsize(L, &buffer, schema->size);
   memset(bytes, 0, schema->size);
+  int top = lua_gettop(L);
   lrk_pack(L, schema, 2, 3 + LRK_MESSAGE_VALUES, bytes);
+  lua_settop(L, top); /* where the buffer's own values are */
   luaL_pushresultsize(&buffer, schema->size);
   return 1;
 }
@@ -251,8 +277,10 @@ static int type_unpack(lua_State *L)
                          rk_schema_name(schema->schema), (lua_Integer)schema->size,
                          (lua_Integer)length);
   }
+  int keys = lua_gettop(L) + 1;
   lua_getiuservalue(L, -1, LRK_SCHEMA_KEYS);
-  lrk_push_fields(L, schema, lua_gettop(L), bytes);
+  lua_createtable(L, 0, (int)schema->count);
+  lrk_set_fields(L, schema, keys + 1, keys, bytes);
   lua_pushvalue(L, 1);
   lua_setmetatable(L, -2);
   return 1;
@@ -340,7 +368,7 @@ static int core_message_class(lua_State *L)
   luaL_checkstring(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
-  const lrk_schema *schema = lrk_push_schema(L, 2, 3);
+  lrk_schema *schema = lrk_push_schema(L, 2, 3);
   bool is_complete = push_zeros(L, schema);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 4, LRK_SCHEMA_ZEROS);
@@ -356,12 +384,29 @@ static int core_message_class(lua_State *L)
   lua_setfield(L, 1, "id");
   lua_pushinteger(L, (lua_Integer)schema->size);
   lua_setfield(L, 1, "size");
+  /* From here on lrk_types may know them, so the class, its schema and the names are kept. */
+  lua_getiuservalue(L, 4, LRK_SCHEMA_KEYS);
+  schema->keys = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pushvalue(L, 1);
+  schema->class = luaL_ref(L, LUA_REGISTRYINDEX);
+  schema->class_at = lua_topointer(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 4);
+  lua_rawset(L, -3);
   lua_pushvalue(L, 4);
   lua_rawsetp(L, 1, &lrk_key_schema);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
   lua_pushvalue(L, 1);
   lua_rawseti(L, -2, (lua_Integer)schema->id);
   return 0;
+}
+
+lrk_types *lrk_types_of(lua_State *L)
+{
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_type_cache);
+  lrk_types *types = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return types;
 }
 
 /* message_type(id) -> class | nil */
@@ -397,5 +442,12 @@ void lrk_message_register(lua_State *L)
   lua_pushliteral(L, "k");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
+  lrk_types *types = lrk_types_of(L);
+  if (types == NULL) { /* the module may be opened again, while runtimes have its address */
+    types = lua_newuserdatauv(L, sizeof *types, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_type_cache);
+  }
+  *types = (lrk_types){.envelopes = luaL_ref(L, LUA_REGISTRYINDEX)};
 }

@@ -145,7 +145,7 @@ int lrk_core_open(lua_State *L)
     return luaL_error(L, "rk.open: option 'spill_max' says nothing without 'spill'");
   }
   lrk_runtime *self = lua_newuserdatauv(L, sizeof *self, LRK_RT_VALUES);
-  *self = (lrk_runtime){.next_sub = 1, .node = open.node};
+  *self = (lrk_runtime){.next_sub = 1, .node = open.node, .types = lrk_types_of(L)};
   luaL_setmetatable(L, LRK_RUNTIME);
   lua_newtable(L);
   lua_createtable(L, 0, 1);

@@ -43,7 +43,9 @@ int lrk_runtime_publish(lua_State *L)
     size = schema->size;
     bytes = size <= SMALL_BYTES ? (void *)small : lua_newuserdatauv(L, size, 0);
     memset(bytes, 0, size);
+    int top = lua_gettop(L);
     lrk_pack(L, schema, 3, keys, bytes);
+    lua_settop(L, top);
   }
   self = lrk_open_runtime(L, 1);
   if (self == NULL) {

@@ -214,7 +214,7 @@ static void call_back(lua_State *L, lrk_runtime *self, int function, const rk_re
   int top = lua_gettop(L);
   lua_pushcfunction(L, add_traceback);
   lua_pushvalue(L, function);
-  lrk_push_received(L, received, self->node);
+  lrk_push_received(L, self, received);
   lua_pushstring(L, topic);
   if (lua_pcall(L, 2, 0, top + 1) != LUA_OK) {
     self->callback_errors++;

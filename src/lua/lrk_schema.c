@@ -9,6 +9,7 @@
  */
 #include "lua/lrk.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -229,9 +230,9 @@ static void push_field(lua_State *L, const rk_schema *schema, size_t at, const v
   }
 }
 
-/* Puts the number or boolean on top of the stack, whose Lua type is `type`, into a single field.
- * False: the value needs a closer look (lrk_put_value) and nothing was stored. */
-static inline bool put_plain(lua_State *L, const lrk_field *field, int type, void *base)
+/* Puts the number on top of the stack into a single field. False: it needs a closer look
+ * (lrk_put_value), and what was stored is no matter. */
+static inline bool put_number(lua_State *L, const lrk_field *field, void *base)
 {
   char *to = (char *)base + field->offset;
   int is_whole = 0;
@@ -239,20 +240,10 @@ static inline bool put_plain(lua_State *L, const lrk_field *field, int type, voi
   {                                                   \
     lua_Integer v = lua_tointegerx(L, -1, &is_whole); \
     ctype narrow = (ctype)v;                          \
-    if (!is_whole || !(is_in_range)) {                \
-      return false;                                   \
-    }                                                 \
     memcpy(to, &narrow, sizeof narrow);               \
-    return true;                                      \
+    return is_whole && (is_in_range);                 \
   }
-  if (type == LUA_TBOOLEAN && field->type == RK_SCHEMA_BOOL) {
-    *to = (char)lua_toboolean(L, -1);
-    return true;
-  }
-  if (type != LUA_TNUMBER) {
-    return false;
-  }
-  switch (field->type) {
+  switch (field->kind) {
     case RK_SCHEMA_I8:
       PUT_INTEGER(int8_t, v == narrow)
     case RK_SCHEMA_U8:
@@ -266,11 +257,15 @@ static inline bool put_plain(lua_State *L, const lrk_field *field, int type, voi
     case RK_SCHEMA_U32:
       PUT_INTEGER(uint32_t, v == narrow)
     case RK_SCHEMA_I64:
-      PUT_INTEGER(int64_t, true)
     case RK_SCHEMA_U64: /* past 2^63 negative, as Lua's integers are: the bits are what counts */
     case RK_SCHEMA_HLC:
     case RK_SCHEMA_ID:
-      PUT_INTEGER(uint64_t, true)
+      PUT_INTEGER(int64_t, true)
+    case RK_SCHEMA_F32: {
+      float narrow = (float)lua_tonumberx(L, -1, NULL);
+      memcpy(to, &narrow, sizeof narrow);
+      return isfinite(narrow); /* one that is too large is refused */
+    }
     case RK_SCHEMA_F64: {
       double v = lua_tonumberx(L, -1, NULL);
       memcpy(to, &v, sizeof v);
@@ -282,44 +277,102 @@ static inline bool put_plain(lua_State *L, const lrk_field *field, int type, voi
 #undef PUT_INTEGER
 }
 
-/* Puts the value on top of the stack, of Lua type `type`, into a field; pops it. */
-static inline void pack_field(lua_State *L, const lrk_schema *schema, uint32_t i, int type,
-                              void *base)
+/* Puts the value on top of the stack, whatever it is, into field `i`. */
+static __attribute__((noinline)) void put_other(lua_State *L, const lrk_schema *schema, uint32_t i,
+                                                void *base)
 {
-  const lrk_field *field = &schema->fields[i];
-  if (type != LUA_TNIL) {
-    if (field->is_array) {
-      put_array(L, schema->schema, i, lua_gettop(L), base, rk_schema_name(schema->schema));
-    } else if (RK_UNLIKELY(!put_plain(L, field, type, base))) {
-      lrk_put_value(L, schema->schema, i, 0, -1, base, rk_schema_name(schema->schema));
+  const char *name = rk_schema_name(schema->schema);
+  if (lua_isnil(L, -1)) {
+    return;
+  }
+  if (schema->fields[i].is_array) {
+    put_array(L, schema->schema, i, lua_gettop(L), base, name);
+  } else {
+    lrk_put_value(L, schema->schema, i, 0, -1, base, name);
+  }
+}
+
+/* Packs the table at `index`. Values stay on the stack until there are LRK_PACK_LEFT of them:
+ * popping each costs as much as reading it. The name of field i is element i + 1 of the list at `names`, or lies
+ * on the stack at `names` + i. */
+static inline __attribute__((always_inline)) void pack(lua_State *L, const lrk_schema *schema,
+                                                       int index, int names, bool is_list,
+                                                       void *base)
+{
+  const uint32_t count = schema->count;
+  const int top = count > LRK_PACK_LEFT ? lua_gettop(L) : 0;
+  const lrk_field *field = schema->fields;
+  for (uint32_t i = 0; i < count; i++, field++) {
+    if (is_list) {
+      lua_rawgeti(L, names, (lua_Integer)i + 1);
+    } else {
+      lua_pushvalue(L, names + (int)i);
+    }
+    if (RK_UNLIKELY(lua_rawget(L, index) != LUA_TNUMBER || !put_number(L, field, base))) {
+      put_other(L, schema, i, base);
+    }
+    if (i % LRK_PACK_LEFT == LRK_PACK_LEFT - 1u && i + 1u < count) {
+      lua_settop(L, top);
     }
   }
-  lua_pop(L, 1);
 }
 
 void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base)
 {
-  for (uint32_t i = 0; i < schema->count; i++) {
-    lua_rawgeti(L, keys, (lua_Integer)i + 1);
-    pack_field(L, schema, i, lua_rawget(L, index), base);
-  }
+  pack(L, schema, index, keys, true, base);
 }
 
 void lrk_pack_with(lua_State *L, const lrk_schema *schema, int index, int first, void *base)
 {
-  for (uint32_t i = 0; i < schema->count; i++) {
-    lua_pushvalue(L, first + (int)i);
-    pack_field(L, schema, i, lua_rawget(L, index), base);
-  }
+  pack(L, schema, index, first, false, base);
 }
 
-void lrk_push_fields(lua_State *L, const lrk_schema *schema, int keys, const void *base)
+/* Pushes a single number or boolean. False: it is something else, and nothing was pushed. */
+static inline bool push_plain(lua_State *L, const lrk_field *field, const void *base)
 {
-  lua_createtable(L, 0, (int)schema->count);
+  const char *from = (const char *)base + field->offset;
+#define PUSH_AS(push, to_type, ctype) \
+  {                                   \
+    ctype v;                          \
+    memcpy(&v, from, sizeof v);       \
+    push(L, (to_type)v);              \
+    return true;                      \
+  }
+  switch (field->kind) {
+    case RK_SCHEMA_I8:
+      PUSH_AS(lua_pushinteger, lua_Integer, int8_t)
+    case RK_SCHEMA_U8:
+      PUSH_AS(lua_pushinteger, lua_Integer, uint8_t)
+    case RK_SCHEMA_I16:
+      PUSH_AS(lua_pushinteger, lua_Integer, int16_t)
+    case RK_SCHEMA_U16:
+      PUSH_AS(lua_pushinteger, lua_Integer, uint16_t)
+    case RK_SCHEMA_I32:
+      PUSH_AS(lua_pushinteger, lua_Integer, int32_t)
+    case RK_SCHEMA_U32:
+      PUSH_AS(lua_pushinteger, lua_Integer, uint32_t)
+    case RK_SCHEMA_I64:
+    case RK_SCHEMA_U64:
+    case RK_SCHEMA_ID:
+      PUSH_AS(lua_pushinteger, lua_Integer, int64_t)
+    case RK_SCHEMA_F32:
+      PUSH_AS(lua_pushnumber, lua_Number, float)
+    case RK_SCHEMA_F64:
+      PUSH_AS(lua_pushnumber, lua_Number, double)
+    default:
+      return false;
+  }
+#undef PUSH_AS
+}
+
+void lrk_set_fields(lua_State *L, const lrk_schema *schema, int index, int keys, const void *base)
+{
   for (uint32_t i = 0; i < schema->count; i++) {
     lua_rawgeti(L, keys, (lua_Integer)i + 1);
-    push_field(L, schema->schema, i, base);
-    lua_rawset(L, -3);
+    if (RK_UNLIKELY(!push_plain(L, &schema->fields[i], base))) {
+      push_field(L, schema->schema, i, base);
+    }
+    lua_rawset(L, index);
   }
 }
 
@@ -360,6 +413,8 @@ lrk_schema *lrk_push_schema(lua_State *L, int name, int fields)
   self->id = rk_schema_id(self->schema);
   self->size = (uint32_t)rk_schema_size(self->schema);
   self->count = (uint32_t)count;
+  self->keys = LUA_NOREF;
+  self->class = LUA_NOREF;
   lua_pop(L, 1);
   lua_setiuservalue(L, at, LRK_SCHEMA_INDEX);
   lua_setiuservalue(L, at, LRK_SCHEMA_KEYS);
@@ -369,7 +424,8 @@ lrk_schema *lrk_push_schema(lua_State *L, int name, int fields)
   lua_setiuservalue(L, at, LRK_SCHEMA_MEMORY);
   for (size_t i = 0; i < count; i++) {
     const rk_schema_field *field = rk_schema_field_at(self->schema, i);
-    self->fields[i] = (lrk_field){field->offset, (uint8_t)field->type, field->is_array};
+    self->fields[i] = (lrk_field){field->offset, field->is_array,
+                                  field->is_array ? UINT8_MAX : (uint8_t)field->type};
   }
   return self;
 }

@@ -94,7 +94,7 @@ int lrk_actor_send(lua_State *L)
     lua_settop(L, 3);
     options = lrk_send_options(L, self, 3, &storage);
   }
-  const lrk_schema *schema = lrk_check_message(L, 2);
+  const lrk_schema *schema = lrk_quick_message(L, self->home->types, 2);
   if (RK_UNLIKELY(self->actor == NULL)) {
     return lrk_fail_released(L);
   }
@@ -126,11 +126,17 @@ typedef struct batch {
   size_t run_count;
   char *bytes;
   size_t size, capacity;
-  int memory; /* index of the userdata that `bytes` lies in */
+  int memory; /* index of the userdata of `bytes` that outgrew `small`; behind it that of `runs` */
 } batch;
 
+/* Where lists of few and small messages of one type find room without an allocation. */
+typedef struct small {
+  run only;
+  uint64_t bytes[256];
+} small;
+
 /* Room for `size` zeroed bytes more. */
-static char *batch_add(lua_State *L, batch *b, size_t size)
+static inline char *batch_add(lua_State *L, batch *b, size_t size)
 {
   if (b->size + size > b->capacity) {
     size_t capacity = 2 * b->capacity + size;
@@ -144,11 +150,17 @@ static char *batch_add(lua_State *L, batch *b, size_t size)
   return memset(b->bytes + b->size - size, 0, size);
 }
 
-/* Begins a run of messages like the one on top of the stack, which is element `i` of the list. Puts
+/* Begins a run of messages like the one on top of the stack, which is element `i` of `count`. Puts
  * its metatable at `at`, the names of its fields behind it, and the message on top of those. */
-static const lrk_schema *run_begin(lua_State *L, batch *b, int at, lua_Integer i)
+static const lrk_schema *run_begin(lua_State *L, batch *b, int at, lua_Integer i, lua_Integer count)
 {
   int message = lua_gettop(L);
+  if (b->run_count == 1) { /* the one there was room for */
+    run *runs = lua_newuserdatauv(L, (size_t)count * sizeof *runs, 0);
+    runs[0] = b->runs[0];
+    lua_replace(L, b->memory + 1);
+    b->runs = runs;
+  }
   const lrk_schema *schema = lrk_to_message(L, message);
   if (schema == NULL) {
     luaL_error(L, "send_many: element %I: a message expected, got %s", i, lrk_describe(L, message));
@@ -171,24 +183,21 @@ static const lrk_schema *run_begin(lua_State *L, batch *b, int at, lua_Integer i
 
 /* Packs all messages of the list at index 2. Everything that is misuse raises here, before the
  * first message is sent. */
-static void pack_all(lua_State *L, lua_Integer count, batch *b)
+static void pack_all(lua_State *L, lua_Integer count, batch *b, small *first)
 {
-  b->runs = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *b->runs, 0);
-  b->run_count = 0;
-  b->size = 0;
-  b->capacity = (size_t)count * 64;
-  b->bytes = lua_newuserdatauv(L, b->capacity + 1, 0);
-  b->memory = lua_gettop(L);
-  const int class = b->memory + 1; /* metatable of a run's messages; the names of their fields */
+  *b = (batch){.runs = &first->only, .bytes = (char *)first->bytes, .memory = lua_gettop(L) + 1};
+  b->capacity = sizeof first->bytes;
+  lua_settop(L, b->memory + 2);
+  const int class = b->memory + 2; /* metatable of a run's messages; the names of their fields */
+  int message = class + 1;
+  const void *class_at = NULL;
   const lrk_schema *schema = NULL;
-  lua_pushnil(L);
   for (lua_Integer i = 1; i <= count; i++) {
-    int message = lua_gettop(L) + 1;
-    bool is_same = lua_rawgeti(L, 2, i) == LUA_TTABLE && lua_getmetatable(L, message) &&
-                   lua_rawequal(L, -1, class);
-    lua_settop(L, message);
-    if (!is_same) {
-      schema = run_begin(L, b, class, i);
+    if (lua_rawgeti(L, 2, i) != LUA_TTABLE || !lua_getmetatable(L, message) ||
+        lua_topointer(L, -1) != class_at) {
+      lua_settop(L, message);
+      schema = run_begin(L, b, class, i, count);
+      class_at = lua_topointer(L, class);
       message = class + (int)schema->count + 1;
     }
     b->runs[b->run_count - 1].count += 1;
@@ -220,16 +229,16 @@ int lrk_actor_send_many(lua_State *L)
   rk_send_options storage;
   const bool is_packed = lua_type(L, 2) == LUA_TSTRING;
   batch b;
-  run only;
+  small first;
   lua_settop(L, is_packed ? 4 : 3);
   if (!is_packed && lua_type(L, 2) != LUA_TTABLE) {
     lrk_argument(L, 2, "a list of messages, or a string of packed ones");
   }
   const rk_send_options *options = lrk_send_options(L, self, is_packed ? 4 : 3, &storage);
   if (is_packed) {
-    take_packed(L, &b, &only);
+    take_packed(L, &b, &first.only);
   } else {
-    pack_all(L, (lua_Integer)lua_rawlen(L, 2), &b);
+    pack_all(L, (lua_Integer)lua_rawlen(L, 2), &b, &first);
   }
   if (self->actor == NULL || self->home->rt == NULL) {
     lua_pushinteger(L, 0);
