@@ -4,7 +4,7 @@
  *
  * One file for each class: lrk_runtime.c (with lrk_registry.c for what a runtime launches, finds
  * and reports), lrk_actor.c (with lrk_state.c), lrk_kernel.c (definitions and ordinary kernels),
- * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types and envelopes),
+ * lrk_schema.c (between Lua values and bytes), lrk_message.c (message types), lrk_envelope.c,
  * lrk_hlc.c, lrk_pubsub.c, lrk_trace.c, lrk_checkpoint.c, lrk_buffer.c,
  * lrk_hosted.c (actors with a handler in Lua), lrk_reload.c (changes of definitions),
  * lrk_tenant.c; lrk_module.c opens them, lrk_aux.c has the common
@@ -67,7 +67,11 @@ typedef struct lrk_types {
     struct lrk_schema *schema;
   } by_class[LRK_TYPE_PLACES];
   struct lrk_schema *by_id[LRK_TYPE_PLACES];
-  int envelopes; /* reference, in the registry, to the table of envelopes */
+  /* lrk_envelope.c: received messages that were not asked for their envelope */
+  struct lrk_envelope *log; /* [log_room], of which `logged` are in use */
+  uint32_t logged, log_room;
+  uint32_t log_last;            /* the place, from 1, of the last that was asked for; 0: none */
+  int log_messages, log_memory; /* references, in the registry, to its messages and to `log` */
 } lrk_types;
 
 typedef struct lrk_runtime {
@@ -357,6 +361,14 @@ void lrk_push_received(lua_State *L, const lrk_runtime *home, const rk_received 
 lrk_types *lrk_types_of(lua_State *L);
 void lrk_message_register(lua_State *L);
 extern const luaL_Reg lrk_message_functions[];
+
+/* ---- lrk_envelope.c -------------------------------------------------------------------------- */
+
+/* Keeps the envelope of the message at index `message`; leaves a value on the stack. */
+void lrk_envelope_keep(lua_State *L, lrk_types *types, int message, const rk_received *received,
+                       uint16_t node);
+void lrk_envelope_register(lua_State *L);
+extern const luaL_Reg lrk_envelope_functions[];
 
 /* ---- lrk_device.c ---------------------------------------------------------------------------- */
 

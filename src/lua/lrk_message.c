@@ -6,9 +6,6 @@
  * in it what must be quick. The class is the metatable of its messages, and holds its schema under
  * a key that only C has, so "is this a message, and of what type" costs two look-ups. A missing
  * field of a message reads as zero through __index.
- *
- * What came with a received message besides its fields (who sent it, when) lies as one short string
- * in a table with weak keys, so that a message has no hidden fields.
  */
 #include "lua/lrk.h"
 
@@ -19,18 +16,7 @@
 
 const char lrk_key_types = 't';
 const char lrk_key_type_cache = 'q';
-const char lrk_key_envelopes = 'e';
 const char lrk_key_schema = 's';
-
-/* What rk.envelope unfolds. */
-typedef struct envelope {
-  uint64_t id, correlation, hlc, sender;
-  uint32_t type;
-  uint16_t flags;
-  uint16_t node;
-  uint8_t priority;
-  uint8_t pad[7];
-} envelope;
 
 /* ---- whole messages -------------------------------------------------------------------------- */
 
@@ -121,44 +107,8 @@ void lrk_push_received(lua_State *L, const lrk_runtime *home, const rk_received 
     lua_setfield(L, -2, "bytes");
     luaL_setmetatable(L, LRK_RAW);
   }
-  envelope e = {received->id,     received->correlation, received->hlc,
-                received->sender, received->type,        received->flags,
-                home->node,       received->priority,    {0}};
-  lua_rawgeti(L, LUA_REGISTRYINDEX, home->types->envelopes);
-  lua_pushvalue(L, message);
-  lua_pushlstring(L, (const char *)&e, sizeof e);
-  lua_rawset(L, -3);
+  lrk_envelope_keep(L, home->types, message, received, home->node);
   lua_settop(L, message);
-}
-
-/* envelope(message) -> table | nil */
-static int core_envelope(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
-  lua_pushvalue(L, 1);
-  if (lua_rawget(L, -2) != LUA_TSTRING) {
-    lua_pushnil(L);
-    return 1;
-  }
-  envelope e;
-  memcpy(&e, lua_tostring(L, -1), sizeof e);
-  lua_createtable(L, 0, 7);
-  lua_pushinteger(L, (lua_Integer)e.id);
-  lua_setfield(L, -2, "id");
-  lua_pushinteger(L, (lua_Integer)e.correlation);
-  lua_setfield(L, -2, "correlation");
-  lua_pushinteger(L, (lua_Integer)e.sender);
-  lua_setfield(L, -2, "sender");
-  lrk_push_stamp(L, e.hlc, e.node);
-  lua_setfield(L, -2, "hlc");
-  lua_pushinteger(L, (lua_Integer)e.type);
-  lua_setfield(L, -2, "type");
-  lua_pushstring(L, e.priority != 0 ? "high" : "normal");
-  lua_setfield(L, -2, "priority");
-  lua_pushinteger(L, e.flags);
-  lua_setfield(L, -2, "flags");
-  return 1;
 }
 
 /* ---- classes --------------------------------------------------------------------------------- */
@@ -425,10 +375,13 @@ static int core_is_message(lua_State *L)
 }
 
 const luaL_Reg lrk_message_functions[] = {
-    {"message_class", core_message_class}, {"message_type", core_message_type},
-    {"is_message", core_is_message},       {"message_new", type_call},
-    {"message_pack", type_pack},           {"message_unpack", type_unpack},
-    {"envelope", core_envelope},           {NULL, NULL},
+    {"message_class", core_message_class},
+    {"message_type", core_message_type},
+    {"is_message", core_is_message},
+    {"message_new", type_call},
+    {"message_pack", type_pack},
+    {"message_unpack", type_unpack},
+    {NULL, NULL},
 };
 
 void lrk_message_register(lua_State *L)
@@ -437,17 +390,14 @@ void lrk_message_register(lua_State *L)
   lua_pop(L, 1);
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_types);
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_envelopes);
   lrk_types *types = lrk_types_of(L);
   if (types == NULL) { /* the module may be opened again, while runtimes have its address */
     types = lua_newuserdatauv(L, sizeof *types, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &lrk_key_type_cache);
   }
-  *types = (lrk_types){.envelopes = luaL_ref(L, LUA_REGISTRYINDEX)};
+  lua_pushboolean(L, 0);
+  int log_messages = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pushboolean(L, 0);
+  int log_memory = luaL_ref(L, LUA_REGISTRYINDEX);
+  *types = (lrk_types){.log_messages = log_messages, .log_memory = log_memory};
 }

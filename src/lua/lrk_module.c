@@ -173,6 +173,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_checkversion(L);
   lrk_schema_register(L);
   lrk_message_register(L);
+  lrk_envelope_register(L);
   lrk_hlc_register(L);
   lrk_kernel_register(L);
   lrk_runtime_register(L);
@@ -185,6 +186,7 @@ LUAMOD_API int luaopen_ringkernel_core(lua_State *L)
   luaL_newlib(L, functions);
   luaL_setfuncs(L, lrk_device_functions, 0);
   luaL_setfuncs(L, lrk_message_functions, 0);
+  luaL_setfuncs(L, lrk_envelope_functions, 0);
   luaL_setfuncs(L, lrk_state_functions, 0);
   luaL_setfuncs(L, lrk_hlc_functions, 0);
   luaL_setfuncs(L, lrk_kernel_functions, 0);
