@@ -330,6 +330,9 @@ void lrk_push_value(lua_State *L, const rk_schema *schema, size_t field, size_t 
 void lrk_pack(lua_State *L, const lrk_schema *schema, int index, int keys, void *base);
 /* The same where the names of the fields lie on the stack, from index `first` on. */
 void lrk_pack_with(lua_State *L, const lrk_schema *schema, int index, int first, void *base);
+/* Raises unless the value at `index`, which is not nil, fits field `i`. What is in an array is not
+ * looked at. */
+void lrk_check_field(lua_State *L, const lrk_schema *schema, uint32_t i, int index);
 /* Sets all fields of the table at `index`. */
 void lrk_set_fields(lua_State *L, const lrk_schema *schema, int index, int keys, const void *base);
 /* Raises "X: field 'y': f32 takes ..., got ...". */

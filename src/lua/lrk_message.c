@@ -171,24 +171,14 @@ static int type_call(lua_State *L)
     if (lua_rawget(L, 4) == LUA_TNIL) {
       return refuse_field(L, schema, 6);
     }
-    uint32_t at = (uint32_t)lua_tointeger(L, -1) - 1;
-    lua_pop(L, 1);
-    const rk_schema_field *field = rk_schema_field_at(schema->schema, at);
-    if (field->is_array) {
-      if (!lua_istable(L, 7)) {
-        lrk_refuse_value(L, field, "a list of numbers", 7, rk_schema_name(schema->schema));
-      }
-    } else {
-      /* Packed into nowhere, so that a wrong value is reported where it is written. */
-      lrk_put_value(L, schema->schema, at, 0, 7, schema->scratch, rk_schema_name(schema->schema));
-    }
+    /* So that a wrong value is reported where it is written. */
+    lrk_check_field(L, schema, (uint32_t)lua_tointeger(L, -1) - 1, 7);
     if (is_copy) {
       lua_pushvalue(L, 6);
-      lua_insert(L, -2);
+      lua_pushvalue(L, 7);
       lua_rawset(L, 5);
-    } else {
-      lua_pop(L, 1);
     }
+    lua_settop(L, 6);
   }
   lua_pushvalue(L, 1);
   lua_setmetatable(L, 5);

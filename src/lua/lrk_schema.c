@@ -230,18 +230,19 @@ static void push_field(lua_State *L, const rk_schema *schema, size_t at, const v
   }
 }
 
-/* Puts the number on top of the stack into a single field. False: it needs a closer look
+/* Puts the number at `index` into a single field. False: it needs a closer look
  * (lrk_put_value), and what was stored is no matter. */
-static inline bool put_number(lua_State *L, const lrk_field *field, void *base)
+static inline __attribute__((always_inline)) bool put_number(lua_State *L, const lrk_field *field,
+                                                             int index, void *base)
 {
   char *to = (char *)base + field->offset;
   int is_whole = 0;
-#define PUT_INTEGER(ctype, is_in_range)               \
-  {                                                   \
-    lua_Integer v = lua_tointegerx(L, -1, &is_whole); \
-    ctype narrow = (ctype)v;                          \
-    memcpy(to, &narrow, sizeof narrow);               \
-    return is_whole && (is_in_range);                 \
+#define PUT_INTEGER(ctype, is_in_range)                  \
+  {                                                      \
+    lua_Integer v = lua_tointegerx(L, index, &is_whole); \
+    ctype narrow = (ctype)v;                             \
+    memcpy(to, &narrow, sizeof narrow);                  \
+    return is_whole && (is_in_range);                    \
   }
   switch (field->kind) {
     case RK_SCHEMA_I8:
@@ -262,12 +263,12 @@ static inline bool put_number(lua_State *L, const lrk_field *field, void *base)
     case RK_SCHEMA_ID:
       PUT_INTEGER(int64_t, true)
     case RK_SCHEMA_F32: {
-      float narrow = (float)lua_tonumberx(L, -1, NULL);
+      float narrow = (float)lua_tonumberx(L, index, NULL);
       memcpy(to, &narrow, sizeof narrow);
       return isfinite(narrow); /* one that is too large is refused */
     }
     case RK_SCHEMA_F64: {
-      double v = lua_tonumberx(L, -1, NULL);
+      double v = lua_tonumberx(L, index, NULL);
       memcpy(to, &v, sizeof v);
       return true;
     }
@@ -308,12 +309,27 @@ static inline __attribute__((always_inline)) void pack(lua_State *L, const lrk_s
     } else {
       lua_pushvalue(L, names + (int)i);
     }
-    if (RK_UNLIKELY(lua_rawget(L, index) != LUA_TNUMBER || !put_number(L, field, base))) {
+    if (RK_UNLIKELY(lua_rawget(L, index) != LUA_TNUMBER || !put_number(L, field, -1, base))) {
       put_other(L, schema, i, base);
     }
     if (i % LRK_PACK_LEFT == LRK_PACK_LEFT - 1u && i + 1u < count) {
       lua_settop(L, top);
     }
+  }
+}
+
+void lrk_check_field(lua_State *L, const lrk_schema *schema, uint32_t i, int index)
+{
+  if (RK_LIKELY(lua_type(L, index) == LUA_TNUMBER &&
+                put_number(L, &schema->fields[i], index, schema->scratch))) {
+    return;
+  }
+  const char *name = rk_schema_name(schema->schema);
+  if (!schema->fields[i].is_array) {
+    lrk_put_value(L, schema->schema, i, 0, index, schema->scratch, name);
+  } else if (!lua_istable(L, index)) {
+    const rk_schema_field *field = rk_schema_field_at(schema->schema, i);
+    lrk_refuse_value(L, field, "a list of numbers", index, name);
   }
 }
 
