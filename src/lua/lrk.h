@@ -58,9 +58,9 @@ struct lrk_schema;
 /* Places of lrk_types, by class and by id. A power of two. */
 #define LRK_TYPE_PLACES 64u
 
-/* What a message's type is, without a look-up in Lua. A Lua state has one, which a message type may
- * enter as it is used, because message types are never collected. Two that want one place drive
- * each other out. */
+/* What is known of message types without a look-up in Lua: one for each Lua state. A type enters
+ * when it is used; two that want the same place drive each other out. Nothing here keeps a class or
+ * a schema alive, but those made by core.message_class are never collected. */
 typedef struct lrk_types {
   struct {
     const void *class; /* lua_topointer of the class */

@@ -3,11 +3,11 @@
  * Envelopes: what came with a received message besides its fields (who sent it, when).
  *
  * Every received message gets one, few are asked for theirs, and a message has no hidden fields. So
- * keeping one must be cheap: the message goes to the end of a list with weak values, the log, and its
- * envelope to the same place of an array in C. Nobody knows where in the log a message is. Most who
- * ask do so soon, in the order of receiving, so the place behind the last answer and the newest ones
- * are looked at; for any other message the whole log goes into a table by message, with weak keys.
- * That costs each message once what entering it there at once would have.
+ * keeping one must be cheap: the message goes to the end of a list with weak values, the log, and
+ * its envelope to the same place of an array in C. Nobody knows where in the log a message is. Most
+ * who ask do so soon, in the order of receiving, so the place behind the last answer and the newest
+ * ones are looked at; for any other message the whole log goes into a table by message, with weak
+ * keys. That costs each message once what entering it there at once would have.
  *
  * The collector empties places of the log. It is packed when it is full; if more than half is in use
  * then, it gets twice the room.

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Message types: what makes a Lua table a message, and what comes with a received one.
+ * Message types: what makes a Lua table a message, and how a received one is made.
  *
  * A message type is a Lua table, the class, made by lua/ringkernel/message.lua; this file installs
  * in it what must be quick. The class is the metatable of its messages, and holds its schema under
- * a key that only C has, so "is this a message, and of what type" costs two look-ups. A missing
- * field of a message reads as zero through __index.
+ * a key that only C has, so "is this a message, and of what type" costs two look-ups, or none for a
+ * type that lrk_types knows by its address. A missing field of a message reads as zero through
+ * __index.
  */
 #include "lua/lrk.h"
 
@@ -43,16 +44,17 @@ lrk_schema *lrk_check_message(lua_State *L, int index)
   return schema;
 }
 
-static size_t place_of_class(const void *class)
+static size_t place_of(const void *class)
 {
-  return ((uintptr_t) class >> 4 ^ (uintptr_t) class >> 10) % LRK_TYPE_PLACES;
+  uintptr_t address = (uintptr_t) class;
+  return (address >> 4 ^ address >> 10) % LRK_TYPE_PLACES;
 }
 
 lrk_schema *lrk_quick_message(lua_State *L, lrk_types *types, int index)
 {
   if (RK_LIKELY(lua_type(L, index) == LUA_TTABLE && lua_getmetatable(L, index))) {
     const void *class = lua_topointer(L, -1);
-    size_t place = place_of_class(class);
+    size_t place = place_of(class);
     if (RK_LIKELY(types->by_class[place].class == class)) {
       lrk_schema *schema = types->by_class[place].schema;
       lua_rawgeti(L, LUA_REGISTRYINDEX, schema->keys);

@@ -293,9 +293,9 @@ static __attribute__((noinline)) void put_other(lua_State *L, const lrk_schema *
   }
 }
 
-/* Packs the table at `index`. Values stay on the stack until there are LRK_PACK_LEFT of them:
- * popping each costs as much as reading it. The name of field i is element i + 1 of the list at `names`, or lies
- * on the stack at `names` + i. */
+/* Packs the table at `index`. The name of field i is element i + 1 of the list at `names`, or lies on
+ * the stack at `names` + i. Values stay on the stack until there are LRK_PACK_LEFT of them: popping
+ * each costs as much as reading it. */
 static inline __attribute__((always_inline)) void pack(lua_State *L, const lrk_schema *schema,
                                                        int index, int names, bool is_list,
                                                        void *base)
