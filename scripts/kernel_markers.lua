@@ -12,15 +12,14 @@ local M = {}
 -- word that carries the order, in the form of ptx.lua. ops: exactly the accesses to that word.
 -- order: "after": every plain access to the slot comes after the word's (a reader); "before": every
 -- plain store comes before it (a writer).
-local READY_ENTRY = "[param_0+24]+shl(and([param_0+48],param_1),4)"
+local READY_ENTRY = "param_0+shl(and(param_1,param_2),4)"
 local NEW_READY_ENTRY = "[param_0+24]+shl(and([param_0+128],[param_0+48]),4)"
 
 M.list = {
   { name = "rkd_ring_peek", base = "param_0", offset = 0, ops = { "ld.acquire.sys.u64" },
     order = "after", code = [[(rk_u64 units, rk_u64 head, rk_u64 *out) {
   rk_ring_rx rx = { 0u, units, head, 0u, 1u, 0u };
-  rk_abi_msg *record = rkd_ring_peek(&rx);
-  if (record != 0) { *out = record->id + record->hlc; }
+  if (rkd_ring_peek(&rx) != 0) { *out = rx.header.id + rx.header.hlc; }
 }]] },
   { name = "rkd_ring_commit", base = "param_0", offset = 0, ops = { "st.release.sys.u64" },
     order = "before", code = [[(rk_u64 units, rk_u64 tail, rk_u64 id) {
@@ -66,31 +65,33 @@ M.list = {
   if (rkd_slot_ready(slot, position)) { *out = slot->id + *(rk_u64 *)rkd_slot_payload(slot); }
 }]] },
   { name = "rkd_inbox_ticket", base = "param_0", offset = 64,
-    ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.cas.b64" },
+    ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.global.cas.b64" },
     code = [[(rk_abi_actor *to, rk_u64 *out) {
   rk_u64 ticket = 0;
   if (rkd_inbox_ticket(to, &ticket)) { *out = ticket; }
 }]] },
   { name = "rkd_room_take", base = "param_0", offset = 72,
-    ops = { "ld.relaxed.gpu.u64", "atom.acq_rel.gpu.cas.b64" },
+    ops = { "ld.relaxed.gpu.u64", "atom.acquire.gpu.global.cas.b64" },
     code = "(rk_abi_actor *to, rk_u32 *out) { *out = rkd_room_take(to, 1u, 4u); }" },
-  { name = "rkd_room_give", base = "param_1", offset = 72, ops = { "atom.acq_rel.gpu.add.u64" },
+  { name = "rkd_room_give", base = "param_1", offset = 72,
+    ops = { "red.release.gpu.global.add.u64" },
     code = "(rk_block *b, rk_abi_actor *to, rk_u32 credits) { rkd_room_give(b, to, credits); }" },
-  { name = "rkd_signal", base = "param_1", offset = 80, ops = { "atom.acq_rel.gpu.exch.b32" },
+  { name = "rkd_signal", base = "param_1", offset = 80,
+    ops = { "atom.acq_rel.gpu.global.exch.b32" },
     code = "(rk_block *b, rk_abi_actor *to) { rkd_signal(b, to); }" },
   { name = "rkd_ready_push", base = NEW_READY_ENTRY, offset = 0,
     ops = { "st.release.gpu.u64" }, order = "before",
     code = "(rk_abi_block *block, rk_u32 slot) { rkd_ready_push(block, slot); }" },
   { name = "rkd_ready_pop", base = READY_ENTRY, offset = 0,
     ops = { "ld.acquire.gpu.u64" }, order = "after",
-    code = [[(rk_abi_block *block, rk_u64 head, rk_u64 *out) {
+    code = [[(rk_u64 ready, rk_u32 mask, rk_u64 head, rk_u64 *out) {
   rk_u32 slot;
-  if (rkd_ready_pop(block, &head, &slot)) { *out = head + slot; }
+  if (rkd_ready_pop(ready, mask, &head, &slot)) { *out = head + slot; }
 }]] },
   { name = "rkd_ready_waits", base = READY_ENTRY, offset = 0,
     ops = { "ld.acquire.gpu.u64" },
-    code = [[(rk_abi_block *block, rk_u64 head, int *out) {
-  *out = rkd_ready_waits(block, head);
+    code = [[(rk_u64 ready, rk_u32 mask, rk_u64 head, int *out) {
+  *out = rkd_ready_waits(ready, mask, head);
 }]] },
   { name = "rkd_gang_call_one", base = "param_0", offset = 128,
     ops = { "ld.relaxed.gpu.u64", "st.release.gpu.u64" }, order = "before",
@@ -101,7 +102,7 @@ M.list = {
   { name = "rkd_gang_free", base = "param_1", offset = 0, ops = { "st.release.gpu.u64" },
     code = "(rk_block *b, rk_abi_gang *gang) { rkd_gang_free(b, gang); }" },
   { name = "rkd_gang_arrive", base = "param_0", offset = 512,
-    ops = { "atom.acq_rel.gpu.add.u64", "st.release.gpu.u64" },
+    ops = { "atom.acq_rel.gpu.global.add.u64", "st.release.gpu.u64" },
     code = "(rk_abi_gang *gang, rk_u64 g, int *out) { *out = rkd_gang_arrive(gang, 4u, g); }" },
   { name = "rkd_gang_arrive_last", base = "param_0", offset = 520, ops = { "st.release.gpu.u64" },
     code = "(rk_abi_gang *gang, rk_u64 g, int *out) { *out = rkd_gang_arrive(gang, 4u, g); }" },
@@ -198,11 +199,28 @@ M.plants = {
     marker = "rkd_ring_commit", find = "rk_st_release_sys_u64(&unit->seq, tx->tail + 1u);",
     replace = "rk_st_release_gpu_u64(&unit->seq, tx->tail + 1u);" },
   { what = "relaxed load of a record's sequence word", file = "rk_ring_dev.h",
-    marker = "rkd_ring_peek", find = "return rk_ld_acquire_sys_u64(&unit->seq) ==",
-    replace = "return rk_ld_relaxed_sys_u64(&unit->seq) ==" },
+    marker = "rkd_ring_peek", find = "if (rk_ld_acquire_sys_u64(&unit->seq) !=",
+    replace = "if (rk_ld_relaxed_sys_u64(&unit->seq) !=" },
   { what = "read-only cached load of a record's sequence word", file = "rk_ring_dev.h",
-    marker = "rkd_ring_peek", find = "return rk_ld_acquire_sys_u64(&unit->seq) ==",
-    replace = "return __ldg(&unit->seq) ==" },
+    marker = "rkd_ring_peek", find = "if (rk_ld_acquire_sys_u64(&unit->seq) !=",
+    replace = "if (__ldg(&unit->seq) !=" },
+  { what = "record copied before its sequence word is looked at", file = "rk_ring_dev.h",
+    marker = "rkd_ring_peek",
+    find = [[
+  if (rk_ld_acquire_sys_u64(&unit->seq) != rx->head + 1u) {
+    return (rk_abi_msg *)0;
+  }
+#if RK_HOST_IS_FAR
+  rkd_ring_copy_unit(rx, unit);]],
+    replace = [[
+  rkd_ring_copy_unit(rx, unit);
+  if (rk_ld_acquire_sys_u64(&unit->seq) != rx->head + 1u) {
+    return (rk_abi_msg *)0;
+  }
+#if RK_HOST_IS_FAR]] },
+  { what = "credits given back without a release", file = "rk_room_dev.h",
+    marker = "rkd_room_give", find = "rk_red_release_gpu_u64((rk_u64 *)&to->room, credits);",
+    replace = "atomicAdd((unsigned long long *)&to->room, credits);" },
   { what = "plain store of the words that finish a tagged head", file = "rk_ring_tagged_dev.h",
     marker = "rkd_ring_finish_tagged",
     find = "rk_st_relaxed_sys_2u64(at + 2u * pair, (value & 0xffffffffu) | tag,",

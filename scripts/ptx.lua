@@ -297,8 +297,10 @@ end
 -- What the grid cannot do without. From the entry and the functions it calls.
 local GRID_OPS = {
   "ld.acquire.sys.u64", "st.release.sys.u64", "st.release.sys.u32", "ld.relaxed.sys.u32",
-  "ld.acquire.gpu.u64", "st.release.gpu.u64", "atom.acq_rel.gpu.cas.b64",
-  "atom.acq_rel.gpu.add.u64", "atom.acq_rel.gpu.exch.b32", "atom.acq_rel.gpu.or.b64",
+  "ld.acquire.gpu.u64", "st.release.gpu.u64", "atom.acq_rel.gpu.global.cas.b64",
+  "atom.acq_rel.gpu.global.add.u64", "atom.acq_rel.gpu.global.exch.b32",
+  "atom.acq_rel.gpu.global.or.b64", "atom.acquire.gpu.global.cas.b64",
+  "red.release.gpu.global.add.u64",
   "barrier.sync 0",
 }
 local GRID_NEVER = {

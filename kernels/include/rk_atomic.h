@@ -74,36 +74,65 @@ RK_DEFINE_STORE(rk_st_release_sys_u64, "release.sys", rk_u64, "u64", "l")
 #undef RK_DEFINE_LOAD
 #undef RK_DEFINE_STORE
 
+/* Read-modify-writes are of words in device memory. The compiler is told so, which cannot know: for an
+ * address of any kind it makes a second form, for shared memory, and a test which it is. */
+#define RK_GLOBAL(p) __cvta_generic_to_global(p)
 RK_ATOMIC_FN rk_u64 rk_add_acqrel_gpu_u64(rk_u64 *p, rk_u64 d)
 {
   rk_u64 v;
-  asm volatile("atom.acq_rel.gpu.add.u64 %0, [%1], %2;" : "=l"(v) : "l"(p), "l"(d) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.add.u64 %0, [%1], %2;"
+               : "=l"(v)
+               : "l"(RK_GLOBAL(p)), "l"(d)
+               : "memory");
   return v;
 }
 RK_ATOMIC_FN rk_u64 rk_or_acqrel_gpu_u64(rk_u64 *p, rk_u64 d)
 {
   rk_u64 v;
-  asm volatile("atom.acq_rel.gpu.or.b64 %0, [%1], %2;" : "=l"(v) : "l"(p), "l"(d) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.or.b64 %0, [%1], %2;"
+               : "=l"(v)
+               : "l"(RK_GLOBAL(p)), "l"(d)
+               : "memory");
   return v;
 }
 RK_ATOMIC_FN rk_u32 rk_exch_acqrel_gpu_u32(rk_u32 *p, rk_u32 n)
 {
   rk_u32 v;
-  asm volatile("atom.acq_rel.gpu.exch.b32 %0, [%1], %2;" : "=r"(v) : "l"(p), "r"(n) : "memory");
+  asm volatile("atom.acq_rel.gpu.global.exch.b32 %0, [%1], %2;"
+               : "=r"(v)
+               : "l"(RK_GLOBAL(p)), "r"(n)
+               : "memory");
   return v;
 }
 /* Strong compare-and-swap; on failure *expected becomes what was found. */
 RK_ATOMIC_FN int rk_cas_acqrel_gpu_u64(rk_u64 *p, rk_u64 *expected, rk_u64 n)
 {
   rk_u64 v;
-  asm volatile("atom.acq_rel.gpu.cas.b64 %0, [%1], %2, %3;"
+  asm volatile("atom.acq_rel.gpu.global.cas.b64 %0, [%1], %2, %3;"
                : "=l"(v)
-               : "l"(p), "l"(*expected), "l"(n)
+               : "l"(RK_GLOBAL(p)), "l"(*expected), "l"(n)
                : "memory");
   int won = v == *expected;
   *expected = v;
   return won;
 }
+RK_ATOMIC_FN int rk_cas_acquire_gpu_u64(rk_u64 *p, rk_u64 *expected, rk_u64 n)
+{
+  rk_u64 v;
+  asm volatile("atom.acquire.gpu.global.cas.b64 %0, [%1], %2, %3;"
+               : "=l"(v)
+               : "l"(RK_GLOBAL(p)), "l"(*expected), "l"(n)
+               : "memory");
+  int won = v == *expected;
+  *expected = v;
+  return won;
+}
+/* Adds without asking what was there, so that nobody waits for the answer. */
+RK_ATOMIC_FN void rk_red_release_gpu_u64(rk_u64 *p, rk_u64 d)
+{
+  asm volatile("red.release.gpu.global.add.u64 [%0], %1;" ::"l"(RK_GLOBAL(p)), "l"(d) : "memory");
+}
+#undef RK_GLOBAL
 RK_ATOMIC_FN void rk_fence_seq_cst(void)
 {
   asm volatile("fence.sc.sys;" ::: "memory");
@@ -193,6 +222,14 @@ RK_ATOMIC_FN rk_u32 rk_exch_acqrel_gpu_u32(rk_u32 *p, rk_u32 n)
 RK_ATOMIC_FN int rk_cas_acqrel_gpu_u64(rk_u64 *p, rk_u64 *expected, rk_u64 n)
 {
   return __atomic_compare_exchange_n(p, expected, n, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+RK_ATOMIC_FN int rk_cas_acquire_gpu_u64(rk_u64 *p, rk_u64 *expected, rk_u64 n)
+{
+  return __atomic_compare_exchange_n(p, expected, n, 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
+}
+RK_ATOMIC_FN void rk_red_release_gpu_u64(rk_u64 *p, rk_u64 d)
+{
+  (void)__atomic_fetch_add(p, d, __ATOMIC_RELEASE);
 }
 /* Sequentially consistent, for "I wait" against "here is room" (rkd_room_give); the device polls
  * instead. */

@@ -4,8 +4,10 @@
  * run queue, waking others, and records to the host.
  *
  * Only the block's leader lane touches rk_block, except where a word is said to be read by all
- * lanes. It lies in device memory, not on the leader's stack, because the lanes of a many-lane
- * handler reach it through their context.
+ * lanes. On the device it lies in shared memory while the block is in its loop (rk_team_dev.h): not
+ * on the leader's stack, because the lanes of a many-lane handler reach it through their context,
+ * and not in device memory, because every acquire empties the cache in front of that. Other blocks
+ * cannot reach it; the members of a gang look at rkd_kept_ctx instead.
  */
 #ifndef RK_BLOCK_DEV_H
 #define RK_BLOCK_DEV_H
@@ -49,6 +51,14 @@ struct rk_block {
   rk_abi_block *shared;
   rk_abi_door *door;
   rk_abi_actor *actors;
+  /* copies of what the grid and `shared` say: each would be one look more on the way to another */
+  rk_abi_ctrl *ctrls;
+  rk_abi_telemetry *telemetry;
+  rk_abi_link *links;
+  rk_u32 *run_queue;
+  rk_u64 ready; /* address of its rk_abi_ready[] */
+  rk_u32 ready_mask;
+  rk_u32 actor_capacity;
   rk_ring_rx rx; /* from the host */
   rk_ring_tx tx; /* to the host */
   rk_u64 ready_head;
@@ -111,6 +121,38 @@ struct rk_block {
 
 RK_STATIC_ASSERT(sizeof(rk_block) <= RK_BLOCK_PRIVATE_BYTES, "rk_block has outgrown its place");
 
+#if defined(RK_PTX_STATIC_SHARED)
+/* The block's own, on the device. Its place in device memory keeps it between two launches. */
+RK_PTX_STATIC_SHARED rk_block rkd_own_block;
+#endif
+
+/* The block that runs a handler, which is the caller's. */
+RK_FN rk_block *rkd_block_of(const rk_ctx *ctx)
+{
+#if defined(RK_PTX_STATIC_SHARED)
+  (void)ctx;
+  return &rkd_own_block; /* so that the compiler knows that it is shared memory */
+#else
+  return ctx->block;
+#endif
+}
+
+/* Where the context of its handlers lies for other blocks: in the place that keeps an rk_block
+ * between two launches. On the CPU that is the block itself. */
+RK_FN rk_ctx *rkd_kept_ctx(const rk_block *b)
+{
+  return &RK_PTR(rk_block, b->shared->scratch)->ctx;
+}
+
+/* Before the block leaves: whoever serves it next finds everything there, and so does the host. */
+RK_FN void rkd_block_keep(const rk_block *b)
+{
+  rk_block *kept = RK_PTR(rk_block, b->shared->scratch);
+  if (kept != b) {
+    rkd_copy(kept, b, (rk_u32)sizeof(*b));
+  }
+}
+
 /* ---- clock ----------------------------------------------------------------------------------- */
 
 /* The wall clock is sampled once per batch: a stamp then costs an addition. */
@@ -158,7 +200,7 @@ RK_SLOW_FN void rkd_watch_host(rk_block *b)
 RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference)
 {
   rk_u32 slot = reference & RK_ID_SLOT_MASK;
-  if (reference == RK_ID_HOST || slot >= RK_PTR(rk_abi_grid, b->grid)->actor_capacity) {
+  if (reference == RK_ID_HOST || slot >= b->actor_capacity) {
     return (rk_abi_actor *)0;
   }
   rk_abi_actor *a = b->actors + slot;
@@ -170,15 +212,15 @@ RK_FN rk_u32 rkd_actor_slot(const rk_block *b, const rk_abi_actor *a)
 }
 RK_FN rk_abi_ctrl *rkd_ctrl(const rk_block *b, rk_u32 slot)
 {
-  return RK_PTR(rk_abi_ctrl, RK_PTR(rk_abi_grid, b->grid)->ctrls) + slot;
+  return b->ctrls + slot;
 }
 RK_FN rk_abi_telemetry *rkd_telemetry(const rk_block *b, rk_u32 slot)
 {
-  return RK_PTR(rk_abi_telemetry, RK_PTR(rk_abi_grid, b->grid)->telemetry) + slot;
+  return b->telemetry + slot;
 }
 RK_FN rk_abi_link *rkd_link(const rk_block *b, rk_u32 slot)
 {
-  return RK_PTR(rk_abi_link, RK_PTR(rk_abi_grid, b->grid)->links) + slot;
+  return b->links + slot;
 }
 
 /* ---- run queue: slots of this block's actors that may have something to do ------------------- */
@@ -187,8 +229,7 @@ RK_FN void rkd_run_push(rk_block *b, rk_abi_actor *a)
 {
   if (a->queued == 0u) {
     a->queued = 1u;
-    rk_u32 *queue = RK_PTR(rk_u32, b->shared->run_queue);
-    queue[b->run_tail & b->shared->ready_mask] = rkd_actor_slot(b, a);
+    b->run_queue[b->run_tail & b->ready_mask] = rkd_actor_slot(b, a);
     b->run_tail += 1u;
   }
 }
@@ -197,6 +238,9 @@ RK_FN void rkd_run_push(rk_block *b, rk_abi_actor *a)
 
 RK_FN void rkd_wake_later(rk_block *b, rk_u32 block)
 {
+  if (!RK_CAN_SLEEP) { /* nobody to wake, and a fence would make the block wait for the bus */
+    return;
+  }
   if (block < 64u) {
     b->wake_mask |= 1ull << block;
   } else {

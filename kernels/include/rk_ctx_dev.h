@@ -26,7 +26,7 @@
 
 RK_FN void rkd_ctx_header(rk_ctx *ctx, rk_abi_msg *h, rk_u32 dest, rk_u32 type, rk_u32 size)
 {
-  rk_block *b = ctx->block;
+  rk_block *b = rkd_block_of(ctx);
   h->id = ++b->next_id;
   h->correlation = ctx->msg != 0 ? ctx->msg->correlation : 0u;
   h->hlc = rkd_stamp(b);
@@ -71,15 +71,15 @@ RK_FN int rkd_send_host(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
   }
   ctx->host_left -= 1u;
   ctx->actor->out_sent += 1u;
-  rkd_to_host(ctx->block, h, data);
-  rkd_trace_sent(ctx->block, h);
+  rkd_to_host(rkd_block_of(ctx), h, data);
+  rkd_trace_sent(rkd_block_of(ctx), h);
   return 0;
 }
 
 /* The receiver has ended. `spare`: units that other messages of this handling count on. */
 RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data, rk_u32 spare)
 {
-  int told = rkd_dead_letter(ctx->block, h, data, RK_DEAD_TERMINATED, spare);
+  int told = rkd_dead_letter(rkd_block_of(ctx), h, data, RK_DEAD_TERMINATED, spare);
   return rkd_dropped(ctx, told ? RK_ETERMINATED : RK_EFULL);
 }
 
@@ -89,15 +89,15 @@ RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const 
                       rk_u32 spare, rk_u64 *ticket)
 {
   if (!rkd_inbox_ticket(to, ticket)) {
-    rkd_room_give(ctx->block, to, 1u);
+    rkd_room_give(rkd_block_of(ctx), to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
   }
-  int by_lane = rkd_lane_put(ctx->block, to, *ticket, h, data);
+  int by_lane = rkd_lane_put(rkd_block_of(ctx), to, *ticket, h, data);
   if (!by_lane) {
     rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, *ticket), *ticket,
                      h, data);
   }
-  rkd_trace_sent(ctx->block, h);
+  rkd_trace_sent(rkd_block_of(ctx), h);
   return by_lane ? RK_BY_LANE : 0;
 }
 
@@ -105,7 +105,7 @@ RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const 
  * signalled at once. */
 RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
 {
-  rk_block *b = ctx->block;
+  rk_block *b = rkd_block_of(ctx);
   rk_abi_actor *to = rkd_actor(b, h->dest);
   rk_u32 spare = ctx->def->reserve_units; /* nothing was reserved for this message */
   if (to == 0) {
@@ -175,7 +175,7 @@ RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *
 RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const void *data,
                                  rk_u32 size)
 {
-  rk_block *b = ctx->block;
+  rk_block *b = rkd_block_of(ctx);
   int as_sent = (port & RK_AS_SENT) != 0u && ctx->msg != 0;
   if (ctx->member != 0u) {
     return 0;
@@ -248,7 +248,7 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
 RK_SLOW_FN int rkd_ctx_publish(rk_ctx *ctx, const char *topic, rk_u32 type, const void *data,
                                rk_u32 size)
 {
-  rk_block *b = ctx->block;
+  rk_block *b = rkd_block_of(ctx);
   char text[RK_TOPIC_BYTES];
   rk_u32 n = 0;
   if (ctx->member != 0u) {
@@ -292,8 +292,8 @@ RK_SLOW_FN rk_u64 rkd_ctx_now(rk_ctx *ctx, rk_u32 lane)
     return ctx->stamp;
   }
   /* who asks may be timing something: the clock itself, not what it said a moment ago */
-  ctx->block->now_us = rkd_clock_ns() / 1000u;
-  return rkd_stamp(ctx->block);
+  rkd_block_of(ctx)->now_us = rkd_clock_ns() / 1000u;
+  return rkd_stamp(rkd_block_of(ctx));
 }
 RK_FN rk_u64 rkd_ctx_self(rk_ctx *ctx)
 {

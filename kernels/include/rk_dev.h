@@ -27,6 +27,7 @@ struct rk_block; /* rk_block_dev.h */
 #define RK_FN static __device__ __forceinline__
 #define RK_SLOW_FN static __device__ __noinline__
 #define RK_CAN_SLEEP 0
+#define RK_HOST_IS_FAR 1 /* its memory lies across a bus: each look is a round trip */
 #define RK_LIKELY_DEV(x) (x)
 
 RK_FN rk_u64 rkd_clock_us(void)
@@ -67,24 +68,78 @@ RK_FN void rkd_fetch_to_read(const void *at)
   (void)at;
 }
 
-/* The device has no memcpy worth calling for 64 bytes; words as far as both sides allow it. */
+#if defined(__CUDACC_RTC__)
+#define RK_NO_UNROLL _Pragma("unroll 1")
+#else
+#define RK_NO_UNROLL
+#endif
+
+/* Copies as many whole pieces as `bytes` has, and returns their bytes. Four at a time are loaded before
+ * the first is stored: the compiler must assume that a store changes what is loaded next, and would
+ * wait for each by itself, which is a round trip each where the source lies across the bus. */
+#define RK_DEFINE_COPY(name, type)                                                   \
+  RK_FN rk_u32 name(rk_u8 *to, const rk_u8 *from, rk_u32 bytes)                      \
+  {                                                                                  \
+    type *t = (type *)(void *)to;                                                    \
+    const type *f = (const type *)(const void *)from;                                \
+    rk_u32 count = bytes / (rk_u32)sizeof(type);                                     \
+    rk_u32 i = 0;                                                                    \
+    RK_NO_UNROLL                                                                     \
+    for (; count - i >= 4u; i += 4u) {                                               \
+      type a = f[i], b = f[i + 1u], c = f[i + 2u], d = f[i + 3u];                    \
+      t[i] = a, t[i + 1u] = b, t[i + 2u] = c, t[i + 3u] = d;                         \
+    }                                                                                \
+    if (count != i) {                                                                \
+      rk_u32 second = count - i > 1u ? i + 1u : i;                                   \
+      rk_u32 third = count - i > 2u ? i + 2u : i;                                    \
+      type a = f[i], b = f[second], c = f[third];                                    \
+      t[third] = c, t[second] = b, t[i] = a; /* the same again where there is one */ \
+    }                                                                                \
+    return count * (rk_u32)sizeof(type);                                             \
+  }
+typedef struct RK_ALIGN(16) rk_piece {
+  rk_u64 low, high;
+} rk_piece;
+RK_DEFINE_COPY(rkd_copy_pieces, rk_piece)
+RK_DEFINE_COPY(rkd_copy_words, rk_u64)
+RK_DEFINE_COPY(rkd_copy_halves, rk_u32)
+RK_DEFINE_COPY(rkd_copy_bytes, rk_u8)
+#undef RK_DEFINE_COPY
+
+/* A copy of any length, once in the code and not in twenty places: the largest pieces that both
+ * addresses allow, and smaller ones for what is left. */
+RK_SLOW_FN void rkd_copy_some(rk_u8 *to, const rk_u8 *from, rk_u32 bytes)
+{
+  rk_u32 odd = (rk_u32)(((rk_uptr)to) | ((rk_uptr)from));
+  rk_u32 at = 0;
+  if ((odd & 15u) == 0u) {
+    at = rkd_copy_pieces(to, from, bytes);
+  }
+  if ((odd & 7u) == 0u && bytes - at >= 8u) {
+    at += rkd_copy_words(to + at, from + at, bytes - at);
+  }
+  if ((odd & 3u) == 0u && bytes - at >= 4u) {
+    at += rkd_copy_halves(to + at, from + at, bytes - at);
+  }
+  if (bytes != at) {
+    (void)rkd_copy_bytes(to + at, from + at, bytes - at);
+  }
+}
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
 {
-  rk_u32 words = ((((rk_uptr)to) | ((rk_uptr)from)) & 7u) == 0u ? bytes / 8u : 0u;
-  rk_u64 *t = (rk_u64 *)to;
-  const rk_u64 *f = (const rk_u64 *)from;
-  for (rk_u32 i = 0; i < words; ++i) {
-    t[i] = f[i];
-  }
-  for (rk_u32 i = words * 8u; i < bytes; ++i) {
-    ((rk_u8 *)to)[i] = ((const rk_u8 *)from)[i];
+  if (bytes != 0u) {
+    rkd_copy_some((rk_u8 *)to, (const rk_u8 *)from, bytes);
   }
 }
 RK_FN void rkd_zero(void *to, rk_u32 bytes)
 {
-  rk_u8 *t = (rk_u8 *)to;
-  for (rk_u32 i = 0; i < bytes; ++i) {
+  rk_u32 words = ((rk_uptr)to & 7u) == 0u ? bytes / 8u : 0u;
+  rk_u64 *t = (rk_u64 *)to;
+  for (rk_u32 i = 0; i < words; ++i) {
     t[i] = 0;
+  }
+  for (rk_u32 i = words * 8u; i < bytes; ++i) {
+    ((rk_u8 *)to)[i] = 0;
   }
 }
 
@@ -93,6 +148,7 @@ RK_FN void rkd_zero(void *to, rk_u32 bytes)
 #define RK_FN static inline
 #define RK_SLOW_FN static __attribute__((unused))
 #define RK_CAN_SLEEP 1
+#define RK_HOST_IS_FAR 0
 #define RK_LIKELY_DEV(x) __builtin_expect(!!(x), 1)
 
 /* Provided by the CPU backend (src/backend/cpu/cpu_port.c). */

@@ -388,8 +388,13 @@ RK_SLOW_FN void rkd_gang_run(rk_block *b, const rk_abi_actor *a, rk_u32 handler,
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   void *state = RK_PTR(void, a->state);
   rk_u32 members = b->gang_members;
+  rk_ctx *kept = rkd_kept_ctx(b); /* for the members, and where the leader's lanes fail too */
   b->ctx.members = members;
-  gang->ctx = (rk_u64)(rk_uptr)&b->ctx;
+  if (kept != &b->ctx) {
+    b->ctx.lead = kept;
+    *kept = b->ctx;
+  }
+  gang->ctx = (rk_u64)(rk_uptr)kept;
   gang->def = a->def;
   gang->msg = (rk_u64)(rk_uptr)msg;
   gang->state = (rk_u64)(rk_uptr)state;
@@ -408,6 +413,11 @@ RK_SLOW_FN void rkd_gang_run(rk_block *b, const rk_abi_actor *a, rk_u32 handler,
     }
     rkd_gang_pause(b, tries);
   }
+  if (kept != &b->ctx) {
+    b->ctx.failed = rk_ld_relaxed_gpu_u32(&kept->failed);
+    b->ctx.stopping = rk_ld_relaxed_gpu_u32(&kept->stopping);
+    b->ctx.lead = &b->ctx;
+  }
 }
 
 /* ---- the barrier ----------------------------------------------------------------------------- */
@@ -422,7 +432,7 @@ RK_FN int rkd_gang_is_broken(rk_ctx *ctx, rk_abi_gang *gang, rk_u64 generation, 
   }
   int lonely = tries % 16u == 15u && rk_ld_acquire_gpu_u64(&gang->done) != 0u &&
                rk_ld_acquire_gpu_u64(&gang->generation) == generation;
-  if (!lonely && !rkd_gang_ends(ctx->block, tries)) {
+  if (!lonely && !rkd_gang_ends(rkd_block_of(ctx), tries)) {
     return 0;
   }
   rk_st_relaxed_gpu_u32(&gang->broken, 1u);
@@ -463,7 +473,7 @@ RK_SLOW_FN void rkd_gang_meet(rk_ctx *ctx)
     if (rkd_gang_is_broken(ctx, gang, generation, tries)) {
       return;
     }
-    rkd_gang_pause(ctx->block, tries);
+    rkd_gang_pause(rkd_block_of(ctx), tries);
   }
 }
 

@@ -26,6 +26,13 @@ RK_FN void rkd_block_open(rk_block *b, rk_u64 grid_address, rk_u32 index)
   b->shared = RK_PTR(rk_abi_block, grid->blocks) + index;
   b->door = RK_PTR(rk_abi_door, grid->doors) + index;
   b->actors = RK_PTR(rk_abi_actor, grid->actors);
+  b->ctrls = RK_PTR(rk_abi_ctrl, grid->ctrls);
+  b->telemetry = RK_PTR(rk_abi_telemetry, grid->telemetry);
+  b->links = RK_PTR(rk_abi_link, grid->links);
+  b->run_queue = RK_PTR(rk_u32, b->shared->run_queue);
+  b->ready = b->shared->ready;
+  b->ready_mask = b->shared->ready_mask;
+  b->actor_capacity = grid->actor_capacity;
   b->gang = rkd_gang_of(b, index);
   rkd_ring_rx_open(&b->rx, b->shared->h2k);
   rkd_ring_tx_open(&b->tx, b->shared->k2h);
@@ -119,7 +126,7 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
 {
   rk_u32 n = 0;
   rk_u32 slot;
-  while (n < RK_ROUND_RECORDS && rkd_ready_pop(b->shared, &b->ready_head, &slot)) {
+  while (n < RK_ROUND_RECORDS && rkd_ready_pop(b->ready, b->ready_mask, &b->ready_head, &slot)) {
     rk_abi_actor *a = b->actors + slot;
     /* before: an ended actor's slot is the host's afterwards */
     rk_u32 life = a->life;
@@ -151,7 +158,7 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b)
   rk_u64 waiting = b->run_tail - b->run_head;
   rk_u64 start_us = 0;
   for (rk_u32 i = 0; i < RK_ROUND_TURNS && waiting != 0u; ++i, --waiting) {
-    rk_u32 slot = RK_PTR(rk_u32, b->shared->run_queue)[b->run_head & b->shared->ready_mask];
+    rk_u32 slot = b->run_queue[b->run_head & b->ready_mask];
     rk_abi_actor *a = b->actors + slot;
     rk_u64 tail = b->run_tail;
     b->run_head += 1u;
@@ -222,7 +229,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   /* also for runtime/slots.c: nothing is in its hands now */
   rk_st_release_sys_u32(&b->door->sleeping, 1u);
   rk_fence_seq_cst();
-  if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->shared, b->ready_head) &&
+  if (rkd_ring_peek(&b->rx) == 0 && !rkd_ready_waits(b->ready, b->ready_mask, b->ready_head) &&
       !rkd_gang_is_called(b) &&
       rk_ld_relaxed_sys_u32(&RK_PTR(const rk_abi_host, grid->host)->abort) == 0u) {
     rk_u64 nap_ns = b->run_head == b->run_tail ? ~0ull : b->naps < 64u ? 1000000u : 5000000u;
@@ -303,11 +310,14 @@ RK_SLOW_FN void rkd_block_park(rk_block *b)
  * The end of an actor is told by its block in this order: its reference becomes 0, then `ended` is
  * counted up (release). A block that reads the count (acquire) at the beginning of a round holds no
  * address from earlier rounds and will look up only references that are 0 by then. So once every
- * block has shown the count that came with an actor's end, its slot may be used again. */
+ * block has shown the count that came with an actor's end, its slot may be used again. A count that
+ * it has shown before tells it nothing new, so that look acquires nothing: an acquire empties the
+ * multiprocessor's cache. */
 RK_FN void rkd_quiesce(rk_block *b)
 {
-  rk_u64 ended = rk_ld_acquire_gpu_u64(&RK_PTR(rk_abi_grid, b->grid)->ended);
-  if (ended != b->seen) {
+  const rk_u64 *count = &RK_PTR(rk_abi_grid, b->grid)->ended;
+  if (rk_ld_relaxed_gpu_u64(count) != b->seen) {
+    rk_u64 ended = rk_ld_acquire_gpu_u64(count);
     b->seen = ended;
     rk_st_release_sys_u64(&b->door->seen, ended); /* partner: is_past of runtime/slots.c */
   }
@@ -330,8 +340,8 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rkd_gang_enter(b);
   rk_st_release_sys_u32(&b->door->hello, rkd_hello());
   while (b->stop == 0u) {
-    /* a word of the host's: far away for a device */
-    if (progress == 0u || b->rounds % 16u == 0u) {
+    /* a word of the host's: where that is far, the look doubles what an idle round takes */
+    if ((progress == 0u && !RK_HOST_IS_FAR) || b->rounds % 16u == 0u) {
       abort = rk_ld_relaxed_sys_u32(&host->abort);
       if (abort != 0u) {
         break;
@@ -380,6 +390,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
       rkd_block_linger(b);
     }
   }
+  rkd_block_keep(b);
   rk_st_release_sys_u32(&b->door->done, done);
 }
 

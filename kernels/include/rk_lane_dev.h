@@ -237,6 +237,7 @@ RK_SLOW_FN void rkd_lanes_close(rk_block *b)
   if (b->parked != 0u) {
     while (rkd_poll_lanes(b) != 0u) {
     }
+    rkd_block_keep(b);
   }
   rkd_lanes_gone();
 }

@@ -164,7 +164,7 @@ RK_SLOW_FN int rkd_links_end(rk_block *b, rk_abi_actor *a, const rk_abi_def *def
 RK_SLOW_FN int rkd_link_over(rk_ctx *ctx, rk_abi_route *route, const rk_abi_msg *h,
                              const void *data, rk_u32 spare)
 {
-  rk_block *b = ctx->block;
+  rk_block *b = rkd_block_of(ctx);
   rk_abi_actor *a = ctx->actor;
   int is_late = route->policy == RK_LINK_BLOCK && route->deadline_ns != 0u && ctx->reserved != 0u;
   if (route->policy == RK_LINK_BUFFER || route->policy == RK_LINK_DROP_OLDEST) {

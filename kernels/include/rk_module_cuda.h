@@ -25,7 +25,7 @@
 #include "rk_team_dev.h"
 
 /* Shared by the lanes of the handler that is running. Its value at the start of a handling is not
- * defined. What all definitions of a grid declare adds up, within 48 KiB. */
+ * defined. What all definitions of a grid declare adds up, within 46 KiB. */
 #define RK_SHARED RK_PTX_SHARED
 
 /* Messages leave from lane 0 of block 0. The test here, which folds away for one-lane definitions,

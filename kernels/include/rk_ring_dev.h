@@ -36,9 +36,11 @@
  *  inbox ring   credits: nobody takes a ticket without holding a credit, there are no more credits
  *               than slots, and a credit is given back only after its message was handled. Why that
  *               is also an ordering: a ticket t >= slots means t + 1 credits were used, so at least
- *               t + 1 - slots of them had been given back; each was taken by acq_rel on `room` by a
- *               producer whose ticket precedes t in the chain of acq_rel operations on `tail`; so
- *               whoever holds ticket t has seen the consumer leave the slot.
+ *               t + 1 - slots of them had been given back, each by a release on `room`; each was
+ *               taken by an acquire on `room` (what was taken between the two does not break the
+ *               chain: all of it are read-modify-writes) by a producer whose ticket precedes t in the
+ *               chain of acq_rel operations on `tail`; so whoever holds ticket t has seen the consumer
+ *               leave the slot.
  *  ready ring   as many entries as actors, and an actor has at most one entry: `signal` goes 0 -> 1
  *               by whoever writes the entry and 1 -> 0 by the consumer, both acq_rel exchanges; not
  *               when it takes the entry but later for a hot actor (rk_hot_dev.h).
@@ -86,9 +88,10 @@ typedef struct rk_ring_rx { /* the consumer's private side */
   rk_u32 transport;
   rk_u32 lap_bits;
   rk_u64 heads;
-  rk_u64 quiet;                             /* tagged: looks since the last record */
-  rk_abi_msg header;                        /* tagged: of the record at `head` */
-  rk_u64 payload[RK_UNIT_INLINE_BYTES / 8]; /* tagged: the same, if it is short */
+  rk_u64 quiet; /* tagged: looks since the last record */
+  /* tagged, or where the host is far: of the record at `head`, and its payload if it is short */
+  RK_ALIGN(16) rk_abi_msg header;
+  rk_u64 payload[RK_UNIT_INLINE_BYTES / 8];
 } rk_ring_rx;
 
 RK_FN rk_u32 rkd_units(rk_u32 payload_bytes)
@@ -108,6 +111,8 @@ RK_FN rk_u32 rkd_lap_bits(rk_u32 mask)
 }
 
 #define RK_IS_TAGGED(side) ((side)->transport == RK_TRANSPORT_TAGGED)
+/* Whether the consumer has a copy of the record at its head: the header, and a short payload. */
+#define RK_HAS_COPY(rx) (RK_HOST_IS_FAR || RK_IS_TAGGED(rx))
 
 RK_FN void rkd_ring_tx_open(rk_ring_tx *tx, rk_u64 ring)
 {
@@ -347,6 +352,31 @@ RK_FN rk_abi_msg *rkd_ring_peek_tagged(rk_ring_rx *rx)
   return &rx->header;
 }
 
+#if RK_HOST_IS_FAR
+/* Header and first payload of a record that is there, but for its sequence word. All of it is asked
+ * for before any is stored: one round trip, where a look at a field now and then would be several. */
+RK_FN void rkd_ring_copy_unit(rk_ring_rx *rx, const rk_abi_msg *unit)
+{
+  const rk_piece *from = (const rk_piece *)(const void *)unit + 1;
+  rk_piece *to = (rk_piece *)(void *)&rx->header + 1;
+  rk_piece piece[RK_UNIT_BYTES / 16u - 1u];
+  rk_u64 id = unit->id;
+  for (rk_u32 i = 0; i < RK_UNIT_BYTES / 16u - 1u; ++i) {
+    piece[i] = from[i];
+  }
+  for (rk_u32 i = 0; i < RK_UNIT_BYTES / 16u - 1u; ++i) {
+    to[i] = piece[i];
+  }
+  rx->header.id = id;
+  rx->header.seq = rx->head + 1u;
+}
+RK_STATIC_ASSERT(RK_OFFSET(rk_abi_msg, id) == 8u,
+                 "the sequence word and `id` are the first 16 bytes");
+RK_STATIC_ASSERT(RK_OFFSET(rk_ring_rx, payload) ==
+                     RK_OFFSET(rk_ring_rx, header) + sizeof(rk_abi_msg),
+                 "a copy of a unit is one piece");
+#endif
+
 /* The record at the consumer's head, or 0 when there is none; its header stays readable until it is
  * consumed. Partner: rkd_ring_commit. */
 RK_FN rk_abi_msg *rkd_ring_peek(rk_ring_rx *rx)
@@ -355,7 +385,14 @@ RK_FN rk_abi_msg *rkd_ring_peek(rk_ring_rx *rx)
     return rkd_ring_peek_tagged(rx);
   }
   rk_abi_msg *unit = RK_PTR(rk_abi_msg, rkd_ring_unit(rx->units, rx->mask, rx->head));
-  return rk_ld_acquire_sys_u64(&unit->seq) == rx->head + 1u ? unit : (rk_abi_msg *)0;
+  if (rk_ld_acquire_sys_u64(&unit->seq) != rx->head + 1u) {
+    return (rk_abi_msg *)0;
+  }
+#if RK_HOST_IS_FAR
+  rkd_ring_copy_unit(rx, unit);
+  unit = &rx->header;
+#endif
+  return unit;
 }
 
 /* Whether there is, or is about to be, a record at a position: for those who only watch a ring. */
@@ -376,7 +413,7 @@ RK_FN void rkd_ring_get(const rk_ring_rx *rx, rk_u32 at, void *data, rk_u32 byte
 {
   rk_u8 *to = (rk_u8 *)data;
   int tagged = RK_IS_TAGGED(rx);
-  if (tagged && rx->header.size_bytes <= RK_UNIT_INLINE_BYTES) {
+  if (RK_HAS_COPY(rx) && rx->header.size_bytes <= RK_UNIT_INLINE_BYTES) {
     rkd_copy(to, (const rk_u8 *)rx->payload + at, bytes);
     return;
   }
@@ -397,7 +434,7 @@ RK_FN const void *rkd_ring_payload(const rk_ring_rx *rx, const rk_abi_msg *recor
 {
   int tagged = RK_IS_TAGGED(rx);
   rk_u32 room;
-  if (tagged && record->size_bytes <= RK_UNIT_INLINE_BYTES) {
+  if (RK_HAS_COPY(rx) && record->size_bytes <= RK_UNIT_INLINE_BYTES) {
     return rx->payload;
   }
   return (rx->head & rx->mask) + rkd_units(record->size_bytes) <= rx->capacity
@@ -446,7 +483,8 @@ RK_FN void *rkd_slot_payload(rk_abi_msg *slot)
 }
 
 /* Takes up to `most` credits, at least `least`, of an actor's room; 0 when there are not that many.
- * acq_rel: see the head of this file. */
+ * Acquires from who gave them back (rkd_room_give), and tells nobody anything: a release here would
+ * make a device wait for its stores. See the head of this file. */
 RK_FN rk_u32 rkd_room_take(rk_abi_actor *to, rk_u32 least, rk_u32 most)
 {
   rk_u64 *room = (rk_u64 *)&to->room;
@@ -456,7 +494,7 @@ RK_FN rk_u32 rkd_room_take(rk_abi_actor *to, rk_u32 least, rk_u32 most)
       return 0u;
     }
     rk_u32 take = have < most ? (rk_u32)have : most;
-    if (rk_cas_acqrel_gpu_u64(room, &have, have - take)) {
+    if (rk_cas_acquire_gpu_u64(room, &have, have - take)) {
       return take;
     }
   }
@@ -508,9 +546,10 @@ RK_FN void rkd_ready_push(rk_abi_block *block, rk_u32 slot)
   entry->slot = slot;
   rk_st_release_gpu_u64(&entry->seq, ticket + 1u);
 }
-RK_FN int rkd_ready_pop(const rk_abi_block *block, rk_u64 *head, rk_u32 *slot)
+/* The receiving side keeps the address of its ring (`ready`) and the mask: rk_block. */
+RK_FN int rkd_ready_pop(rk_u64 ready, rk_u32 mask, rk_u64 *head, rk_u32 *slot)
 {
-  const rk_abi_ready *entry = RK_PTR(rk_abi_ready, block->ready) + (*head & block->ready_mask);
+  const rk_abi_ready *entry = RK_PTR(rk_abi_ready, ready) + (*head & mask);
   if (rk_ld_acquire_gpu_u64(&entry->seq) != *head + 1u) {
     return 0;
   }
@@ -518,9 +557,9 @@ RK_FN int rkd_ready_pop(const rk_abi_block *block, rk_u64 *head, rk_u32 *slot)
   *head += 1u;
   return 1;
 }
-RK_FN int rkd_ready_waits(const rk_abi_block *block, rk_u64 head)
+RK_FN int rkd_ready_waits(rk_u64 ready, rk_u32 mask, rk_u64 head)
 {
-  const rk_abi_ready *entry = RK_PTR(rk_abi_ready, block->ready) + (head & block->ready_mask);
+  const rk_abi_ready *entry = RK_PTR(rk_abi_ready, ready) + (head & mask);
   return rk_ld_acquire_gpu_u64(&entry->seq) == head + 1u;
 }
 

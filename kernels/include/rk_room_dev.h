@@ -46,7 +46,7 @@ RK_FN void rkd_room_give(rk_block *b, rk_abi_actor *to, rk_u32 credits)
     }
   }
 #else
-  (void)rk_add_acqrel_gpu_u64((rk_u64 *)&to->room, credits);
+  rk_red_release_gpu_u64((rk_u64 *)&to->room, credits); /* partner: rkd_room_take */
   (void)b;
 #endif
 }

@@ -187,11 +187,12 @@ extern "C" __global__ void __launch_bounds__(RK_BLOCK_THREADS, 1) rk_grid(rk_u64
   rkd_lanes_meet();
   if (rk_ptx_thread() == 0u) {
     const rk_abi_block *place = RK_PTR(const rk_abi_block, shared->blocks) + rk_ptx_block();
-    rk_block *block = RK_PTR(rk_block, place->scratch);
+    rkd_copy(&rkd_own_block, RK_PTR(const rk_block, place->scratch), (rk_u32)sizeof(rk_block));
     rkd_lanes_test(RK_PTR(rk_abi_door, place->door));
-    rkd_block_serve(block, grid, rk_ptx_block());
+    rkd_block_serve(&rkd_own_block, grid, rk_ptx_block());
     rkd_team_dismiss();
-    rkd_lanes_close(block); /* the followers have left: the cluster's barrier counts them out */
+    rkd_lanes_close(
+        &rkd_own_block); /* the followers have left: the cluster's barrier counts them out */
   } else {
     rkd_team_follow();
   }

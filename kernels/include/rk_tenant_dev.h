@@ -55,7 +55,7 @@ RK_FN int rkd_has_allowance(rk_block *b, const rk_abi_actor *a)
  * everything else, so that refusals hold nobody up: what finds no room is only counted. */
 RK_SLOW_FN int rkd_refused(rk_ctx *ctx, int code, const rk_abi_msg *h, rk_u32 spare)
 {
-  rk_block *b = ctx->block;
+  rk_block *b = rkd_block_of(ctx);
   rk_u32 units = rkd_units((rk_u32)sizeof(rk_abi_response)) + spare + b->tx.capacity / 2u;
   ctx->actor->dropped += 1u;
   if (rkd_ring_free(&b->tx, units) >= units) {

@@ -36,7 +36,6 @@ static table *open_table(void)
   t->grid.block_count = 2;
   t->grid.actor_capacity = ACTORS;
   t->blocks[1].ready = (rk_u64)(rk_uptr)t->ready;
-  t->blocks[1].run_queue = (rk_u64)(rk_uptr)t->run_queue;
   t->blocks[1].ready_mask = 2 * ACTORS - 1;
   for (rk_u32 i = 0; i < ACTORS; ++i) {
     rk_abi_actor *a = &t->actors[i];
@@ -55,6 +54,10 @@ static table *open_table(void)
     both[i]->index = i;
     both[i]->shared = &t->blocks[i];
     both[i]->actors = t->actors;
+    both[i]->actor_capacity = ACTORS;
+    both[i]->run_queue = t->run_queue;
+    both[i]->ready = (rk_u64)(rk_uptr)t->ready;
+    both[i]->ready_mask = 2 * ACTORS - 1;
   }
   return t;
 }
@@ -79,7 +82,7 @@ static rk_u32 run_round(table *t)
   (void)rkd_poll_ready(&t->at);
   (void)rkd_poll_hot(&t->at);
   while (t->at.run_head != t->at.run_tail) {
-    rk_abi_actor *a = t->actors + t->run_queue[t->at.run_head++ & t->blocks[1].ready_mask];
+    rk_abi_actor *a = t->actors + t->run_queue[t->at.run_head++ & t->at.ready_mask];
     a->queued = 0;
     for (;; ++taken) {
       rk_abi_msg *m = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);

@@ -253,7 +253,7 @@ static void ready_ring_loses_no_signal(void **state)
   for (;;) {
     uint64_t sum = 0;
     rk_u32 slot = 0;
-    while (rkd_ready_pop(r.block, &head, &slot)) {
+    while (rkd_ready_pop(r.block->ready, r.block->ready_mask, &head, &slot)) {
       assert_in_range(slot, 0, READY_ACTORS - 1u);
       work += r.work[slot];
       r.work[slot] = 0;
@@ -273,7 +273,7 @@ static void ready_ring_loses_no_signal(void **state)
     rk_thread_join(s[i].thread);
   }
   assert_int_equal(work, pops); /* one entry for each signal that went up */
-  assert_false(rkd_ready_waits(r.block, head));
+  assert_false(rkd_ready_waits(r.block->ready, r.block->ready_mask, head));
   assert_int_equal(r.block->ready_tail, head);
   rk_free(r.block);
 }

@@ -38,6 +38,10 @@ static table *open_table(void)
   t->grid.links = (rk_u64)(rk_uptr)t->links;
   t->grid.ctrls = t->grid.told_ctrls = (rk_u64)(rk_uptr)t->ctrls;
   t->grid.telemetry = (rk_u64)(rk_uptr)t->telemetry;
+  t->at.links = t->links;
+  t->at.ctrls = t->ctrls;
+  t->at.telemetry = t->telemetry;
+  t->at.actor_capacity = ACTORS;
   t->ring.units = (rk_u64)(rk_uptr)t->units;
   t->ring.capacity_units = UNITS;
   t->ring.mask = UNITS - 1u;
