@@ -78,16 +78,14 @@ RK_FN rk_u32 rkd_head_extra(rk_u32 payload_bytes)
   return payload_bytes <= RK_UNIT_INLINE_BYTES ? (payload_bytes + 7u) / 8u : 0u;
 }
 
-/* Partner of the stores: rkd_head_load, which orders nothing either; see the head of this file. */
+/* Partner of the stores: rkd_head_read, which orders nothing either; see the head of this file. */
 RK_FN void rkd_head_store(rk_u64 *at, rk_u32 pair, rk_u64 tag, rk_u64 value)
 {
   rk_st_relaxed_sys_2u64(at + 2u * pair, (value & 0xffffffffu) | tag, value >> 32 | tag);
 }
-/* Adds what is wrong with the tags of a pair to *bad. */
-RK_FN rk_u64 rkd_head_load(const rk_u64 *at, rk_u32 pair, rk_u64 tag, rk_u64 *bad)
+/* The value of a pair that was loaded; adds what is wrong with its tags to *bad. */
+RK_FN rk_u64 rkd_head_value(rk_u64 low, rk_u64 high, rk_u64 tag, rk_u64 *bad)
 {
-  rk_u64 low, high;
-  rk_ld_relaxed_sys_2u64(at + 2u * pair, &low, &high);
   *bad |= ((low ^ tag) | (high ^ tag)) >> 32;
   return (low & 0xffffffffu) | high << 32;
 }
@@ -127,38 +125,49 @@ RK_FN void rkd_head_clear(rk_u64 *at)
 /* Whether a head is there, or is being written. */
 RK_FN int rkd_head_waits(const rk_u64 *at, rk_u64 tag)
 {
-  rk_u64 bad = 0u;
-  (void)rkd_head_load(at, 0u, tag, &bad);
+  rk_u64 low, high, bad = 0u;
+  rk_ld_relaxed_sys_2u64(at, &low, &high);
+  (void)rkd_head_value(low, high, tag, &bad);
   return bad == 0u;
 }
 
 /* Takes a head apart; returns 0 when it is not all there. `eager`: ask for every word before
- * looking at any. */
+ * looking at any. Nothing may come between those loads that needs one of them, not even whether
+ * another is to be loaded: each such place is a round trip. */
 RK_TAGGED_FN int rkd_head_read(const rk_u64 *at, rk_u64 tag, int eager, rk_abi_msg *h,
                                rk_u64 *payload)
 {
-  rk_u64 value[RK_HEAD_PAIRS];
-  rk_u64 late[RK_HEAD_PAIRS - RK_HEAD_FIXED]; /* what is wrong with the tags of each */
+  rk_u64 low[RK_HEAD_PAIRS], high[RK_HEAD_PAIRS], value[RK_HEAD_FIXED];
   rk_u64 bad = 0u;
-  value[0] = rkd_head_load(at, 0u, tag, &bad);
-  if (!eager && bad != 0u) {
-    return 0;
+  if (eager) {
+    for (rk_u32 i = 0u; i < RK_HEAD_PAIRS; ++i) {
+      rk_ld_relaxed_sys_2u64(at + 2u * i, &low[i], &high[i]);
+    }
+  } else {
+    rk_ld_relaxed_sys_2u64(at, &low[0], &high[0]);
+    (void)rkd_head_value(low[0], high[0], tag, &bad);
+    if (bad != 0u) {
+      return 0;
+    }
+    for (rk_u32 i = 1u; i < RK_HEAD_FIXED; ++i) {
+      rk_ld_relaxed_sys_2u64(at + 2u * i, &low[i], &high[i]);
+    }
+    for (rk_u32 i = 0u; i < RK_HEAD_PAIRS - RK_HEAD_FIXED; ++i) {
+      low[RK_HEAD_FIXED + i] = high[RK_HEAD_FIXED + i] = 0u;
+      if (i < rkd_head_extra((rk_u32)low[0])) {
+        rk_ld_relaxed_sys_2u64(at + 2u * (RK_HEAD_FIXED + i), &low[RK_HEAD_FIXED + i],
+                               &high[RK_HEAD_FIXED + i]);
+      }
+    }
   }
-  for (rk_u32 i = 1u; i < RK_HEAD_FIXED; ++i) {
-    value[i] = rkd_head_load(at, i, tag, &bad);
+  for (rk_u32 i = 0u; i < RK_HEAD_FIXED; ++i) {
+    value[i] = rkd_head_value(low[i], high[i], tag, &bad);
   }
   rk_u32 size = (rk_u32)value[0]; /* when eager: of whatever lies there */
   rk_u32 extra = rkd_head_extra(size);
   for (rk_u32 i = 0u; i < RK_HEAD_PAIRS - RK_HEAD_FIXED; ++i) {
-    late[i] = 0u;
-    if (eager || i < extra) {
-      value[RK_HEAD_FIXED + i] = rkd_head_load(at, RK_HEAD_FIXED + i, tag, &late[i]);
-    }
-  }
-  for (rk_u32 i = 0u; i < RK_HEAD_PAIRS - RK_HEAD_FIXED; ++i) {
     if (i < extra) {
-      bad |= late[i];
-      payload[i] = value[RK_HEAD_FIXED + i];
+      payload[i] = rkd_head_value(low[RK_HEAD_FIXED + i], high[RK_HEAD_FIXED + i], tag, &bad);
     }
   }
   if (bad != 0u) {
