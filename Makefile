@@ -483,6 +483,13 @@ $(BUILD)/nvrtc_compile: scripts/nvrtc_compile.c $(nvrtc_tool_objs) $(BUILD)/flag
 	$(Q)$(CC) $(filter-out -fPIC,$(BASE_FLAGS)) $(sanitizers) $(CPPFLAGS) $(CFLAGS) -o $@ $< \
 	  $(nvrtc_tool_objs) $(LIBS)
 
+# What the machine code of the grid is made of; bench/gpu/SASS.md. Needs NVRTC and nvdisasm.
+ARCH     ?= sm_90
+NVDISASM ?= nvdisasm
+sass: $(BUILD)/nvrtc_compile ## count what the grid's machine code is made of (ARCH=sm_90, NVDISASM, ONLY=function)
+	@$(LUA) scripts/sass.lua --tool $< --work $(BUILD)/sass --arch $(ARCH) --nvdisasm "$(NVDISASM)" \
+	  $(if $(ONLY),--only $(ONLY))
+
 prebuilt: $(BUILD)/nvrtc_compile ## compile the stock kernels to kernels/prebuilt (needs NVRTC)
 	@mkdir -p $(BUILD)/prebuilt $(dir $(PREBUILT))
 	$(call say,NVRTC,$(PREBUILT))
@@ -545,6 +552,6 @@ help: ## this list
 
 .PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench bench-build gpu-check \
   gpu-build docs run-suites test test-c test-lua test-cuda test-asan test-tsan test-oom lint lint-headers \
-  lint-gcc lint-clang format check check-kernels prebuilt install clean help
+  lint-gcc lint-clang format check check-kernels prebuilt sass install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)
