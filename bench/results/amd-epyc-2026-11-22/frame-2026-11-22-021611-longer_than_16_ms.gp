@@ -1,0 +1,17 @@
+set terminal svg size 1000,232 noenhanced font 'sans,13' background '#ffffff'
+set output "bench/results/amd-epyc-2026-11-22/frame-2026-11-22-021611-longer_than_16_ms.svg"
+set title "frame: longer than 16 ms (median, 95 % interval)\nAMD EPYC, 2026-11-22"
+set label 99 "includes: frames, one due every 16 ms, latencies from then; work: clearing, then 10 times an impulse, 10 steps of 10648 cells, a probe; 1 block(s) of 1 lanes" at screen 0.01, 0.02 left font 'sans,10'
+set bmargin 6
+set grid
+unset key
+set xlabel "%"
+set format x "%g"
+
+set xrange [0:0]
+set yrange [1.5:-0.5]
+set lmargin 9
+set style fill solid 0.6
+plot "bench/results/amd-epyc-2026-11-22/frame-2026-11-22-021611-longer_than_16_ms.dat" using (0):0:(0):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror lt 2, \
+  "bench/results/amd-epyc-2026-11-22/frame-2026-11-22-021611-longer_than_16_ms.dat" using 2:0:3:4 with xerrorbars lt -1 pt 7 ps 0.4, \
+  "bench/results/amd-epyc-2026-11-22/frame-2026-11-22-021611-longer_than_16_ms.dat" using 4:0:5 with labels left offset 1,0

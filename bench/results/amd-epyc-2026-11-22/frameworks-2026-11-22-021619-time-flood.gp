@@ -1,0 +1,17 @@
+set terminal svg size 1000,284 noenhanced font 'sans,13' background '#ffffff'
+set output "bench/results/amd-epyc-2026-11-22/frameworks-2026-11-22-021619-time-flood.svg"
+set title "frameworks: time, task=flood (median, 95 % interval)\nAMD EPYC, 2026-11-22"
+set label 99 "includes: one actor floods another on its block, 15 messages of 64 B a handling and one to itself; receiver reads every word, sum checked (others: see the table)" at screen 0.01, 0.02 left font 'sans,10'
+set bmargin 6
+set grid
+unset key
+set xlabel "ns"
+set format x "%g"
+
+set xrange [0:483.272469]
+set yrange [3.5:-0.5]
+set lmargin 13
+set style fill solid 0.6
+plot "bench/results/amd-epyc-2026-11-22/frameworks-2026-11-22-021619-time-flood.dat" using (0):0:(0):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror lt 2, \
+  "bench/results/amd-epyc-2026-11-22/frameworks-2026-11-22-021619-time-flood.dat" using 2:0:3:4 with xerrorbars lt -1 pt 7 ps 0.4, \
+  "bench/results/amd-epyc-2026-11-22/frameworks-2026-11-22-021619-time-flood.dat" using 4:0:5 with labels left offset 1,0

@@ -1,0 +1,17 @@
+set terminal svg size 1000,336 noenhanced font 'sans,13' background '#ffffff'
+set output "bench/results/amd-epyc-2026-11-22/machine-2026-11-22-021656-time.svg"
+set title "machine: time (median, 95 % interval)\nAMD EPYC, 2026-11-22"
+set label 99 "includes: two threads hand a number back and forth over two lines, spinning with pause; nothing is carried (others: see the table)" at screen 0.01, 0.02 left font 'sans,10'
+set bmargin 6
+set grid
+unset key
+set xlabel ""
+set format x "%.0s %cs"
+set logscale x
+set xrange [1e-09:0.000428166325]
+set yrange [5.5:-0.5]
+set lmargin 26
+set style fill solid 0.6
+plot "bench/results/amd-epyc-2026-11-22/machine-2026-11-22-021656-time.dat" using (1e-09):0:(1e-09):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror lt 2, \
+  "bench/results/amd-epyc-2026-11-22/machine-2026-11-22-021656-time.dat" using 2:0:3:4 with xerrorbars lt -1 pt 7 ps 0.4, \
+  "bench/results/amd-epyc-2026-11-22/machine-2026-11-22-021656-time.dat" using 4:0:5 with labels left offset 1,0

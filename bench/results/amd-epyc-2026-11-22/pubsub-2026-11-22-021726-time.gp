@@ -1,0 +1,19 @@
+set terminal svg size 1000,560 noenhanced font 'sans,13' background '#ffffff'
+set output "bench/results/amd-epyc-2026-11-22/pubsub-2026-11-22-021726-time.svg"
+set title "pubsub: time (median, 95 % interval)\nAMD EPYC, 2026-11-22"
+set label 99 "includes: rt:publish of 64 B, the topic's way through the patterns, rt:drain, the calls of the Lua functions, which compare a number; time per publication (others: see the table)" at screen 0.01, 0.02 left font 'sans,10'
+set bmargin 6
+set grid
+set xlabel "subscriptions"
+set ylabel "ns"
+set xtics (1, 100, 10000)
+set logscale x 2
+set offsets graph 0.05, graph 0.05, 0, 0
+set logscale y
+set yrange [1e-07:*]
+set format y "%.0s %cs"
+set key outside right top
+plot "bench/results/amd-epyc-2026-11-22/pubsub-2026-11-22-021726-time.dat" index 0 using 1:2:3:4 with yerrorlines lw 2 lt 1 dt 1 pt 4 title "one callback", \
+  "bench/results/amd-epyc-2026-11-22/pubsub-2026-11-22-021726-time.dat" index 1 using 1:2:3:4 with yerrorlines lw 2 lt 2 dt 1 pt 5 title "all callback", \
+  "bench/results/amd-epyc-2026-11-22/pubsub-2026-11-22-021726-time.dat" index 2 using 1:2:3:4 with yerrorlines lw 2 lt 3 dt 1 pt 6 title "one actor", \
+  "bench/results/amd-epyc-2026-11-22/pubsub-2026-11-22-021726-time.dat" index 3 using 1:2:3:4 with yerrorlines lw 2 lt 4 dt 1 pt 7 title "all actor"

@@ -1,0 +1,17 @@
+set terminal svg size 1000,258 noenhanced font 'sans,13' background '#ffffff'
+set output "bench/results/amd-epyc-2026-11-22/restart-2026-11-22-021729-stop.svg"
+set title "restart: stop (median, 95 % interval)\nAMD EPYC, 2026-11-22"
+set label 99 "includes: rt:supervise of a made specification of 3 levels, 111 supervisors: each actor launched, named and answered by its block; time per actor" at screen 0.01, 0.02 left font 'sans,10'
+set bmargin 6
+set grid
+unset key
+set xlabel ""
+set format x "%.0s %cs"
+set logscale x
+set xrange [0.01:14.0076251]
+set yrange [2.5:-0.5]
+set lmargin 14
+set style fill solid 0.6
+plot "bench/results/amd-epyc-2026-11-22/restart-2026-11-22-021729-stop.dat" using (0.01):0:(0.01):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror lt 2, \
+  "bench/results/amd-epyc-2026-11-22/restart-2026-11-22-021729-stop.dat" using 2:0:3:4 with xerrorbars lt -1 pt 7 ps 0.4, \
+  "bench/results/amd-epyc-2026-11-22/restart-2026-11-22-021729-stop.dat" using 4:0:5 with labels left offset 1,0

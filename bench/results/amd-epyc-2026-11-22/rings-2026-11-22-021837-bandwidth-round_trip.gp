@@ -1,0 +1,20 @@
+set terminal svg size 1000,560 noenhanced font 'sans,13' background '#ffffff'
+set output "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.svg"
+set title "rings: bandwidth, shape=round_trip (median, 95 % interval)\nAMD EPYC, 2026-11-22"
+set label 99 "includes: two threads, two rings, 64+8 B there and back, both ends copy out and check every word (others: see the table)" at screen 0.01, 0.02 left font 'sans,10'
+set bmargin 6
+set grid
+set xlabel "payload"
+set ylabel "MB/s"
+set xtics (8, 64, 256, 1024, 4032)
+set logscale x 2
+set offsets graph 0.05, graph 0.05, 0, 0
+set yrange [0:*]
+set format y "%g"
+set key outside right top
+plot "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.dat" index 0 using 1:2:3:4 with yerrorlines lw 2 lt 1 dt 1 pt 4 title "record", \
+  "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.dat" index 1 using 1:2:3:4 with yerrorlines lw 2 lt 2 dt 1 pt 5 title "tagged", \
+  "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.dat" index 2 using 1:2:3:4 with yerrorlines lw 2 lt 3 dt 1 pt 6 title "inbox", \
+  "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.dat" index 3 using 1:2:3:4 with yerrorlines lw 2 lt 4 dt 1 pt 7 title "ck_ring", \
+  "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.dat" index 4 using 1:2:3:4 with yerrorlines lw 2 lt 5 dt 1 pt 8 title "boost_spsc", \
+  "bench/results/amd-epyc-2026-11-22/rings-2026-11-22-021837-bandwidth-round_trip.dat" index 5 using 1:2:3:4 with yerrorlines lw 2 lt 6 dt 1 pt 9 title "rte_ring"
