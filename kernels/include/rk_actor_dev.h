@@ -91,9 +91,52 @@ RK_FN rk_u32 rkd_handler_for(const rk_abi_def *def, rk_u32 type)
   return i;
 }
 
+/* ---- into the cache ---- */
+
+/* What a turn reads of an actor, its definition and a message lies in a dozen sectors of 32 bytes.
+ * Asked for where the code comes to them, each is a wait of its own for the L2; here they are asked
+ * for together. Every acquire empties the cache, so this comes behind one. Only the block changes
+ * what is brought, or nobody does while the message waits. On the CPU lines stay where they are. */
+#if RK_HOST_IS_FAR
+RK_FN rk_u32 rkd_look(const void *at, rk_u32 sectors)
+{
+  rk_u32 v = 0;
+  for (rk_u32 i = 0; i < sectors; ++i) {
+    v ^= rk_ptx_look((const rk_u8 *)at + 32u * i);
+  }
+  return v;
+}
+#endif
+RK_FN void rkd_bring_actor(rk_block *b, const rk_abi_actor *a, rk_u32 slot)
+{
+#if RK_HOST_IS_FAR
+  b->brought = rkd_look(a, 2u) ^ rkd_look(&a->host_slots, 1u) ^ rkd_look(&a->kernel_head, 4u) ^
+               rkd_look(rkd_telemetry(b, slot), 2u);
+#else
+  (void)b, (void)a, (void)slot;
+#endif
+}
+RK_FN void rkd_bring_message(rk_block *b, const rk_abi_actor *a, const rk_abi_def *def,
+                             const rk_abi_msg *msg)
+{
+#if RK_HOST_IS_FAR
+  rk_u32 v = rkd_look(def, 2u) ^ rkd_look(msg, 2u);
+  if (a->slot_bytes >= 2u * sizeof(rk_abi_msg)) {
+    v ^= rkd_look(msg + 1, 2u); /* what a slot has of payload at least */
+  }
+  if (a->state != 0u) {
+    v ^= rkd_look(RK_PTR(const void, a->state), 1u);
+  }
+  b->brought = v ^ rkd_look(RK_PTR(const void, def->handlers), 1u);
+#else
+  (void)b, (void)a, (void)def, (void)msg;
+#endif
+}
+
 /* The next message and the ring it lies in, or 0. High priority first; messages from actors and
- * from the host take turns. */
-RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring)
+ * from the host take turns. `is_likely`: that one from an actor waits. Where that is not so, a
+ * device looks before it acquires, which would empty its cache for nothing. */
+RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring, int is_likely)
 {
   if (a->urgent_head != a->urgent_tail) {
     *ring = RK_RING_URGENT;
@@ -108,10 +151,12 @@ RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring)
       }
     } else {
       rk_abi_msg *m = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
-      if (rkd_slot_ready(m, a->kernel_head)) {
-        *ring = RK_RING_KERNEL;
-        return m;
+      if ((RK_HOST_IS_FAR && !is_likely && rk_ld_relaxed_gpu_u64(&m->seq) != a->kernel_head + 1u) ||
+          !rkd_slot_ready(m, a->kernel_head)) {
+        continue;
       }
+      *ring = RK_RING_KERNEL;
+      return m;
     }
   }
   return (rk_abi_msg *)0;
@@ -301,7 +346,7 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
   }
   for (;;) {
     rk_u32 ring;
-    rk_abi_msg *msg = rkd_next_message(a, &ring);
+    rk_abi_msg *msg = rkd_next_message(a, &ring, 1);
     if (msg == 0) {
       break;
     }
@@ -415,8 +460,9 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
 
 RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
 {
-  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rk_u32 slot = rkd_actor_slot(b, a);
+  rkd_bring_actor(b, a, slot);
+  const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rk_u32 result = RK_TURN_MORE;
   rk_u32 done = 0;
   rk_u32 blocks = RK_GANG_YES;
@@ -442,12 +488,13 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
       result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
       break;
     }
-    rk_abi_msg *msg = rkd_next_message(a, &ring);
+    rk_abi_msg *msg = rkd_next_message(a, &ring, done == 0u && a->host_head == a->host_tail);
     if (msg == 0) {
       result = RK_TURN_IDLE;
       is_empty = 1;
       break;
     }
+    rkd_bring_message(b, a, def, msg);
     /* the blocks first: nobody holds credits while it waits for a block */
     if (rkd_is_gang(a) && (blocks = rkd_gang_take(b, a)) != RK_GANG_YES) {
       result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
@@ -483,6 +530,9 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   }
   if (rkd_is_gang(a) && blocks != RK_GANG_NO) {
     rkd_gang_drop_for(b, a); /* only who waits for more blocks keeps some */
+  }
+  if (done != 0u) {
+    rkd_bring_actor(b, a, slot); /* what the handler sent has emptied the cache */
   }
   /* when it looked in vain just now, there is no need to ask the senders' line */
   rkd_account(b, a, slot, is_empty ? 0u : rkd_kernel_depth(a));

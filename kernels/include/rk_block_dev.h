@@ -113,6 +113,7 @@ struct rk_block {
   rk_u32 owing_count;         /* rk_room_dev.h */
   rk_u32 owing[RK_OWING_MAX]; /* slots of actors with credits to give back */
   rk_u64 owing_us;            /* wall clock when the first of them came here */
+  rk_u32 brought;             /* keeps loads that nobody needs: rkd_bring_actor */
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */

@@ -12,6 +12,8 @@
  *   rk_ptx_block()  rk_ptx_blocks()         number of this block in the grid, blocks of the grid
  *   rk_ptx_time_ns()                        nanoseconds since 1970, the same in all blocks
  *   rk_ptx_pause(ns)                        lets about that much time pass, at most a millisecond
+ *   rk_ptx_look(address)                    some word of the 32 bytes of device memory there, which
+ *                                           are then in the multiprocessor's cache; orders nothing
  *   rk_ptx_block_meet()                     barrier 0, of all threads of the block
  *   rk_ptx_meet(barrier, threads)           a barrier of whole warps; both numbers are constants
  *   rk_ptx_warp_meet(mask)                  barrier of the warp's threads in mask; orders memory
@@ -93,6 +95,14 @@ RK_PTX_FN rk_u64 rk_ptx_time_ns(void)
 RK_PTX_FN void rk_ptx_pause(rk_u32 ns)
 {
   asm volatile("nanosleep.u32 %0;" ::"r"(ns));
+}
+
+/* Without "memory": many of them are under way at once. */
+RK_PTX_FN rk_u32 rk_ptx_look(const void *at)
+{
+  rk_u32 v;
+  asm volatile("ld.global.u32 %0, [%1];" : "=r"(v) : "l"(__cvta_generic_to_global(at)));
+  return v;
 }
 
 /* ---- meeting; all without .aligned, see rk_team_dev.h ---- */

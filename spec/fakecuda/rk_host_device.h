@@ -85,6 +85,11 @@ static inline void rk_ptx_pause(rk_u32 ns)
 {
   rkfake_device->pause(ns);
 }
+static inline rk_u32 rk_ptx_look(const void *at)
+{
+  (void)at; /* there is no such cache here, and the words may be changing */
+  return 0u;
+}
 static inline void rk_ptx_block_meet(void)
 {
   rkfake_device->meet(0u, 0u);
