@@ -224,6 +224,8 @@ describe("actors #tsan", function()
       last = assert(a:receive(5))
     end
     assert.equal(55, last.n)
+    -- a block counts when the turn is over, the last answer was sent before
+    eventually(function() return a:stats().processed == 10 and rt:stats().handled == 10 end)
     local stats = a:stats()
     assert.equal(10, stats.processed)
     assert.equal(10, stats.sent)

@@ -229,7 +229,8 @@ int rk__cuda_module_load(rk_backend *backend, const rk_backend_source *source, r
     }
     rc = make_image(backend, log, err);
     if (rc != RK_OK) {
-      if (rc == RK_ECOMPILE || rc == RK_ENO_COMPILER) { /* what was there before compiles */
+      /* what was there before compiles; the image of a cluster lacks a compiler, whatever the kernel */
+      if (rc == RK_ECOMPILE || (rc == RK_ENO_COMPILER && backend->cluster <= 1)) {
         (void)rk_error_prefix(err, "kernel '%s'", source->name);
       }
       rk__cuda_module_unload(backend, m);
