@@ -340,7 +340,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rkd_gang_enter(b);
   rk_st_release_sys_u32(&b->door->hello, rkd_hello());
   while (b->stop == 0u) {
-    /* a word of the host's: where that is far, the look doubles what an idle round takes */
+    /* a word of the host's: where that is far, one round trip more in an idle round */
     if ((progress == 0u && !RK_HOST_IS_FAR) || b->rounds % 16u == 0u) {
       abort = rk_ld_relaxed_sys_u32(&host->abort);
       if (abort != 0u) {
