@@ -126,9 +126,10 @@ $(FAKE_OBJ): obj_flags += -fvisibility=hidden
 $(call obj_of,$(FAKE_TOOL_SRC)): obj_flags += $(LUA_CFLAGS)
 # Where the fake finds what it compiles device units with, and with which flags: most units run for
 # less time than it takes to optimise them, but not under a sanitizer.
-$(OBJ)/spec/fakecuda/fake_compile.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(or $(sanitizers),-O0)"' \
+$(OBJ)/spec/fakecuda/fake_unit.o $(OBJ)/spec/fakecuda/fake_ptx.o: obj_flags += -DRKF_DEFAULT_FLAGS='"$(or $(sanitizers),-O0)"' \
   -DRKF_DEFAULT_CXX='"$(if $(findstring clang,$(CC)),clang++,g++)"' \
-  -DRKF_DEFAULT_INCLUDE='"$(CURDIR)/kernels/include"' -DRKF_DEFAULT_PRELUDE='"$(CURDIR)/spec/fakecuda"'
+  -DRKF_DEFAULT_INCLUDE='"$(CURDIR)/kernels/include"' -DRKF_DEFAULT_PRELUDE='"$(CURDIR)/spec/fakecuda"' \
+  -DRKF_DEFAULT_LUA='"$(LUA)"'
 # The objects that may see a CUDA toolkit: they compare our declarations with the real ones.
 cuda_h := $(firstword $(wildcard $(addsuffix /include/cuda.h,$(CUDA_HOME) /usr/local/cuda)))
 $(OBJ)/spec/c/cuda_decl_test.o $(OBJ)/spec/c/nvtx_abi_test.o: \
@@ -322,7 +323,7 @@ docs: ## write the reference of the Lua API to build/docs/reference.md
 # exit status; scripts/summary.lua reads the logs. A crash or a hang costs one file, not the run.
 
 RESULTS     ?= build/results/test
-# Any of c, lua, rkl, cuda.
+# Any of c, lua, rkl, cuda, ptx.
 SUITES      ?= c lua rkl
 # Programs and spec files at a time: a grid keeps several processors busy by itself.
 TEST_JOBS   ?= $(or $(filter 1,$(JOBS)),2)
@@ -380,7 +381,7 @@ CUDA_SPECS_RUN ?= $(if $(BUSTED_ARGS),$(filter $(cuda_specs),$(SPECS_RUN)),$(cud
 # The file of NVRTC, nothing where there is none; only looked for when it is needed.
 find_nvrtc  = $(no_aslr) $(RKL) -e 'local is_there, text = require("ringkernel.core").nvrtc() \
   print(is_there and text:match("%((.-)%)") or "")' 2>/dev/null
-ifneq ($(and $(filter run-suites,$(MAKECMDGOALS)),$(filter cuda,$(SUITES))),)
+ifneq ($(and $(filter run-suites,$(MAKECMDGOALS)),$(filter cuda ptx,$(SUITES))),)
 nvrtc := $(shell $(find_nvrtc))
 endif
 
@@ -389,13 +390,28 @@ run-cuda/%: FORCE
 	  $(if $(filter spec/cuda/%,$*),,RKFAKE_CC=990) $(no_aslr) \
 	  $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $*) :
 
-run-cuda-nothing: FORCE
-	@printf 'ok 1 - specs on the CUDA backend # SKIP no NVRTC\n1..1\n# exit 0\n' >$(RESULTS)/cuda.log
+# The same specs, but what runs is what NVRTC made of the device code, instruction by instruction
+# (RKFAKE_RUN=ptx): PTX for sm_90, by the real NVRTC. A few of them in CI, LONG=1 takes all.
+ptx_specs = $(addprefix spec/,messaging_spec.lua lanes_spec.lua gang_spec.lua cluster_lanes_spec.lua \
+                              transport_spec.lua reload_spec.lua kernels_spec.lua links_spec.lua \
+                              features_spec.lua)
+ptx_env   = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE_LIB)) RKFAKE_LINT=abort \
+            RINGKERNEL_CACHE=$(abspath $(BUILD))/ptx-cache RKFAKE_RUN=ptx RKFAKE_CC=99
+PTX_SPECS_RUN ?= $(if $(LONG),$(filter-out spec/cuda/%,$(cuda_specs)),$(ptx_specs))
+
+run-ptx/%: FORCE
+	@$(call logged,ptx-$(call spec_name,$*),$(spec_env) $(ptx_env) $(no_aslr) \
+	  $(BUSTED) --run=rkl --lua=$(RKL) $(BUSTED_ARGS) -o TAP $*) :
+
+run-cuda-nothing run-ptx-nothing: FORCE
+	@printf 'ok 1 - specs on the CUDA backend # SKIP no NVRTC\n1..1\n# exit 0\n' \
+	  >$(RESULTS)/$(@:run-%-nothing=%).log
 
 runs_c    = $(TESTS_RUN:%=run-c/%)
 runs_lua  = $(SPECS_RUN:%=run-lua/%)
 runs_rkl  = $(SPECS_RUN:%=run-rkl/%)
 runs_cuda = $(if $(or $(CI),$(nvrtc)),$(CUDA_SPECS_RUN:%=run-cuda/%),run-cuda-nothing)
+runs_ptx  = $(if $(or $(CI),$(nvrtc)),$(PTX_SPECS_RUN:%=run-ptx/%),run-ptx-nothing)
 # What takes longest begins first, so that at the end no processor waits for it.
 long_runs = run-lua/spec/bench/gpu_check_spec.lua run-cuda/spec/examples_spec.lua
 runs     := $(foreach suite,$(SUITES),$(runs_$(suite)))
@@ -422,8 +438,9 @@ oom_tests  = $(foreach test,$(TESTS),$(if $(findstring oom,$(notdir $(test))),$(
 hash      := \#
 tagged     = $(if $(SPECS),$(shell grep -l '$(hash)$(1)\b' $(SPECS)))
 
+# What runs as PTX need not run from source too, but with LONG=1.
 test: bootstrap ## set up, build, run every test; ends with "N passed, N failed, N skipped"
-	$(call suite,test,,build test-programs gpu-build,cuda c lua rkl)
+	$(call suite,test,$(if $(LONG),,CUDA_SPECS_RUN="$(filter-out $(ptx_specs),$(cuda_specs))"),build test-programs gpu-build,cuda ptx c lua rkl)
 
 test-c: ## run the C tests
 	$(call suite,test-c,,test-programs,c)
@@ -433,6 +450,9 @@ test-lua: ## run the Lua specs, under lua5.4 and under rkl
 
 test-cuda: ## run the specs on the CUDA backend over the tests' own driver
 	$(call suite,test-cuda,,build fakecuda spec-tools,cuda)
+
+test-ptx: ## run specs on the PTX that NVRTC makes, over the tests' own driver; LONG=1: all of them
+	$(call suite,test-ptx,,build fakecuda spec-tools,ptx)
 
 # The host's side of the CUDA backend, and its device code as the tests' driver runs it.
 sanitized_cuda := spec/buffer_spec.lua spec/cuda/bad_luck_spec.lua
@@ -551,7 +571,7 @@ help: ## this list
 	@echo "switches: DEBUG ASAN UBSAN TSAN WERROR V; variables: CC LUA LINE PREFIX DESTDIR BUILD JOBS"
 
 .PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench bench-build gpu-check \
-  gpu-build docs run-suites test test-c test-lua test-cuda test-asan test-tsan test-oom lint lint-headers \
+  gpu-build docs run-suites test test-c test-lua test-cuda test-ptx test-asan test-tsan test-oom lint lint-headers \
   lint-gcc lint-clang format check check-kernels prebuilt sass install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

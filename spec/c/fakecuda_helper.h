@@ -21,8 +21,10 @@
 #include <cmocka.h>
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FUNCTIONS(X)                                                                               \
   X(cuInit)                                                                                        \
@@ -77,7 +79,7 @@ static const char *const variables[] = {
     "RKFAKE_MAP",       "RKFAKE_UVA",      "RKFAKE_DEVICES",     "RKFAKE_MEMORY",
     "RKFAKE_NO",        "RKFAKE_INIT",     "RKFAKE_FAULT",       "RKFAKE_LINT",
     "RKFAKE_SLOW_US",   "RKFAKE_KILL_US",  "RKFAKE_OCCUPANCY",   "RKFAKE_SOURCES",
-    "RKFAKE_REGISTERS", "RKFAKE_RESIDENT", "RKFAKE_IGNORE_EXIT",
+    "RKFAKE_REGISTERS", "RKFAKE_RESIDENT", "RKFAKE_IGNORE_EXIT", "RKFAKE_RUN",
 };
 
 #define OK(call) assert_int_equal(CUDA_SUCCESS, (int)(call))
@@ -159,6 +161,30 @@ __attribute__((unused)) static void sleep_ms(int ms)
 {
   struct timespec wait = {ms / 1000, ms % 1000 * 1000000L};
   nanosleep(&wait, NULL);
+}
+
+/* What is written to stderr between the two, in a file of the test's folder. */
+typedef struct capture {
+  int kept, file;
+} capture;
+
+__attribute__((unused)) static capture capture_begin(void)
+{
+  char path[RK_PATH_BYTES + 16];
+  (void)snprintf(path, sizeof(path), "%s/said", folder);
+  capture c = {dup(STDERR_FILENO), open(path, O_RDWR | O_CREAT | O_TRUNC, 0600)};
+  assert_true(c.kept >= 0 && c.file >= 0);
+  (void)dup2(c.file, STDERR_FILENO);
+  return c;
+}
+
+__attribute__((unused)) static void capture_end(capture *c, char *text, size_t bytes)
+{
+  (void)dup2(c->kept, STDERR_FILENO);
+  close(c->kept);
+  memset(text, 0, bytes);
+  assert_true(pread(c->file, text, bytes - 1, 0) >= 0);
+  close(c->file);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -6,7 +6,8 @@
  *   fake_faults.c   planned faults, the sticky error, counters, the lint, rkfake_* functions
  *   fake_memory.c   allocations, addresses, pools;  fake_copy.c  copies and fills
  *   fake_stream.c   streams and their workers;  fake_event.c;  fake_graph.c  capture and replay
- *   fake_module.c   images, functions;  fake_compile.c  from an image's marker to host code
+ *   fake_module.c   images, functions;  fake_unit.c  from an image to code that runs here, built by
+ *   fake_compile.c  from the device source, or by  fake_ptx.c  from PTX, with  fake_build.c
  *   fake_launch.c   launches, occupancy;  fake_exec.c  threads of a block;  fake_green.c
  *   fake_table.c    cuGetProcAddress
  *
@@ -149,6 +150,10 @@ bool rkf_host_ok(const void *start, size_t bytes, const char *call, bool *is_pin
 /* A broken context ends: what it still had is gone for the program. */
 void rkf_memory_forget_all(void);
 bool rkf_memory_find(CUdeviceptr address, rkf_memory *found);
+/* For kernels that are translated PTX: the allocation that has `address`, as kernels know it, and a
+ * number that changes with the list of allocations. */
+int rkf_memory_extent(uint64_t address, uint64_t *low, uint64_t *high);
+uint64_t rkf_memory_turn(void);
 /* Fills; whole pages of zeros are fresh ones. */
 void rkf_memory_fill(unsigned char *start, uint32_t word, size_t word_bytes, size_t count);
 
@@ -257,11 +262,12 @@ struct CUfunc_st {
   char name[64];
 };
 
-/* Opens the host's build of the unit that the image was made from; compiles it unless that was done
- * before. Result: the library for dlclose. Errors: INVALID_IMAGE, NO_BINARY_FOR_GPU; `why` says
- * more. */
+/* Opens the host's build of the unit that the image was made from, or of the PTX that the image is;
+ * compiles it unless that was done before. Result: the library for dlclose. Errors: INVALID_IMAGE,
+ * NO_BINARY_FOR_GPU; `why` says more. */
 #define RKF_LOG_BYTES 12288
-CUresult rkf_unit_open(const char *image, size_t image_bytes, void **library, char *why);
+CUresult rkf_unit_open(const char *image, size_t image_bytes, bool is_ptx, void **library,
+                       char *why);
 
 bool rkf_function_is(CUfunction function);
 int rkf_blocks_per_sm(int threads);

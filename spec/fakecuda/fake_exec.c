@@ -17,7 +17,7 @@
  * tells ThreadSanitizer: barriers order what is around them, votes and shuffles order nothing.
  */
 #include "fake_exec.h"
-#include "fakecuda.h"
+#include "fake.h"
 
 #include "backend/cpu/cpu_fiber.h"
 
@@ -442,9 +442,10 @@ static const rkfake_ids *ids(void)
   return &current->ids;
 }
 
-const rkfake_device_api rkf_device_api = {ids,         time_ns, pause_thread, meet,
-                                          warp_meet,   shuffle, ballot,       cluster_meet,
-                                          cluster_map, refuse,  far_store,    far_land};
+const rkfake_device_api rkf_device_api = {
+    ids,       time_ns,  pause_thread,      meet,           warp_meet,
+    shuffle,   ballot,   cluster_meet,      cluster_map,    refuse,
+    far_store, far_land, rkf_memory_extent, rkf_memory_turn};
 
 /* ---- a block ---- */
 
@@ -513,6 +514,8 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
     t->index = i;
     split(i, grid->threads, t->ids.thread);
     split(index, grid->blocks, t->ids.block);
+    t->ids.cluster_rank = index % grid->cluster_size;
+    t->ids.cluster_size = grid->cluster_size;
     for (int d = 0; d < 3; d++) {
       t->ids.threads[d] = grid->threads[d];
       t->ids.blocks[d] = grid->blocks[d];

@@ -28,7 +28,8 @@ static struct {
   size_t count, room;
   size_t used[RKF_DEVICES_MAX];
   int poison_file; /* 0: not made yet */
-} memory;
+  uint64_t turn;   /* grows whenever the list changes; read without the lock */
+} memory = {.turn = 1};
 
 /* ---- pages ---- */
 
@@ -136,6 +137,11 @@ void rkf_memory_fill(unsigned char *start, uint32_t word, size_t word_bytes, siz
 
 /* ---- the list ---- */
 
+static void changed_locked(void)
+{
+  (void)__atomic_add_fetch(&memory.turn, 1, __ATOMIC_RELAXED);
+}
+
 /* Index of the last allocation that begins at or below `address`, or -1. */
 static ptrdiff_t below_locked(CUdeviceptr address)
 {
@@ -167,6 +173,7 @@ static bool insert_locked(const rkf_memory *m)
   memmove(&memory.list[at + 1], &memory.list[at], (memory.count - at) * sizeof(*m));
   memory.list[at] = *m;
   memory.count++;
+  changed_locked();
   return true;
 }
 
@@ -174,6 +181,7 @@ static void remove_locked(size_t at)
 {
   memory.count--;
   memmove(&memory.list[at], &memory.list[at + 1], (memory.count - at) * sizeof(memory.list[0]));
+  changed_locked();
 }
 
 /* The allocation that the host's `start` lies in. */
@@ -311,6 +319,7 @@ void rkf_memory_forget_all(void)
 {
   rkf_lock();
   memory.count = 0;
+  changed_locked();
   memset(memory.used, 0, sizeof(memory.used));
   rkf_unlock();
 }
@@ -325,6 +334,22 @@ bool rkf_memory_find(CUdeviceptr address, rkf_memory *found)
   }
   rkf_unlock();
   return is_there;
+}
+
+uint64_t rkf_memory_turn(void)
+{
+  return __atomic_load_n(&memory.turn, __ATOMIC_RELAXED);
+}
+
+int rkf_memory_extent(uint64_t address, uint64_t *low, uint64_t *high)
+{
+  rkf_memory m;
+  if (!rkf_memory_find(address, &m)) {
+    return 0;
+  }
+  *low = m.address;
+  *high = m.address + m.bytes;
+  return 1;
 }
 
 unsigned char *rkf_memory_at(CUdeviceptr address, size_t bytes, const char *call)

@@ -4,7 +4,7 @@
  *
  * A real image (machine code as an ELF file, or PTX) is looked at as far as a driver would refuse
  * it: for another architecture, or PTX newer than the driver. What runs is the host's build of the
- * same source (fake_compile.c).
+ * same source, or of the PTX (fake_unit.c).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -138,7 +138,7 @@ static CUresult load(CUmodule *out, const void *data, char *why)
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   module->sm = img.sm;
-  code = rkf_unit_open(img.start, img.bytes, &module->library, why);
+  code = rkf_unit_open(img.start, img.bytes, img.is_ptx, &module->library, why);
   if (code != CUDA_SUCCESS) {
     free(module);
     return code;

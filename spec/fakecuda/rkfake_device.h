@@ -3,8 +3,9 @@
  * What the fake driver and a unit compiled for it know of each other; C and C++.
  *
  * A unit is a shared object made from the device source (fake_compile.c) with rk_host_device.h in
- * place of PTX. Its threads call the executor (fake_exec.c) through one table, which the fake
- * stores into the unit when it loads it. For each kernel the unit exports `rkfake_entry_<name>`.
+ * place of PTX, or from PTX (fake_ptx.c). Its threads call the executor (fake_exec.c) through one
+ * table, which the fake stores into the unit when it loads it. For each kernel the unit exports
+ * `rkfake_entry_<name>`.
  */
 #ifndef RKFAKE_DEVICE_H
 #define RKFAKE_DEVICE_H
@@ -15,6 +16,7 @@
 /* Who a thread is: x, y, z each. */
 typedef struct rkfake_ids {
   uint32_t thread[3], block[3], threads[3], blocks[3];
+  uint32_t cluster_rank, cluster_size; /* of the block in its cluster, 0 of 1 where there is none */
 } rkfake_ids;
 
 /* 16 bytes on their way to another block of the cluster, and the gate that is to count them. */
@@ -42,6 +44,10 @@ typedef struct rkfake_device_api {
    * rank; far_land, called there, says whether one for the gate arrives now. */
   void (*far_store)(uint32_t rank, void *to, void *gate, uint64_t low, uint64_t high);
   int (*far_land)(void *gate, rkfake_store *store);
+  /* Where the allocation begins and ends that an address of device or pinned memory lies in; 0: in
+   * none. It holds as long as extent_turn returns the same. */
+  int (*extent)(uint64_t address, uint64_t *low, uint64_t *high);
+  uint64_t (*extent_turn)(void);
 } rkfake_device_api;
 
 /* One kernel: how to call it with the addresses of its parameters. */

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What C made of PTX (translate.lua) asks of the machine: address spaces, orders, what has no C.
+ *
+ * Addresses. Shared and local memory are windows: an address in its own space is an offset, a
+ * generic one has the window's bit, and the block's rank in its cluster or the thread's number in
+ * the block. So following another thread's local memory, another block's shared memory where only
+ * the own one may be meant, or a global address as a shared one is found, where a GPU would read
+ * something else. Device memory carries RKFAKE_TAG; it and the host's pinned memory are looked up
+ * in the fake's list (api->extent), so that an access outside of every living allocation is found.
+ * Every access must be aligned to its size. What breaks a rule ends the kernel with the line of the
+ * PTX.
+ *
+ * Orders. weak: a plain access. relaxed, acquire, release: C11's. Scopes are all the system's, and
+ * a fence is C11's too.
+ *
+ * The file is included by the C that translate.lua writes, once a module.
+ */
+#ifndef RKPTX_H
+#define RKPTX_H
+
+#include "../rkfake_device.h"
+#include "rkptx_math.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RKP_EXPORT __attribute__((visibility("default")))
+/* What the module declares outside of functions, side by side: an address can be known as one. */
+#define RKP_VARIABLE __attribute__((section("rkp_variables"), visibility("default"), used))
+#define RKP_SLOW __attribute__((noinline, unused)) static
+
+enum { RKP_LOCAL_BYTES = 16384, RKP_LOCAL_START = 64, RKP_POISON = 0xa5 };
+
+RKP_EXPORT extern const rkfake_device_api *rkfake_device;
+RKP_EXPORT const rkfake_device_api *rkfake_device;
+extern const unsigned char __start_rkp_variables[], __stop_rkp_variables[];
+
+typedef struct rkp_thread {
+  const rkfake_ids *ids;
+  unsigned char *shared, *local;
+  uint32_t index, local_top;
+  bool has_arrived; /* at the cluster's barrier */
+} rkp_thread;
+
+/* ---- the end of a kernel ---- */
+
+RKP_SLOW void rkp_die(rkp_thread *me, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+RKP_SLOW void rkp_die(rkp_thread *me, int line, const char *format, ...)
+{
+  char text[200];
+  int used = snprintf(text, sizeof(text), "thread %u, line %d of the PTX: ", me->index, line);
+  __builtin_va_list list;
+  __builtin_va_start(list, format);
+  (void)vsnprintf(text + used, sizeof(text) - (size_t)used, format, list);
+  __builtin_va_end(list);
+  rkfake_device->refuse(text);
+}
+
+/* ---- memory ---- */
+
+#define RKP_SHARED_WINDOW (UINT64_C(1) << 62)
+#define RKP_LOCAL_WINDOW (UINT64_C(1) << 61)
+#define RKP_RANK_SHIFT 32    /* of a generic address of shared memory; of a thread in a local one */
+#define RKP_CLUSTER_SHIFT 24 /* of rank + 1 in a 32-bit one of the cluster's; 0 is the own block */
+#define RKP_NOWHERE UINT64_C(0xbad00bc0)
+
+/* One block is one OS thread of its own. */
+static __thread unsigned char rkp_shared_memory[RKP_SHARED_TOP] __attribute__((aligned(128)));
+static __thread bool rkp_is_started;
+
+RKP_SLOW void rkp_begin(rkp_thread *me, unsigned char *local)
+{
+  if (!rkp_is_started) { /* what shared memory holds at first is not defined */
+    rkp_is_started = true;
+    memset(rkp_shared_memory, RKP_POISON, sizeof(rkp_shared_memory));
+  }
+  const rkfake_ids *ids = rkfake_device->ids();
+  *me = (rkp_thread){ids,
+                     rkp_shared_memory,
+                     local,
+                     (ids->thread[2] * ids->threads[1] + ids->thread[1]) * ids->threads[0] +
+                         ids->thread[0],
+                     RKP_LOCAL_START,
+                     false};
+}
+
+RKP_SLOW void rkp_check_aligned(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
+{
+  if ((address & (bytes - 1u)) != 0) {
+    rkp_die(me, line, "address 0x%llx is not aligned to %u bytes", (unsigned long long)address,
+            bytes);
+  }
+}
+
+RKP_SLOW unsigned char *rkp_shared(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
+{
+  rkp_check_aligned(me, at, bytes, line);
+  if (at < 1024u || at + (uint64_t)bytes > RKP_SHARED_TOP) {
+    rkp_die(me, line, "0x%x is no address of this block's shared memory, which has %d bytes", at,
+            RKP_SHARED_TOP - 1024);
+  }
+  return me->shared + at;
+}
+
+RKP_SLOW unsigned char *rkp_peer(rkp_thread *me, uint32_t rank, uint32_t at, uint32_t bytes,
+                                 int line)
+{
+  unsigned char *own = rkp_shared(me, at, bytes, line);
+  return rank == me->ids->cluster_rank ? own : rkfake_device->cluster_map(own, rank);
+}
+
+/* An address of 32 bits in the window of the cluster. */
+RKP_SLOW unsigned char *rkp_cluster(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
+{
+  uint32_t rank = at >> RKP_CLUSTER_SHIFT;
+  at &= (1u << RKP_CLUSTER_SHIFT) - 1u;
+  return rank == 0 ? rkp_shared(me, at, bytes, line) : rkp_peer(me, rank - 1u, at, bytes, line);
+}
+
+RKP_SLOW unsigned char *rkp_local(rkp_thread *me, uint64_t at, uint32_t bytes, int line)
+{
+  rkp_check_aligned(me, at, bytes, line);
+  if (at < RKP_LOCAL_START || at + bytes > me->local_top) {
+    rkp_die(me, line, "0x%llx is no address of living local memory", (unsigned long long)at);
+  }
+  return me->local + at;
+}
+
+/* Stretches of memory that were looked up, until the fake's list changes. */
+enum { RKP_KNOWN = 64 };
+typedef struct rkp_extent {
+  uint64_t low, high, turn;
+} rkp_extent;
+static __thread rkp_extent rkp_known[RKP_KNOWN];
+
+RKP_SLOW unsigned char *rkp_global(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
+{
+  unsigned char *host = (unsigned char *)(uintptr_t)(address & ~RKFAKE_TAG);
+  rkp_extent *known = &rkp_known[address >> 12 & (RKP_KNOWN - 1)];
+  uint64_t turn = rkfake_device->extent_turn();
+  rkp_check_aligned(me, address, bytes, line);
+  if (known->turn == turn && address >= known->low && address + bytes <= known->high) {
+    return host;
+  }
+  if (host >= __start_rkp_variables && host + bytes <= __stop_rkp_variables) {
+    return host;
+  }
+  if (!rkfake_device->extent(address, &known->low, &known->high) || address + bytes > known->high) {
+    known->turn = 0;
+    rkp_die(me, line, "%u bytes at 0x%llx, which is no memory of the device, nor pinned", bytes,
+            (unsigned long long)address);
+  }
+  known->turn = turn;
+  return host;
+}
+
+RKP_SLOW unsigned char *rkp_generic(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
+{
+  if ((address & RKP_SHARED_WINDOW) != 0) {
+    return rkp_peer(me, (uint32_t)((address & ~RKP_SHARED_WINDOW) >> RKP_RANK_SHIFT),
+                    (uint32_t)address, bytes, line);
+  }
+  if ((address & RKP_LOCAL_WINDOW) != 0) {
+    uint32_t thread = (uint32_t)((address & ~RKP_LOCAL_WINDOW) >> RKP_RANK_SHIFT);
+    if (thread != me->index) {
+      rkp_die(me, line, "an address of thread %u's local memory", thread);
+    }
+    return rkp_local(me, (uint32_t)address, bytes, line);
+  }
+  return rkp_global(me, address, bytes, line);
+}
+
+RKP_SLOW uint32_t rkp_local_open(rkp_thread *me, uint32_t bytes, uint32_t align, int line)
+{
+  uint32_t at = (me->local_top + align - 1u) / align * align;
+  if (at + bytes > RKP_LOCAL_BYTES) {
+    rkp_die(me, line, "more than %d bytes of local memory", RKP_LOCAL_BYTES);
+  }
+  memset(me->local + at, RKP_POISON, bytes);
+  me->local_top = at + bytes;
+  return at;
+}
+
+RKP_FN bool rkp_is_shared(const rkp_thread *me, uint64_t address)
+{
+  return (address & RKP_SHARED_WINDOW) != 0 &&
+         (address & ~RKP_SHARED_WINDOW) >> RKP_RANK_SHIFT == me->ids->cluster_rank;
+}
+RKP_FN bool rkp_is_cluster(const rkp_thread *me, uint64_t address)
+{
+  (void)me;
+  return (address & RKP_SHARED_WINDOW) != 0;
+}
+RKP_FN bool rkp_is_local(const rkp_thread *me, uint64_t address)
+{
+  (void)me;
+  return (address & RKP_LOCAL_WINDOW) != 0;
+}
+RKP_FN bool rkp_is_global(const rkp_thread *me, uint64_t address)
+{
+  (void)me;
+  return (address & (RKP_SHARED_WINDOW | RKP_LOCAL_WINDOW)) == 0;
+}
+RKP_FN uint64_t rkp_to_generic_shared(const rkp_thread *me, uint64_t at)
+{
+  return RKP_SHARED_WINDOW | (uint64_t)me->ids->cluster_rank << RKP_RANK_SHIFT | (uint32_t)at;
+}
+RKP_FN uint64_t rkp_to_generic_local(const rkp_thread *me, uint64_t at)
+{
+  return RKP_LOCAL_WINDOW | (uint64_t)me->index << RKP_RANK_SHIFT | (uint32_t)at;
+}
+/* The compiler may convert ahead of a test; only following the result is wrong. */
+RKP_FN uint64_t rkp_from_generic_shared(const rkp_thread *me, uint64_t address)
+{
+  return rkp_is_shared(me, address) ? (uint32_t)address : RKP_NOWHERE;
+}
+RKP_FN uint64_t rkp_from_generic_local(const rkp_thread *me, uint64_t address)
+{
+  return rkp_is_local(me, address) &&
+                 address >> RKP_RANK_SHIFT == (RKP_LOCAL_WINDOW >> RKP_RANK_SHIFT | me->index)
+             ? (uint32_t)address
+             : RKP_NOWHERE;
+}
+RKP_SLOW uint64_t rkp_map(rkp_thread *me, uint64_t address, uint64_t rank, int line)
+{
+  if ((address & RKP_SHARED_WINDOW) == 0 || (uint32_t)rank >= me->ids->cluster_size) {
+    rkp_die(me, line, "mapa of 0x%llx to rank %u of a cluster of %u", (unsigned long long)address,
+            (uint32_t)rank, me->ids->cluster_size);
+  }
+  return RKP_SHARED_WINDOW | (uint64_t)(uint32_t)rank << RKP_RANK_SHIFT | (uint32_t)address;
+}
+RKP_SLOW uint32_t rkp_map_cluster(rkp_thread *me, uint64_t at, uint64_t rank, int line)
+{
+  (void)rkp_shared(me, (uint32_t)at, 1u, line);
+  if ((uint32_t)rank >= me->ids->cluster_size) {
+    rkp_die(me, line, "mapa to rank %u of a cluster of %u", (uint32_t)rank, me->ids->cluster_size);
+  }
+  return ((uint32_t)rank + 1u) << RKP_CLUSTER_SHIFT | (uint32_t)at;
+}
+
+/* ---- accesses ---- */
+
+typedef uint8_t rkp_uint8_t __attribute__((may_alias));
+typedef uint16_t rkp_uint16_t __attribute__((may_alias));
+typedef uint32_t rkp_uint32_t __attribute__((may_alias));
+typedef uint64_t rkp_uint64_t __attribute__((may_alias));
+#define RKP_AT(type, p) ((rkp_##type *)(void *)(p))
+
+#define rkp_load_weak(type, p) (*RKP_AT(type, p))
+#define rkp_load_relaxed(type, p) __atomic_load_n(RKP_AT(type, p), __ATOMIC_RELAXED)
+#define rkp_load_acquire(type, p) __atomic_load_n(RKP_AT(type, p), __ATOMIC_ACQUIRE)
+#define rkp_store_weak(type, p, v) (*RKP_AT(type, p) = (type)(v))
+#define rkp_store_relaxed(type, p, v) __atomic_store_n(RKP_AT(type, p), (type)(v), __ATOMIC_RELAXED)
+#define rkp_store_release(type, p, v) __atomic_store_n(RKP_AT(type, p), (type)(v), __ATOMIC_RELEASE)
+
+#define RKP_RELAXED __ATOMIC_RELAXED
+#define RKP_ACQUIRE __ATOMIC_ACQUIRE
+#define RKP_RELEASE __ATOMIC_RELEASE
+#define RKP_ACQ_REL __ATOMIC_ACQ_REL
+#define RKP_SC __ATOMIC_SEQ_CST
+
+/* An atomic that C has; the order is a constant in the caller, and decides here. */
+#define RKP_ATOMIC(name, suffix, type, builtin)                                                 \
+  RKP_FN type rkp_##name##_##suffix(rkp_thread *me, unsigned char *p, uint64_t with, int order) \
+  {                                                                                             \
+    (void)me;                                                                                   \
+    switch (order) {                                                                            \
+      case __ATOMIC_RELAXED:                                                                    \
+        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_RELAXED);                          \
+      case __ATOMIC_ACQUIRE:                                                                    \
+        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_ACQUIRE);                          \
+      case __ATOMIC_RELEASE:                                                                    \
+        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_RELEASE);                          \
+      default:                                                                                  \
+        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_ACQ_REL);                          \
+    }                                                                                           \
+  }
+#define RKP_ATOMICS(suffix, type)                   \
+  RKP_ATOMIC(add, suffix, type, __atomic_fetch_add) \
+  RKP_ATOMIC(and, suffix, type, __atomic_fetch_and) \
+  RKP_ATOMIC(or, suffix, type, __atomic_fetch_or)   \
+  RKP_ATOMIC(xor, suffix, type, __atomic_fetch_xor) \
+  RKP_ATOMIC(exch, suffix, type, __atomic_exchange_n)
+RKP_ATOMICS(u32, uint32_t)
+RKP_ATOMICS(u64, uint64_t)
+RKP_ATOMIC(add, s32, uint32_t, __atomic_fetch_add)
+RKP_ATOMIC(add, s64, uint64_t, __atomic_fetch_add)
+
+#define RKP_CAS(suffix, type)                                                                      \
+  RKP_FN type rkp_cas_##suffix(rkp_thread *me, unsigned char *p, uint64_t expected, uint64_t with, \
+                               int order)                                                          \
+  {                                                                                                \
+    type found = (type)expected;                                                                   \
+    (void)me;                                                                                      \
+    switch (order) {                                                                               \
+      case __ATOMIC_RELAXED:                                                                       \
+        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED);                     \
+        break;                                                                                     \
+      case __ATOMIC_ACQUIRE:                                                                       \
+        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
+                                          __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);                     \
+        break;                                                                                     \
+      case __ATOMIC_RELEASE:                                                                       \
+        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED);                     \
+        break;                                                                                     \
+      default:                                                                                     \
+        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);                     \
+    }                                                                                              \
+    return found;                                                                                  \
+  }
+RKP_CAS(u32, uint32_t)
+RKP_CAS(u64, uint64_t)
+
+/* The others, out of compare-and-swap. */
+#define RKP_LOOP(name, suffix, raw, type, make)                                                \
+  RKP_FN raw rkp_##name##_##suffix(rkp_thread *me, unsigned char *p, uint64_t with, int order) \
+  {                                                                                            \
+    raw found = __atomic_load_n(RKP_AT(raw, p), __ATOMIC_RELAXED);                             \
+    for (;;) {                                                                                 \
+      const type was = (type)found, b = (type)with;                                            \
+      raw old = rkp_cas_u##suffix##_(me, p, found, (raw)(make), order);                        \
+      if (old == found) {                                                                      \
+        return old;                                                                            \
+      }                                                                                        \
+      found = old;                                                                             \
+    }                                                                                          \
+  }
+#define rkp_cas_uu32_ rkp_cas_u32
+#define rkp_cas_uu64_ rkp_cas_u64
+#define rkp_cas_us32_ rkp_cas_u32
+#define rkp_cas_us64_ rkp_cas_u64
+RKP_LOOP(min, u32, uint32_t, uint32_t, RKP_LEAST(was, b))
+RKP_LOOP(max, u32, uint32_t, uint32_t, RKP_MOST(was, b))
+RKP_LOOP(min, s32, uint32_t, int32_t, RKP_LEAST(was, b))
+RKP_LOOP(max, s32, uint32_t, int32_t, RKP_MOST(was, b))
+RKP_LOOP(min, u64, uint64_t, uint64_t, RKP_LEAST(was, b))
+RKP_LOOP(max, u64, uint64_t, uint64_t, RKP_MOST(was, b))
+RKP_LOOP(min, s64, uint64_t, int64_t, RKP_LEAST(was, b))
+RKP_LOOP(max, s64, uint64_t, int64_t, RKP_MOST(was, b))
+RKP_LOOP(inc, u32, uint32_t, uint32_t, was >= b ? 0u : was + 1u)
+RKP_LOOP(dec, u32, uint32_t, uint32_t, was == 0u || was > b ? b : was - 1u)
+
+RKP_FN uint32_t rkp_add_f32(rkp_thread *me, unsigned char *p, uint64_t with, int order)
+{
+  uint32_t found = __atomic_load_n(RKP_AT(uint32_t, p), __ATOMIC_RELAXED);
+  for (;;) {
+    uint32_t sum = rkp_bits_f32(rkp_f32(found) + rkp_f32((uint32_t)with));
+    uint32_t old = rkp_cas_u32(me, p, found, sum, order);
+    if (old == found) {
+      return old;
+    }
+    found = old;
+  }
+}
+RKP_FN uint64_t rkp_add_f64(rkp_thread *me, unsigned char *p, uint64_t with, int order)
+{
+  uint64_t found = __atomic_load_n(RKP_AT(uint64_t, p), __ATOMIC_RELAXED);
+  for (;;) {
+    uint64_t sum = rkp_bits_f64(rkp_f64(found) + rkp_f64(with));
+    uint64_t old = rkp_cas_u64(me, p, found, sum, order);
+    if (old == found) {
+      return old;
+    }
+    found = old;
+  }
+}
+
+/* ---- the others of the block ---- */
+
+#define RKP_TURN             \
+  if (++turns % 64u == 0) {  \
+    rkfake_device->pause(0); \
+  }
+
+RKP_FN uint64_t rkp_time(const rkp_thread *me)
+{
+  (void)me;
+  return rkfake_device->time_ns();
+}
+RKP_FN uint32_t rkp_block(const rkp_thread *me)
+{
+  return me->ids->block[0];
+}
+RKP_FN void rkp_pause(const rkp_thread *me, uint32_t ns)
+{
+  (void)me;
+  rkfake_device->pause(ns);
+}
+RKP_FN void rkp_meet(const rkp_thread *me, uint32_t number, uint32_t threads)
+{
+  (void)me;
+  rkfake_device->meet(number, threads);
+}
+RKP_FN void rkp_warp_meet(const rkp_thread *me, uint32_t mask)
+{
+  (void)me;
+  rkfake_device->warp_meet(mask);
+}
+RKP_FN uint32_t rkp_ballot(const rkp_thread *me, uint32_t mask, int predicate)
+{
+  (void)me;
+  return rkfake_device->ballot(mask, predicate);
+}
+/* The lanes of the mask that the warp has. */
+RKP_FN uint32_t rkp_there(const rkp_thread *me, uint32_t mask)
+{
+  const uint32_t *threads = me->ids->threads;
+  uint32_t left = threads[0] * threads[1] * threads[2] - me->index / 32u * 32u;
+  return left >= 32u ? mask : mask & ((1u << left) - 1u);
+}
+
+/* shfl.sync: c holds the clamp and, from bit 8 on, the mask of segments (PTX ISA). */
+RKP_FN uint32_t rkp_shfl(const rkp_thread *me, uint32_t value, uint32_t from, bool is_ok,
+                         uint32_t mask, bool *ok)
+{
+  *ok = is_ok;
+  return (uint32_t)rkfake_device->shuffle(mask, value, is_ok ? from : me->index % 32u);
+}
+#define RKP_SHFL(mode, expression, limit)                                                       \
+  RKP_FN uint32_t rkp_shfl_##mode(const rkp_thread *me, uint32_t value, uint32_t b, uint32_t c, \
+                                  uint32_t mask, bool *ok)                                      \
+  {                                                                                             \
+    const uint32_t lane = me->index % 32u, segment = c >> 8 & 31u, clamp = c & 31u;             \
+    const uint32_t last = (lane & segment) | (clamp & ~segment), first = lane & segment;        \
+    (void)first;                                                                                \
+    b &= 31u;                                                                                   \
+    const uint32_t from = (expression);                                                         \
+    return rkp_shfl(me, value, from, (limit), mask, ok);                                        \
+  }
+RKP_SHFL(idx, first | (b & ~segment), from <= last)
+RKP_SHFL(up, lane - b, (int32_t)from >= (int32_t)last)
+RKP_SHFL(down, lane + b, from <= last)
+RKP_SHFL(bfly, lane ^ b, from <= last)
+
+RKP_SLOW void rkp_cluster_arrive(rkp_thread *me, int line)
+{
+  if (me->has_arrived) {
+    rkp_die(me, line, "the thread is at the cluster's barrier already");
+  }
+  me->has_arrived = true;
+}
+RKP_SLOW void rkp_cluster_wait(rkp_thread *me, int line)
+{
+  if (!me->has_arrived) {
+    rkp_die(me, line, "a wait at the cluster's barrier without an arrival");
+  }
+  me->has_arrived = false;
+  rkfake_device->cluster_meet(me->shared);
+}
+
+RKP_FN void rkp_fence(const rkp_thread *me, int order)
+{
+  (void)me;
+  if (order == __ATOMIC_SEQ_CST) {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  } else {
+    __atomic_thread_fence(__ATOMIC_ACQ_REL);
+  }
+}
+RKP_FN void rkp_fence_proxy(const rkp_thread *me)
+{
+  (void)me;
+  __atomic_thread_fence(__ATOMIC_ACQ_REL);
+}
+
+#include "rkptx_gate.h"
+
+#endif
