@@ -29,26 +29,27 @@
 #define FUNCTIONS(X)                                                                               \
   X(cuInit)                                                                                        \
   X(cuDriverGetVersion)                                                                            \
-  X(cuGetProcAddress_v2) X(cuDeviceGetCount) X(cuDeviceGetName) X(cuDeviceTotalMem_v2)             \
-      X(cuDeviceGetAttribute) X(cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease_v2) X(       \
-          cuDevicePrimaryCtxReset_v2) X(cuCtxSetCurrent) X(cuCtxGetCurrent) X(cuCtxPushCurrent_v2) \
-          X(cuCtxPopCurrent_v2) X(cuCtxSynchronize) X(cuMemAlloc_v2) X(cuMemFree_v2) X(            \
-              cuMemGetInfo_v2) X(cuMemHostAlloc) X(cuMemFreeHost) X(cuMemHostGetDevicePointer_v2)  \
-              X(cuMemHostRegister_v2) X(cuMemHostUnregister) X(cuMemcpyHtoD_v2) X(                 \
-                  cuMemcpyDtoH_v2) X(cuMemcpyDtoD_v2) X(cuMemcpyHtoDAsync_v2)                      \
-                  X(cuMemcpyDtoHAsync_v2) X(cuMemsetD8_v2) X(cuMemsetD32_v2) X(cuMemsetD8Async) X( \
-                      cuMemAllocAsync) X(cuMemFreeAsync) X(cuMemPoolCreate) X(cuMemPoolDestroy)    \
-                      X(cuMemPoolGetAttribute) X(cuMemAllocFromPoolAsync) X(cuStreamCreate) X(     \
-                          cuStreamDestroy_v2) X(cuStreamQuery) X(cuStreamSynchronize)              \
-                          X(cuStreamWaitEvent) X(cuStreamWriteValue32_v2) X(cuLaunchHostFunc) X(   \
-                              cuEventCreate) X(cuEventDestroy_v2) X(cuEventRecord) X(cuEventQuery) \
-                              X(cuEventSynchronize) X(cuEventElapsedTime) X(                       \
-                                  cuStreamBeginCapture_v2) X(cuStreamEndCapture)                   \
-                                  X(cuStreamIsCapturing) X(cuGraphInstantiateWithFlags) X(         \
-                                      cuGraphLaunch) X(cuGraphDestroy) X(cuGraphExecDestroy)       \
-                                      X(cuModuleLoadData) X(cuModuleLoadDataEx) X(cuModuleUnload)  \
-                                          X(cuModuleGetFunction) X(cuModuleGetGlobal_v2) X(        \
-                                              cuFuncGetAttribute) X(cuFuncSetAttribute)            \
+  X(cuGetProcAddress_v2)                                                                           \
+  X(cuDeviceGetCount) X(cuDeviceGetName) X(cuDeviceTotalMem_v2) X(cuDeviceGetAttribute) X(         \
+      cuDevicePrimaryCtxRetain) X(cuDevicePrimaryCtxRelease_v2) X(cuDevicePrimaryCtxReset_v2)      \
+      X(cuCtxSetCurrent) X(cuCtxGetCurrent) X(cuCtxPushCurrent_v2) X(cuCtxPopCurrent_v2) X(        \
+          cuCtxSynchronize) X(cuMemAlloc_v2) X(cuMemFree_v2) X(cuMemGetInfo_v2) X(cuMemHostAlloc)  \
+          X(cuMemFreeHost) X(cuMemHostGetDevicePointer_v2) X(cuMemHostRegister_v2) X(              \
+              cuMemHostUnregister) X(cuMemcpyHtoD_v2) X(cuMemcpyDtoH_v2) X(cuMemcpyDtoD_v2)        \
+              X(cuMemcpyHtoDAsync_v2) X(cuMemcpyDtoHAsync_v2) X(cuMemsetD8_v2) X(                  \
+                  cuMemsetD32_v2) X(cuMemsetD8Async) X(cuMemAllocAsync) X(cuMemFreeAsync)          \
+                  X(cuMemPoolCreate) X(cuMemPoolDestroy) X(cuMemPoolGetAttribute) X(               \
+                      cuMemAllocFromPoolAsync) X(cuStreamCreate) X(cuStreamDestroy_v2)             \
+                      X(cuStreamQuery) X(cuStreamSynchronize) X(cuStreamWaitEvent) X(              \
+                          cuStreamWriteValue32_v2) X(cuLaunchHostFunc) X(cuEventCreate)            \
+                          X(cuEventDestroy_v2) X(cuEventRecord) X(cuEventQuery) X(                 \
+                              cuEventSynchronize) X(cuEventElapsedTime) X(cuStreamBeginCapture_v2) \
+                              X(cuStreamEndCapture) X(cuStreamIsCapturing) X(                      \
+                                  cuGraphInstantiateWithFlags) X(cuGraphLaunch) X(cuGraphDestroy)  \
+                                  X(cuGraphExecDestroy) X(cuModuleLoadData) X(cuModuleLoadDataEx)  \
+                                      X(cuModuleUnload) X(cuModuleGetFunction)                     \
+                                          X(cuModuleGetGlobal_v2) X(cuFuncGetAttribute) X(         \
+                                              cuFuncSetAttribute)                                  \
                                               X(cuOccupancyMaxActiveBlocksPerMultiprocessor) X(    \
                                                   cuLaunchKernel) X(cuLaunchKernelEx)              \
                                                   X(cuLaunchCooperativeKernel) X(                  \
@@ -80,6 +81,7 @@ static const char *const variables[] = {
     "RKFAKE_NO",        "RKFAKE_INIT",     "RKFAKE_FAULT",       "RKFAKE_LINT",
     "RKFAKE_SLOW_US",   "RKFAKE_KILL_US",  "RKFAKE_OCCUPANCY",   "RKFAKE_SOURCES",
     "RKFAKE_REGISTERS", "RKFAKE_RESIDENT", "RKFAKE_IGNORE_EXIT", "RKFAKE_RUN",
+    "RKFAKE_DICE",
 };
 
 #define OK(call) assert_int_equal(CUDA_SUCCESS, (int)(call))

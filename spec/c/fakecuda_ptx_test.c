@@ -300,6 +300,28 @@ static void blocks_of_a_cluster_reach_each_other(void **state)
   assert_int_equal(0, cu.rkfake_lint_count());
 }
 
+/* Thread 0 writes, the others read, and nothing is between the two: in turn it works. */
+static void dice_find_a_missing_barrier(void **state)
+{
+  static const char text[] = HEAD ".shared .align 8 .u64 word;\n" ENTRY("hasty") LANES
+      "setp.ne.u32 %p1, %r1, 0; @%p1 bra READ; mov.u64 %rd5, 50; bra.uni CHECK;\n"
+      "AGAIN: add.u64 %rd5, %rd5, -1; CHECK: st.shared.u64 [word], %rd5;\n"
+      "setp.ne.u64 %p2, %rd5, 0; @%p2 bra AGAIN;\n"
+      "READ: ld.shared.u64 %rd6, [word]; st.global.u64 [%rd3], %rd6; ret; }\n";
+  (void)state;
+  for (int seed = 0; seed < 4; seed++) {
+    char number[8];
+    uint64_t out[32], wrong = 0;
+    (void)snprintf(number, sizeof(number), "%d", seed);
+    configure("RKFAKE_DICE", number);
+    OK(run(text, "hasty", 1, 32, out, 32));
+    for (int i = 0; i < 32; i++) {
+      wrong += out[i] != 0;
+    }
+    assert_true(seed == 0 ? wrong == 0 : wrong > 0);
+  }
+}
+
 /* ---- what ends a kernel ---- */
 
 static void misuse_ends_the_kernel(void **state)
@@ -458,6 +480,7 @@ int main(void)
       PTX_TEST(instructions_give_what_the_isa_says),
       PTX_TEST(lanes_of_a_warp_exchange),
       PTX_TEST(blocks_of_a_cluster_reach_each_other),
+      PTX_TEST(dice_find_a_missing_barrier),
       PTX_TEST(misuse_ends_the_kernel),
       PTX_TEST(freed_memory_is_gone),
       PTX_TEST(what_is_not_known_is_not_run),

@@ -39,6 +39,7 @@ typedef struct rkf_config {
   int registers;    /* RKFAKE_REGISTERS: of every kernel, a thread */
   int occupancy;    /* RKFAKE_OCCUPANCY: blocks a multiprocessor; 0: from threads and registers */
   int slow_us;      /* RKFAKE_SLOW_US: before each thing a stream does, and in each pause */
+  int dice;         /* RKFAKE_DICE: chooses who of a block runs next; 0: in turn */
   int clock_ms;     /* RKFAKE_CLOCK_MS: the device's clock is so far ahead of the host's */
   int kill_us;      /* RKFAKE_KILL_US: how long a kernel that is to die runs first */
   size_t memory;    /* RKFAKE_MEMORY: bytes of each device */

@@ -78,6 +78,7 @@ void rkf_config_read(void)
   c->registers = number("RKFAKE_REGISTERS", 64);
   c->occupancy = number("RKFAKE_OCCUPANCY", 0);
   c->slow_us = number("RKFAKE_SLOW_US", 0);
+  c->dice = number("RKFAKE_DICE", 0);
   c->clock_ms = number("RKFAKE_CLOCK_MS", 0);
   c->kill_us = number("RKFAKE_KILL_US", 0);
   c->memory = memory != NULL ? (size_t)strtoull(memory, NULL, 10) : (size_t)16 << 30;

@@ -80,7 +80,7 @@ struct block {
   queue ready;
   uint32_t ready_count, living, thread_count, index;
   uint32_t idle; /* idle pauses since the last one that was not */
-  uint32_t spins;
+  uint32_t spins, dice;
   barrier barriers[BARRIERS];
   thread *threads;
   warp *warps;
@@ -122,6 +122,25 @@ static void make_ready(block *b, thread *t)
   b->ready_count++;
 }
 
+/* xorshift; the same numbers in each run of a seed, but blocks run as they come. */
+static uint32_t roll(block *b)
+{
+  b->dice ^= b->dice << 13;
+  b->dice ^= b->dice >> 17;
+  b->dice ^= b->dice << 5;
+  return b->dice >> 3;
+}
+
+/* The first of those that can run or, with dice, any. */
+static thread *pop_ready(block *b)
+{
+  for (uint32_t i = b->dice != 0 ? roll(b) % b->ready_count : 0; i > 0; i--) {
+    push(&b->ready, pop(&b->ready));
+  }
+  b->ready_count--;
+  return pop(&b->ready);
+}
+
 static void run_next(thread *self)
 {
   block *b = self->block;
@@ -130,10 +149,11 @@ static void run_next(thread *self)
     rk_fiber_switch(&self->fiber, &b->home);
     return;
   }
-  thread *next = pop(&b->ready);
-  b->ready_count--;
+  thread *next = pop_ready(b);
   current = next;
-  rk_fiber_switch(&self->fiber, &next->fiber);
+  if (next != self) {
+    rk_fiber_switch(&self->fiber, &next->fiber);
+  }
 }
 
 static int dead_code(const block *b)
@@ -468,8 +488,7 @@ static void run_thread(void *arg)
   if (b->ready.first == NULL) {
     rk_fiber_leave(&self->fiber, &b->home);
   }
-  thread *next = pop(&b->ready);
-  b->ready_count--;
+  thread *next = pop_ready(b);
   current = next;
   rk_fiber_leave(&self->fiber, &next->fiber);
 }
@@ -499,6 +518,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
   b->why = why;
   b->thread_count = b->living = count;
   b->index = index;
+  b->dice = grid->dice != 0 ? (grid->dice + index) * 0x9e3779b9u | 1u : 0;
   b->threads = calloc((count + WARP - 1) / WARP * WARP, sizeof(*b->threads));
   b->warps = calloc((count + WARP - 1) / WARP, sizeof(*b->warps));
   if (b->threads == NULL || b->warps == NULL ||
@@ -516,6 +536,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
     split(index, grid->blocks, t->ids.block);
     t->ids.cluster_rank = index % grid->cluster_size;
     t->ids.cluster_size = grid->cluster_size;
+    t->ids.dice = grid->dice != 0 ? (grid->dice * 31u + index * 1024u + i) * 0x85ebca6bu | 1u : 0;
     for (int d = 0; d < 3; d++) {
       t->ids.threads[d] = grid->threads[d];
       t->ids.blocks[d] = grid->blocks[d];
@@ -525,8 +546,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
   }
   rk_fiber_adopt(&b->home);
   rk_fiber_release(&b->start_order);
-  current = pop(&b->ready);
-  b->ready_count--;
+  current = pop_ready(b);
   rk_fiber_switch(&b->home, &current->fiber);
   rk_fiber_acquire(&b->end_order);
 

@@ -46,6 +46,7 @@ typedef struct rkf_grid {
   uint32_t blocks[3], threads[3];
   int *dead;        /* not 0: the code that the kernel dies with; any thread may set it */
   uint32_t slow_us; /* each pause takes at least this long */
+  uint32_t dice;    /* not 0: chooses who runs next, and when threads change */
   int clock_ms;     /* the clock is so far ahead */
   uint32_t cluster_size;
   rkf_cluster *clusters; /* one for each cluster_size blocks */

@@ -64,6 +64,7 @@ static void run_kernel(rkf_op *op)
   rkf_lock();
   int slow_us = rkf.config.slow_us;
   int clock_ms = rkf.config.clock_ms;
+  uint32_t dice = (uint32_t)rkf.config.dice;
   killer later = {.code = op->u.kernel.dies, .dead = dead, .after_us = rkf.config.kill_us};
   rkf_unlock();
   uint32_t size = op->u.kernel.cluster;
@@ -88,6 +89,7 @@ static void run_kernel(rkf_op *op)
                               .params = params,
                               .dead = dead,
                               .slow_us = (uint32_t)slow_us,
+                              .dice = dice,
                               .clock_ms = clock_ms,
                               .cluster_size = size,
                               .clusters = clusters};

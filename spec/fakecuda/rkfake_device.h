@@ -17,6 +17,7 @@
 typedef struct rkfake_ids {
   uint32_t thread[3], block[3], threads[3], blocks[3];
   uint32_t cluster_rank, cluster_size; /* of the block in its cluster, 0 of 1 where there is none */
+  uint32_t dice; /* not 0: the thread is to pause at any access, as these numbers say */
 } rkfake_ids;
 
 /* 16 bytes on their way to another block of the cluster, and the gate that is to count them. */

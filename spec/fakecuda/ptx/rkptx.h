@@ -41,6 +41,7 @@ typedef struct rkp_thread {
   const rkfake_ids *ids;
   unsigned char *shared, *local;
   uint32_t index, local_top;
+  uint32_t dice;    /* 0: it runs until it waits */
   bool has_arrived; /* at the cluster's barrier */
 } rkp_thread;
 
@@ -84,7 +85,21 @@ RKP_SLOW void rkp_begin(rkp_thread *me, unsigned char *local)
                      (ids->thread[2] * ids->threads[1] + ids->thread[1]) * ids->threads[0] +
                          ids->thread[0],
                      RKP_LOCAL_START,
+                     ids->dice,
                      false};
+}
+
+/* Whether another thread gets its turn before this access. */
+RKP_FN void rkp_wander(rkp_thread *me)
+{
+  if (me->dice != 0) {
+    me->dice ^= me->dice << 13;
+    me->dice ^= me->dice >> 17;
+    me->dice ^= me->dice << 5;
+    if ((me->dice >> 7 & 31u) == 0) {
+      rkfake_device->pause(0);
+    }
+  }
 }
 
 RKP_SLOW void rkp_check_aligned(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
@@ -98,6 +113,7 @@ RKP_SLOW void rkp_check_aligned(rkp_thread *me, uint64_t address, uint32_t bytes
 RKP_SLOW unsigned char *rkp_shared(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
 {
   rkp_check_aligned(me, at, bytes, line);
+  rkp_wander(me);
   if (at < 1024u || at + (uint64_t)bytes > RKP_SHARED_TOP) {
     rkp_die(me, line, "0x%x is no address of this block's shared memory, which has %d bytes", at,
             RKP_SHARED_TOP - 1024);
@@ -142,6 +158,7 @@ RKP_SLOW unsigned char *rkp_global(rkp_thread *me, uint64_t address, uint32_t by
   rkp_extent *known = &rkp_known[address >> 12 & (RKP_KNOWN - 1)];
   uint64_t turn = rkfake_device->extent_turn();
   rkp_check_aligned(me, address, bytes, line);
+  rkp_wander(me);
   if (known->turn == turn && address >= known->low && address + bytes <= known->high) {
     return host;
   }

@@ -113,11 +113,12 @@ RKP_SLOW void rkp_bulk_land(rkp_thread *me, const unsigned char *gate)
   for (int i = 0; i < RKP_BULKS; i++) {
     rkp_bulk *b = &rkp_bulks[i];
     if (b->bytes != 0 && b->gate == gate && ++b->looks > 1) {
-      (void)rkp_global(me, b->from, 16u, b->line);
-      memcpy(b->to, rkp_global(me, b->from + b->bytes - 16u, 16u, b->line) - (b->bytes - 16u),
-             b->bytes);
-      rkp_gate_change(me, b->gate, 0, -(int64_t)b->bytes, b->line);
-      b->bytes = 0;
+      const rkp_bulk copy = *b;
+      b->bytes = 0; /* it is this thread's: looking an address up may let others run */
+      (void)rkp_global(me, copy.from, 16u, copy.line);
+      const unsigned char *last = rkp_global(me, copy.from + copy.bytes - 16u, 16u, copy.line);
+      memcpy(copy.to, last - (copy.bytes - 16u), copy.bytes);
+      rkp_gate_change(me, copy.gate, 0, -(int64_t)copy.bytes, copy.line);
     }
   }
 }
