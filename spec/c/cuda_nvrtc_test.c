@@ -75,7 +75,7 @@ static bool holds(const rk_nvrtc_result *result, const char *text)
 /* ---- looking for it, on a machine that is made up ---- */
 
 static rk_platform made_up;
-static const char *env_nvrtc, *env_cuda_home, *env_virtual_env;
+static const char *env_nvrtc, *env_cuda_home, *env_virtual_env, *env_path;
 static char opened[8192]; /* every path that was tried, a line each */
 
 static const char *made_up_env(const char *name)
@@ -83,6 +83,7 @@ static const char *made_up_env(const char *name)
   return strcmp(name, "RINGKERNEL_NVRTC") == 0 ? env_nvrtc
          : strcmp(name, "CUDA_HOME") == 0      ? env_cuda_home
          : strcmp(name, "VIRTUAL_ENV") == 0    ? env_virtual_env
+         : strcmp(name, "PATH") == 0           ? env_path
                                                : NULL;
 }
 
@@ -121,7 +122,7 @@ static int make_up(void **state)
   made_up.env_get = made_up_env;
   made_up.lib_open = made_up_lib_open;
   made_up.dir_each = made_up_dir_each;
-  env_nvrtc = env_cuda_home = env_virtual_env = NULL;
+  env_nvrtc = env_cuda_home = env_virtual_env = env_path = NULL;
   opened[0] = '\0';
   rk_platform_set(&made_up);
   return 0;
@@ -162,6 +163,25 @@ static void every_place_is_tried_in_order(void **state)
   opened[0] = '\0';
   assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
   assert_string_equal(opened, "libnvrtc.so.13\nlibnvrtc.so.12\n");
+}
+
+/* A virtual environment that is only in PATH, and a toolkit's nvcc there. */
+static void folders_of_programs_are_tried_last(void **state)
+{
+  (void)state;
+  rk_error err = RK_ERROR_INIT;
+  env_path = "/env/bin:bin:/nowhere:/bin/::/cuda/bin//:";
+  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_string_equal(opened,
+                      "libnvrtc.so.13\n"
+                      "libnvrtc.so.12\n"
+                      "/env/lib/python3.13/site-packages/nvidia/cu13/lib/libnvrtc.so.13\n"
+                      "/env/lib/python3.9/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12\n"
+                      "/cuda/lib64/libnvrtc-builtins.so.13.0\n"
+                      "/cuda/lib64/libnvrtc.so.13\n"
+                      "/cuda/lib64/libnvrtc-builtins.so.13.0\n"
+                      "/cuda/lib64/libnvrtc.so.12\n");
+  assert_non_null(strstr(err.text, "$PATH"));
 }
 
 static void named_library_is_the_only_one(void **state)
@@ -485,6 +505,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(every_place_is_tried_in_order, make_up, back_to_real),
+      cmocka_unit_test_setup_teardown(folders_of_programs_are_tried_last, make_up, back_to_real),
       cmocka_unit_test_setup_teardown(named_library_is_the_only_one, make_up, back_to_real),
       cmocka_unit_test(target_follows_the_architectures),
       cmocka_unit_test(machine_code_comes_with_its_usage),

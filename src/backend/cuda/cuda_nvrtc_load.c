@@ -210,13 +210,51 @@ static const char *folder_of(const char *variable)
   return value != NULL ? value : "";
 }
 
+/* CUDA 13 wheels, then CUDA 12 wheels. */
+static const char *const wheels[] = {"nvidia/cu13/lib/libnvrtc.so.1*",
+                                     "nvidia/cuda_nvrtc/lib/libnvrtc.so.1*"};
+static const char *const toolkit = "lib64/libnvrtc.so.1*";
+
+/* Tries the wheels in the packages of a Python below `folder`. */
+static bool try_wheels(search *s, const char *folder, const char *packages)
+{
+  for (size_t i = 0; i < RK_ARRAY_LEN(wheels); i++) {
+    char pattern[NAME_BYTES];
+    snprintf(pattern, sizeof(pattern), "%s/%s", packages, wheels[i]);
+    if (try_folder(s, folder, pattern)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Toolkits and Pythons whose programs are called by name: a folder "bin" of PATH has its libraries
+ * beside it. That finds a virtual environment that was entered without its script. */
+static bool try_path(search *s)
+{
+  static const char bin[] = "/bin";
+  for (const char *at = folder_of("PATH"); *at != '\0';) {
+    char folder[RK_PATH_BYTES];
+    size_t size = strcspn(at, ":");
+    const char *next = at + size + (at[size] == ':' ? 1 : 0);
+    while (size > 1 && at[size - 1] == '/') {
+      size--;
+    }
+    if (size > strlen(bin) && size < sizeof(folder) &&
+        strncmp(at + size - strlen(bin), bin, strlen(bin)) == 0) {
+      snprintf(folder, sizeof(folder), "%.*s", (int)(size - strlen(bin)), at);
+      if (try_folder(s, folder, toolkit) || try_wheels(s, folder, "lib/python3*/site-packages")) {
+        return true;
+      }
+    }
+    at = next;
+  }
+  return false;
+}
+
 static bool try_everywhere(search *s)
 {
   static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
-  static const char *const toolkit = "lib64/libnvrtc.so.1*";
-  /* CUDA 13 wheels, then CUDA 12 wheels. */
-  static const char *const wheels[] = {"nvidia/cu13/lib/libnvrtc.so.1*",
-                                       "nvidia/cuda_nvrtc/lib/libnvrtc.so.1*"};
   const struct {
     const char *folder, *packages;
   } pythons[] = {
@@ -235,15 +273,11 @@ static bool try_everywhere(search *s)
     return true;
   }
   for (size_t i = 0; i < RK_ARRAY_LEN(pythons); i++) {
-    for (size_t wheel = 0; wheel < RK_ARRAY_LEN(wheels); wheel++) {
-      char pattern[NAME_BYTES];
-      snprintf(pattern, sizeof(pattern), "%s/%s", pythons[i].packages, wheels[wheel]);
-      if (try_folder(s, pythons[i].folder, pattern)) {
-        return true;
-      }
+    if (try_wheels(s, pythons[i].folder, pythons[i].packages)) {
+      return true;
     }
   }
-  return false;
+  return try_path(s);
 }
 
 int rk__nvrtc_load(rk_nvrtc *into, rk_error *err)
@@ -264,9 +298,9 @@ int rk__nvrtc_load(rk_nvrtc *into, rk_error *err)
   }
   return rk_error_set(err, RK_ENO_COMPILER,
                       "no NVRTC (libnvrtc.so.13 or .12): not in the loader's path, $CUDA_HOME, "
-                      "/usr/local/cuda, nor in the packages of $VIRTUAL_ENV or of the system's "
-                      "Python%s%.160s; install it (pip install nvidia-cuda-nvrtc) or set %s to the "
-                      "file",
+                      "/usr/local/cuda, in the packages of $VIRTUAL_ENV or of the system's Python, "
+                      "nor beside the programs of $PATH%s%.160s; install it (pip install "
+                      "nvidia-cuda-nvrtc) or set %s to the file",
                       s.why.text[0] != '\0' ? "; " : "", s.why.text,
                       rk_param_at(RK_PARAM_NVRTC)->name);
 }
