@@ -49,6 +49,36 @@ describe("opening is refused", function()
   end)
 end)
 
+-- The driver takes local memory for a kernel at its first launch, and waits for the device then.
+describe("an ordinary kernel with much local memory", function()
+  local RUN = [[
+    local Deep = rk.global { name = "deep", params = { { "x", "f32*" } },
+      source = "RK_GLOBAL() { x[0] += 1; }" }
+    local rt = assert(rk.open { blocks = 2, max_actors = 64, ring_units = 128 })
+    local echo = assert(rt:launch("echo"))
+    local x = assert(rt:buffer("f32", 1))
+    for _ = 1, 2 do
+      print("run", rt:run(Deep, { grid = 1, block = 32 }, x))
+      print("call", echo:call(rk.stock.echo.messages.Echo { seq = 5 }, 5).seq)
+    end
+    rt:close()
+  ]]
+
+  it("runs beside the grid", function()
+    local output, how, status = apart.run("RINGKERNEL_LOG=off RKFAKE_LINT=abort "
+      .. "RKFAKE_LOCAL=65536", RUN)
+    assert.same({ "exit", 0 }, { how, status }, output)
+    assert.equal(("run\ttrue\ncall\t5\n"):rep(2), output)
+  end)
+
+  it("is refused when there is not so much", function()
+    local output = apart.run("RINGKERNEL_LOG=off RKFAKE_LOCAL=65536 "
+      .. "RKFAKE_FAULT=cuCtxSetLimit:1:2", RUN)
+    assert.matches("^run\tnil\t[^\n]*65536 bytes of local memory for each thread: cuCtxSetLimit: "
+      .. "[^\n]*\tout_of_memory[^\n]*\ncall\t5\nrun\ttrue\ncall\t5\n$", output)
+  end)
+end)
+
 describe("launching is refused", function()
   for _, case in ipairs {
     { "when memory runs out", "RKFAKE_MEMORY=20000000", "out_of_memory", "out of device memory" },

@@ -38,6 +38,7 @@ typedef struct rkf_config {
   int init;         /* RKFAKE_INIT: what cuInit returns */
   int registers;    /* RKFAKE_REGISTERS: of every kernel, a thread */
   int occupancy;    /* RKFAKE_OCCUPANCY: blocks a multiprocessor; 0: from threads and registers */
+  int local_bytes;  /* RKFAKE_LOCAL: local memory of a thread of each kernel that is not resident */
   int slow_us;      /* RKFAKE_SLOW_US: before each thing a stream does, and in each pause */
   int dice;         /* RKFAKE_DICE: chooses who of a block runs next; 0: in turn */
   int clock_ms;     /* RKFAKE_CLOCK_MS: the device's clock is so far ahead of the host's */
@@ -112,6 +113,10 @@ void rkf_lint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* If `waits`: the finding, and CUDA_ERROR_NOT_PERMITTED. */
 CUresult rkf_would_wait(const char *call, bool waits);
+
+/* Local memory of a thread of the kernel; takes it for a launch, or would wait for the device. */
+int rkf_local_bytes(const char *kernel);
+CUresult rkf_local_take(const char *call, const char *kernel);
 
 /* The code that the kernel launched now is to die with, or 0. */
 int rkf_kernel_fault(void);

@@ -77,6 +77,7 @@ void rkf_config_read(void)
   c->init = number("RKFAKE_INIT", 0);
   c->registers = number("RKFAKE_REGISTERS", 64);
   c->occupancy = number("RKFAKE_OCCUPANCY", 0);
+  c->local_bytes = number("RKFAKE_LOCAL", 0);
   c->slow_us = number("RKFAKE_SLOW_US", 0);
   c->dice = number("RKFAKE_DICE", 0);
   c->clock_ms = number("RKFAKE_CLOCK_MS", 0);
@@ -508,8 +509,23 @@ RKF_EXPORT CUresult cuCtxSetLimit(CUlimit limit, size_t value)
   if (limit < 0 || limit >= (CUlimit)(sizeof(limits) / sizeof(limits[0]))) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  limits[limit] = value;
-  return CUDA_SUCCESS;
+  CUresult code = rkf_would_wait(__func__, limit == CU_LIMIT_STACK_SIZE && rkf_resident_runs());
+  if (code == CUDA_SUCCESS) {
+    limits[limit] = value;
+  }
+  return code;
+}
+
+/* A driver takes what is missing at the launch, when the device is idle; it stays taken. */
+CUresult rkf_local_take(const char *call, const char *kernel)
+{
+  size_t bytes = (size_t)rkf_local_bytes(kernel);
+  bool is_more = bytes > limits[CU_LIMIT_STACK_SIZE];
+  CUresult code = rkf_would_wait(call, is_more && rkf_resident_runs());
+  if (code == CUDA_SUCCESS && is_more) {
+    limits[CU_LIMIT_STACK_SIZE] = bytes;
+  }
+  return code;
 }
 
 RKF_EXPORT CUresult cuCtxGetStreamPriorityRange(int *least, int *greatest)

@@ -146,6 +146,11 @@ static bool is_named(const char *list, const char *name)
   return false;
 }
 
+int rkf_local_bytes(const char *kernel)
+{
+  return is_named(rkf.config.resident, kernel) ? 0 : rkf.config.local_bytes;
+}
+
 static CUresult check_shape(const CUlaunchConfig *c)
 {
   uint64_t blocks = (uint64_t)c->gridDimX * c->gridDimY * c->gridDimZ;
@@ -258,6 +263,7 @@ static CUresult launch(const char *call, const CUlaunchConfig *c, CUfunction fun
   code = code == CUDA_SUCCESS ? check_attributes(c, &is_cooperative, &cluster) : code;
   code = code == CUDA_SUCCESS && is_cooperative ? check_cooperative(c, cluster) : code;
   code = code == CUDA_SUCCESS ? check_wait(call, c->hStream) : code;
+  code = code == CUDA_SUCCESS ? rkf_local_take(call, function->name) : code;
   if (code != CUDA_SUCCESS) {
     return code;
   }

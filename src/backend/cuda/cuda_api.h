@@ -67,6 +67,7 @@ typedef enum rk_cuda_group {
     (CUdevice device, unsigned int *flags, int *is_active))                                       \
   X(CORE, ctx_set_current, cuCtxSetCurrent, , 4000, (CUcontext context))                          \
   X(CORE, ctx_get_current, cuCtxGetCurrent, , 4000, (CUcontext *context))                         \
+  X(CORE, ctx_get_limit, cuCtxGetLimit, , 3010, (size_t *value, CUlimit limit))                   \
   X(CORE, ctx_set_limit, cuCtxSetLimit, , 3010, (CUlimit limit, size_t value))                    \
   X(CORE, ctx_get_stream_priority_range, cuCtxGetStreamPriorityRange, , 5050,                     \
     (int *least, int *greatest))                                                                  \

@@ -38,9 +38,7 @@ int rk__cuda_global_load(rk_backend *backend, const rk_backend_global_source *so
     rc = rk__cuda_image_load(backend, image.result.image, &m->module, err);
   }
   if (rc == RK_OK) {
-    rc = rk__cuda_check(backend,
-                        backend->api->module_get_function(&m->function, m->module, "rk_global"),
-                        "cuModuleGetFunction", err);
+    rc = rk__cuda_function_find(backend, m->module, "rk_global", &m->function, err);
     if (rc != RK_OK) {
       (void)backend->api->module_unload(m->module);
     }

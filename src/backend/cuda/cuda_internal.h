@@ -139,6 +139,9 @@ int rk__cuda_code_load(rk_backend *backend, rk_error *err);
 void rk__cuda_code_unload(rk_backend *backend);
 /* Loads any image, with the driver's own words if it does not like it. */
 int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, rk_error *err);
+/* Finds a kernel in it, ready to be launched beside a grid. No grid runs. */
+int rk__cuda_function_find(rk_backend *backend, CUmodule module, const char *name, CUfunction *out,
+                           rk_error *err);
 
 /* ---- cuda_green.c ---- */
 /* Sets at least `wanted` multiprocessors apart for the grid; `sms` says how many they are then.

@@ -22,6 +22,9 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+/* For the functions that a kernel calls, where the driver does not count them as its own. */
+#define CALLS_BYTES ((size_t)1024)
+
 /* ---- the image ------------------------------------------------------------------------------- */
 
 /* The list as the assembler wants it, from number 0 to the highest. */
@@ -291,6 +294,49 @@ int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, r
   return rk_error_set(err, rc, "%s%s%s", why.text, said[0] != '\0' ? ": " : "", said);
 }
 
+/* Has the context keep as much local memory for each thread as the kernel uses. The driver would do
+ * so by itself at the first launch that needs more than all before it, and wait until the device is
+ * idle: behind a resident grid for ever. */
+static int reserve_local(rk_backend *backend, CUfunction function, rk_error *err)
+{
+  int local = 0;
+  size_t kept = 0;
+  int rc = rk__cuda_check(
+      backend,
+      backend->api->func_get_attribute(&local, CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, function),
+      "cuFuncGetAttribute", err);
+  if (rc == RK_OK) {
+    rc = rk__cuda_check(backend, backend->api->ctx_get_limit(&kept, CU_LIMIT_STACK_SIZE),
+                        "cuCtxGetLimit", err);
+  }
+  size_t wanted = local > 0 ? (size_t)local : 0;
+  if (rc != RK_OK || wanted <= kept) {
+    return rc;
+  }
+  rc = rk__cuda_check(backend,
+                      backend->api->ctx_set_limit(CU_LIMIT_STACK_SIZE, wanted + CALLS_BYTES),
+                      "cuCtxSetLimit", err);
+  if (rc != RK_OK) {
+    (void)rk_error_prefix(err, "%zu bytes of local memory for each thread", wanted);
+  }
+  return rc;
+}
+
+int rk__cuda_function_find(rk_backend *backend, CUmodule module, const char *name, CUfunction *out,
+                           rk_error *err)
+{
+  CUfunction function = NULL;
+  int rc = rk__cuda_check(backend, backend->api->module_get_function(&function, module, name),
+                          "cuModuleGetFunction", err);
+  if (rc == RK_OK) {
+    rc = reserve_local(backend, function, err);
+  }
+  if (rc == RK_OK) {
+    *out = function;
+  }
+  return rc;
+}
+
 int rk__cuda_code_load(rk_backend *backend, rk_error *err)
 {
   rk_cuda_code next = {.block_threads = backend->image_threads};
@@ -311,9 +357,7 @@ int rk__cuda_code_load(rk_backend *backend, rk_error *err)
   }
   rc = rk__cuda_image_load(backend, backend->image.result.image, &next.module, err);
   if (rc == RK_OK) {
-    rc = rk__cuda_check(backend,
-                        backend->api->module_get_function(&next.entry, next.module, "rk_grid"),
-                        "cuModuleGetFunction", err);
+    rc = rk__cuda_function_find(backend, next.module, "rk_grid", &next.entry, err);
     if (rc == RK_OK) {
       rc = rk__cuda_grid_fits(backend, &next, err);
     }
