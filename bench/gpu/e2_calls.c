@@ -23,7 +23,7 @@ typedef struct scene {
   const gpu *g;
   CUstream stream, made_stream;
   CUevent event, made_event;
-  CUfunction empty, dynamic;
+  CUfunction empty, dynamic, local_512, local_16k, local_32k;
   CUmodule module;
   CUdeviceptr memory, other, made;
   unsigned char *pinned, *pageable;
@@ -83,6 +83,13 @@ CALL_TO_END(htod_pageable, api->memcpy_htod_async(s->memory, s->pageable, BYTES,
 CALL_TO_END(dtoh_pageable, api->memcpy_dtoh_async(s->pageable, s->memory, BYTES, s->stream))
 CALL_TO_END(launch, api->launch_kernel(s->empty, 1, 1, 1, 32, 1, 1, 0, s->stream,
                                        (void *[]){&unused_word}, NULL))
+#define LAUNCH_LOCAL(name)                                                       \
+  CALL_TO_END(name, api->launch_kernel(s->name, 1, 1, 1, 32, 1, 1, 0, s->stream, \
+                                       (void *[]){&s->memory}, NULL))
+LAUNCH_LOCAL(local_512)
+LAUNCH_LOCAL(local_16k)
+LAUNCH_LOCAL(local_32k)
+CALL(set_limit, api->ctx_set_limit(CU_LIMIT_STACK_SIZE, (size_t)33 << 10))
 CALL_TO_END(launch_cooperative, api->launch_cooperative_kernel(s->empty, 1, 1, 1, 32, 1, 1, 0,
                                                                s->stream, (void *[]){&unused_word}))
 CALL_TO_END(event_record, api->event_record(s->event, s->stream))
@@ -152,6 +159,11 @@ static const entry entries[] = {
     {"cuMemcpyHtoDAsync, pageable, and its end", htod_pageable, NULL, NULL, RK_CUDA_CORE},
     {"cuMemcpyDtoHAsync, pageable, and its end", dtoh_pageable, NULL, NULL, RK_CUDA_CORE},
     {"cuLaunchKernel and its end", launch, NULL, NULL, RK_CUDA_CORE},
+    /* In this order: each needs more than all before it. */
+    {"cuLaunchKernel, 512 bytes of local memory, and its end", local_512, NULL, NULL, RK_CUDA_CORE},
+    {"cuLaunchKernel, 16 KiB of local memory, and its end", local_16k, NULL, NULL, RK_CUDA_CORE},
+    {"cuCtxSetLimit, a stack of 33 KiB", set_limit, NULL, NULL, RK_CUDA_CORE},
+    {"cuLaunchKernel, 32 KiB, the limit raised, and its end", local_32k, NULL, NULL, RK_CUDA_CORE},
     {"cuLaunchCooperativeKernel and its end", launch_cooperative, NULL, NULL, RK_CUDA_CORE},
     {"cuEventRecord and its end", event_record, NULL, NULL, RK_CUDA_CORE},
     {"cuEventSynchronize, other stream", event_synchronize, NULL, NULL, RK_CUDA_CORE},
@@ -259,6 +271,9 @@ int main(void)
   scene s = {.g = &g,
              .stream = gpu_stream(&g),
              .empty = gpu_function(&g, module, "empty"),
+             .local_512 = gpu_function(&g, module, "local_512"),
+             .local_16k = gpu_function(&g, module, "local_16k"),
+             .local_32k = gpu_function(&g, module, "local_32k"),
              .dynamic = gpu_function(&g, module, "count_one"),
              .module = module,
              .memory = gpu_memory(&g, BYTES),

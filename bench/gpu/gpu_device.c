@@ -86,6 +86,16 @@ const char gpu_spin_source[] =
     "  }\n"
     "}\n"
     GPU_KERNEL "empty(rk_u64 unused) { (void)unused; }\n"
+    /* Local memory: the array is too large for registers, and its places are not known before. */
+    "template <int words> RK_FN void use_local(rk_u64 word) {\n"
+    "  volatile rk_u32 room[words];\n"
+    "  const rk_u32 at = (rk_u32)(word >> 4) + rk_ptx_thread();\n"
+    "  for (int i = 0; i < words; i += 7) { room[(at + (rk_u32)i) % words] = at; }\n"
+    "  if (room[at % words] == at + 1u) { *RK_PTR(rk_u32, word) = 1u; }\n"
+    "}\n"
+    GPU_KERNEL "local_512(rk_u64 word) { use_local<128>(word); }\n"
+    GPU_KERNEL "local_16k(rk_u64 word) { use_local<4096>(word); }\n"
+    GPU_KERNEL "local_32k(rk_u64 word) { use_local<8192>(word); }\n"
     GPU_KERNEL "count_one(rk_u64 word) {\n"
     "  if (rk_ptx_thread() == 0u && rk_ptx_block() == 0u) { *RK_PTR(rk_u32, word) += 1u; }\n"
     "}\n";
