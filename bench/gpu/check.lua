@@ -5,7 +5,8 @@
 --                                     [--out FOLDER] [--fake LIBRARY] [--specs NAMES]
 --
 -- Runs the stages of stages.lua, each with a limit of its own, and writes what they said to
--- bench/results/<device>-<date>.json and .md, with -partial in the name when something is missing.
+-- bench/results/<device>-<date>.json and .md, all logs and what the machine says of itself beside
+-- them, after each stage anew; with -partial in the name while something is missing.
 -- The folder --tree (make gpu-build) has all that is needed besides a driver and NVRTC.
 --
 -- Exit status: 0 all stages ran and none failed; 1 something failed or is missing, what there is
@@ -18,15 +19,15 @@ local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/?.lua;" .. here .. "/../?.lua;" .. package.path
 
 local core = require "ringkernel.core"
-local json = require "ringkernel.json"
 
 local built = require "built"
-local pages = require "pages"
+local keep_files = require "keep"
 local shell = require "shell"
 local stages = require "stages"
+local system = require "system"
 
 local quoted, output, first_match = shell.quoted, shell.output, shell.first_match
-local LIMIT_S = 455 -- of all stages together
+local LIMIT_S = 465 -- of all stages together
 local FAKE = "fake driver, CPU: not a measurement"
 -- What makes a run over the driver of the tests short.
 local TINY = {
@@ -65,9 +66,9 @@ local is_fake = options.fake ~= nil
 local job = {
   tree = options.tree, rkl = options.tree .. "/rkl", is_fake = is_fake, clock = core.clock,
   logs = options.tree .. (is_fake and "-fake/logs" or "/logs"),
-  foreground = os.execute("test -t 0") and "--foreground " or "",
   specs = set_of(options.specs),
   patience = is_fake and 4 or 1, -- the driver of the tests compiles for the host, on any machine
+  started = started, ended = {}, system = {}, progress = function() end,
 }
 function job.left_s()
   return (tonumber(options.limit) or LIMIT_S) - (core.clock() - started)
@@ -118,6 +119,8 @@ elseif not is_fake and device.library:find("fakecuda", 1, true) then
   say("gpu-check: no CUDA device: RINGKERNEL_LIBCUDA names the driver of the tests; use FAKE=1")
   os.exit(2)
 end
+
+job.compute_capability = device.compute_capability
 
 -- ---- what a result must carry -------------------------------------------------------------------
 
@@ -185,12 +188,34 @@ local function keep(stage, outcome, seconds)
   end
 end
 
+--- The names of chosen stages from number `index` on.
+local function stages_from(index)
+  local names = {}
+  for at = index, #stages.list do
+    local name = stages.list[at].name
+    names[#names + 1] = (not only or only[name]) and name or nil
+  end
+  return names
+end
+
 assert(os.execute(("rm -rf %s && mkdir -p %s"):format(quoted(job.logs), quoted(job.logs))))
 say("%s%s, driver %s", result.label and result.label .. ": " or "", device.name,
   result.environment.driver)
-for _, stage in ipairs(stages.list) do
+system.begin(job)
+local keeper = keep_files.new(job, result, options.out or is_fake and job.tree .. "-fake"
+  or "bench/results")
+keeper.save(stages_from(1))
+
+-- The driver shuts a device down that nobody has open, and starting it costs seconds: somebody has.
+local holder = tonumber(output(("%s </dev/null >%s 2>&1 & echo $!"):format(stages.command(job, {
+  "timeout", "900", job.rkl, "-e", ("package.cpath = %q; local hold = require 'gpu_hold'; "
+    .. "print(hold.open()); hold.sleep(900)"):format(job.tree .. "/?.so") }),
+  quoted(job.logs .. "/hold"))))
+
+local only_missing = {}
+for index, stage in ipairs(stages.list) do
   if only and not only[stage.name] then
-    result.missing[#result.missing + 1] = stage.name .. " (not chosen)"
+    only_missing[#only_missing + 1] = stage.name .. " (not chosen)"
   elseif job.left_s() < 2 then
     result.missing[#result.missing + 1] = stage.name .. " (no time left)"
   else
@@ -199,6 +224,13 @@ for _, stage in ipairs(stages.list) do
     if during then
       os.execute(("(sleep 20; timeout 10 %s >%s 2>&1) </dev/null >/dev/null 2>&1 &"):format(SMI,
         quoted(during)))
+    end
+    local saved = core.clock()
+    function job.progress() -- within a long stage
+      if core.clock() - saved > 10 then
+        saved = core.clock()
+        keeper.save(stages_from(index))
+      end
     end
     local from = core.clock()
     local outcome = stage.run(job)
@@ -209,46 +241,23 @@ for _, stage in ipairs(stages.list) do
     if outcome.status ~= "ok" then
       say("  %-10s %s: %s", "", outcome.status, outcome.reason or "")
     end
+    if outcome.status == "failed" or outcome.status == "timeout" then
+      system.trouble(job, stage.name)
+    end
+    keeper.save(stages_from(index + 1))
   end
 end
+table.move(only_missing, 1, #only_missing, #result.missing + 1, result.missing)
 result.environment.clocks_after = clocks()
 result.environment.load_after = first_match("/proc/loadavg", "^%S+") or ""
-
--- ---- keeping ------------------------------------------------------------------------------------
-
---- "NVIDIA H100 80GB HBM3" -> "h100".
-local function short_name(name)
-  local text = name:gsub("NVIDIA", ""):gsub("GeForce", ""):gsub("%f[%w]%d+%s?GB.*", "")
-  text = text:lower():gsub("[^%w]+", "-"):gsub("^%-+", ""):gsub("%-+$", "")
-  return text ~= "" and text or "device"
+if holder then
+  os.execute(("kill %d 2>/dev/null"):format(holder))
 end
+system.finish(job)
 
-local text = pages.render(result)
-local folder = options.out or is_fake and job.tree .. "-fake" or "bench/results"
-local base = ("%s/%s-%s%s"):format(folder, short_name(device.name),
-  result.environment.date:sub(1, 10), #result.missing > 0 and "-partial" or "")
-local list = {}
-for name, figure in pairs(result.figures) do
-  figure.quantity = name
-  list[#list + 1] = figure
-end
-table.sort(list, function(a, b)
-  return a.quantity < b.quantity
-end)
-local function write(path, content)
-  local file = assert(io.open(path, "w"))
-  assert(file:write(content, "\n"))
-  assert(file:close())
-end
-assert(os.execute("mkdir -p " .. quoted(folder)))
-write(base .. ".json", json.encode({
-  what = "ringkernel gpu-check", label = result.label, environment = result.environment,
-  stages = result.stages, results = list, notes = result.notes, missing = result.missing,
-  experiments = result.experiments, goals = result.goals,
-}, ""))
-write(base .. ".md", text)
+local text, base = keeper.save({})
 print(text)
-print(("written to %s.json and .md"):format(base))
+print(("written to %s.json, .md, -logs.txt, -system.txt"):format(base))
 if #result.missing > 0 then
   print("NOT COMPLETE: " .. table.concat(result.missing, ", "))
   os.exit(1)

@@ -8,7 +8,7 @@ GPU := $(BUILD)/gpu
 
 GPU_SRC    := $(sort $(wildcard bench/gpu/*.c))
 GPU_SHARED := bench/gpu/gpu_common.c bench/gpu/gpu_device.c
-GPU_LOOPS  := bench/gpu/gpu_loops.c
+GPU_LOOPS  := bench/gpu/gpu_loops.c bench/gpu/gpu_hold.c
 GPU_PROGRAMS := $(patsubst bench/gpu/%.c,$(GPU)/%,$(filter-out $(GPU_SHARED) $(GPU_LOOPS),$(GPU_SRC)))
 GPU_OBJ    := $(call obj_of,$(GPU_SRC))
 
@@ -22,10 +22,16 @@ $(GPU_PROGRAMS): $(GPU)/%: $(OBJ)/bench/gpu/%.o $(call obj_of,$(GPU_SHARED)) $(L
 	$(Q)$(CC) $(sanitizers) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
 
 # A Lua module that takes the library from the rkl that loads it; names of codes are not exported.
-$(GPU)/gpu_loops.so: $(call obj_of,$(GPU_LOOPS) src/base/status.c)
+$(GPU)/gpu_loops.so: $(call obj_of,bench/gpu/gpu_loops.c src/base/status.c)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(sanitizers) $(LDFLAGS) -o $@ $^
+
+# This one takes the driver itself.
+$(GPU)/gpu_hold.so: $(call obj_of,bench/gpu/gpu_hold.c)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(sanitizers) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # rkl without a line editor: it needs libc and nothing else.
 GPU_RKL_OBJ := $(RKL_SRC:%.c=$(OBJ)/gpu/%.o)
@@ -47,7 +53,8 @@ $(GPU)/busted/runner.lua: bench/gpu/pack_busted.lua
 	$(Q)$(LUA) $< $(@D)
 
 # What the folder was built from; check.lua compares. Written last.
-gpu-build: $(GPU)/rkl $(GPU)/gpu_loops.so $(GPU)/busted/runner.lua $(GPU_PROGRAMS)
+gpu-build: $(GPU)/rkl $(GPU)/gpu_loops.so $(GPU)/gpu_hold.so $(GPU)/busted/runner.lua $(GPU_PROGRAMS)
+	@$(LUA) bench/gpu/pack_units.lua $(BUILD)/cuda-cache/cuda $(GPU)/units
 	@$(GPU)/rkl bench/gpu/built.lua write $(GPU) "$(CC)"
 
 # Whether the folder is there and fits the sources: then nothing has to be built.

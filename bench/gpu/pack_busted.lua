@@ -10,7 +10,15 @@ local MODULES = {
   "busted", "luassert", "say", "pl", "cliargs", "mediator", "term", "system", "lfs", "dkjson",
 }
 
+-- A context is made anew when the last runtime of a process has been closed, and that takes longer
+-- than most tests: the runner keeps it.
 local RUNNER = [[
+if os.getenv "GPU_HOLD" then
+  local ok, message = require("gpu_hold").context()
+  if not ok then
+    io.stderr:write("the context is not held: ", message, "\n")
+  end
+end
 require "busted.runner" { standalone = false }
 ]]
 

@@ -143,8 +143,8 @@ local function append_experiment(out, name, result)
     predictions = kept }
 end
 
---- The report as text; fills in result.experiments and result.goals.
-function M.render(result)
+--- The report as text; fills in result.experiments and result.goals. `missing`: what is.
+function M.render(result, missing)
   local out = {}
   facts(out, result)
   local rows = { { "stage", "status", "seconds", "tests", "reason" } }
@@ -158,11 +158,14 @@ function M.render(result)
   append_table(out, rows)
   for _, stage in ipairs(result.stages) do
     for _, failure in ipairs(stage.tests.failures) do
-      out[#out + 1] = ("- failed in %s: %s"):format(stage.name, failure)
+      out[#out + 1] = ("- failed in %s: %s"):format(failure.log or stage.name, failure.name)
+      if failure.why then
+        out[#out + 1] = "  " .. failure.why
+      end
     end
   end
-  if #result.missing > 0 then
-    out[#out + 1] = "Missing: " .. table.concat(result.missing, ", ") .. ".\n"
+  if #missing > 0 then
+    out[#out + 1] = "Missing: " .. table.concat(missing, ", ") .. ".\n"
   end
   local met, goals = append_figures(out, result.figures, not result.label)
   result.goals = { met = met, measured = goals }

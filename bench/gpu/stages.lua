@@ -43,8 +43,22 @@ local function merged(...)
 end
 
 --- Reads the lines that mean something: figures and notes (bench/c/bench.h), tests (TAP).
-local function read(path, out)
+local function read(path, out, log)
+  local failure, has_why = nil, false
   for line in io.lines(path) do
+    if failure and line:find("^# ") then -- the lines below a test that failed
+      local why = line:match("^# Failure message: (.*)") or line:match("^# Error message: (.*)")
+      if why and why:find("no C compiler was found", 1, true) then
+        out.tests.failed, out.tests.skipped = out.tests.failed - 1, out.tests.skipped + 1
+        out.tests.no_compiler = out.tests.no_compiler + 1
+        table.remove(out.tests.failures)
+        failure = nil
+      elseif why or (not has_why and not line:find("^# %S+ @ %d+$")) then
+        failure.why, has_why = (why or line:sub(3)):sub(1, 400), true
+      end
+    else
+      failure, has_why = nil, false
+    end
     local fields = {}
     for field in (line .. "\t"):gmatch("([^\t]*)\t") do
       fields[#fields + 1] = field
@@ -66,29 +80,59 @@ local function read(path, out)
       out.tests.passed = out.tests.passed + 1
     elseif line:find("^not ok %d+") then
       out.tests.failed = out.tests.failed + 1
-      out.tests.failures[#out.tests.failures + 1] = line:match("^not ok %d+ %-? ?(.*)$")
+      failure = { name = line:match("^not ok %d+ %-? ?(.*)$"), log = log }
+      out.tests.failures[#out.tests.failures + 1] = failure
     end
   end
 end
 
 local function empty()
   return { status = "ok", figures = {}, notes = {}, order = {},
-    tests = { passed = 0, failed = 0, skipped = 0, failures = {} } }
+    tests = { passed = 0, failed = 0, skipped = 0, no_compiler = 0, failures = {} } }
 end
+
+--- A command in the environment of the stages, as text.
+function M.command(job, words)
+  return command_of(job.environment, words)
+end
+
+-- Runs a command beside the shell and waits for its end, but not for ever: a process that is stuck
+-- in the driver cannot be killed. %s: the command, %d: tenths of a second; $1: its log.
+local WAITED = [[%s >"$1" 2>&1 </dev/null &
+child=$!
+trap 'kill $child; exit 130' INT TERM
+left=%d
+while kill -0 $child 2>/dev/null; do
+  left=$((left - 1))
+  if [ $left -lt 0 ]; then exit %d; fi
+  sleep 0.1
+done
+wait $child]]
+local STUCK = 119
 
 --- Runs a command with a limit and reads what it said into `out`; returns how it ended.
 local function run(job, name, limit_s, environment, words, out)
   local log = ("%s/%s.log"):format(job.logs, name)
   limit_s = math.max(1, math.floor(math.min(limit_s * job.patience, job.left_s())))
-  local _, how, code = os.execute(("timeout %s-k 5 %d %s >%s 2>&1 </dev/null"):format(
-    job.foreground, limit_s, command_of(merged(job.environment, environment), words), quoted(log)))
-  read(log, out)
-  if code == 124 or code == 137 then
-    return "timeout", ("ended after its limit of %d s; see %s"):format(limit_s, log)
-  elseif code ~= 0 then
-    return "failed", ("%s %d; see %s"):format(how, code, log), code
+  local command = ("timeout -k 5 %d %s"):format(limit_s,
+    command_of(merged(job.environment, environment), words))
+  local _, how, code = os.execute(("sh -c %s sh %s"):format(
+    quoted(WAITED:format(command, (limit_s + 12) * 10, STUCK)), quoted(log)))
+  if not io.open(log) then
+    assert(io.open(log, "w")):close()
   end
-  return "ok"
+  read(log, out, name)
+  local status, why = "ok", nil
+  if code == STUCK then
+    status, why = "timeout", ("cannot be ended: it is stuck in the driver; see %s"):format(log)
+  elseif code == 124 or code == 137 then
+    status, why = "timeout", ("ended after its limit of %d s; see %s"):format(limit_s, log)
+  elseif code ~= 0 then
+    status, why = "failed", ("%s %d; see %s"):format(how, code, log)
+  end
+  job.ended[name .. ".log"] = status
+  job.progress()
+  return status, why, code
 end
 
 --- One program whose exit status tells.
@@ -162,13 +206,15 @@ local function specs(job, limit_s)
         words[#words + 1] = "--filter-out=" .. pattern
       end
       words[#words + 1] = ("spec/%s_spec.lua"):format(name)
-      local failed = out.tests.failed
+      local told = out.tests.failed + out.tests.no_compiler
       local status = run(job, "spec-" .. name, math.min(SPEC_LIMIT_S, left), {
-        LUA_PATH = busted .. "/?.lua;" .. busted .. "/?/init.lua", LUA_CPATH = busted .. "/?.so",
+        LUA_PATH = busted .. "/?.lua;" .. busted .. "/?/init.lua",
+        LUA_CPATH = ("%s/?.so;%s/?.so"):format(busted, job.tree), GPU_HOLD = "1",
         BUILD = job.tree, RKL = job.rkl, LUA = job.rkl,
         RINGKERNEL_SHARE_DEVICE = "1", -- some start programs while they have a runtime themselves
       }, words, out)
-      if status == "timeout" or (status == "failed" and out.tests.failed == failed) then
+      if status == "timeout" or (status == "failed"
+        and out.tests.failed + out.tests.no_compiler == told) then
         broken[#broken + 1] = ("%s (%s)"):format(name, status == "timeout" and "hung" or "died")
       end
       io.stderr:write(("    %-24s %s\n"):format(name, status))
@@ -213,8 +259,9 @@ local function sanitize(job, limit_s)
     local log = ("%s/sanitize-%s.log"):format(job.logs, name)
     local before = out.tests.passed
     local status, why, code = run(job, "sanitize-" .. name, limit_s / #tools, { GPU_SHORT = "1" },
-      { tool, "--tool", name, "--error-exitcode", "9", job.rkl, "bench/gpu/selftest.lua", "short" },
-      out)
+      -- what calls return is for the library to deal with: asking is what it does
+      { tool, "--tool", name, "--error-exitcode", "9", "--report-api-errors", "no", job.rkl,
+        "bench/gpu/selftest.lua", "short" }, out)
     local file = io.open(log)
     local text = file and file:read("a") or ""
     if file then
@@ -261,6 +308,10 @@ local function experiment(name, file, title, limit_s)
 end
 
 M.list = {
+  stage("units", "grids compiled ahead of the specs", 90, program("units", 90,
+    { GPU_LIMIT_S = "80" }, function(job)
+      return { job.tree .. "/warm", (job.compute_capability:gsub("%.", "")), job.tree .. "/units" }
+    end)),
   stage("selftest", "the device self-test", 40,
     program("selftest", 40, {}, script("bench/gpu/selftest.lua"))),
   figures("figures", "latencies, rates, lives, launches", 80),

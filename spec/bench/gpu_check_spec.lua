@@ -8,7 +8,8 @@ local support = dofile("spec/cli/support.lua")
 local quote = support.quote
 
 local STAGES = {
-  "selftest", "figures", "sustained", "e3", "e4", "e5", "e6", "specs", "e2", "e1", "e7", "sanitize",
+  "units", "selftest", "figures", "sustained", "e3", "e4", "e5", "e6", "specs", "e2", "e1", "e7",
+  "sanitize",
 }
 local EXPERIMENTS = { "E1", "E2", "E3", "E4", "E5", "E6", "E7" }
 -- The fake driver has no clusters: their experiments end in a note.
@@ -19,9 +20,9 @@ local LABEL = "fake driver, CPU: not a measurement"
 
 --- A program in the place of compute-sanitizer: takes its options away and runs the rest.
 local SANITIZER = [[#!/bin/sh
-test "$1" = --tool && test "$3" = --error-exitcode || exit 9
+test "$1,$3,$5" = --tool,--error-exitcode,--report-api-errors || exit 9
 echo "stand-in: $2"
-shift 4
+shift 6
 exec "$@"
 ]]
 
@@ -173,6 +174,13 @@ describe("make gpu-check", function()
     assert.matches("^fake%-gpu", base)
     assert.matches("%*%*fake driver, CPU: not a measurement%*%*", page)
     assert.truthy(result.out:find(page:sub(1, 500), 1, true))
+    assert.equal(4, select(2, list(dir):gsub("fake%-gpu[^\n]*\n", "")))
+    local logs = read(dir .. "/" .. base .. "-logs.txt")
+    local system = read(dir .. "/" .. base .. "-system.txt")
+    assert.matches("==== selftest%.log: ok ====\nok 1 %- a runtime opens", logs)
+    assert.matches("==== spec%-close%.log: ok ====\n", logs)
+    assert.matches("\n%$ [^\n]*rkl %-%-doctor\n[^\n]*ok +rkl", system)
+    assert.matches("######## at the end", system)
     assert.equal(before, list("bench/results"))
   end)
 
@@ -184,8 +192,8 @@ describe("make gpu-check", function()
     assert.equal(1, #all.stages)
     assert.equal("ok", all.stages[1].status)
     assert.equal(#STAGES - 1, #all.missing)
-    assert.matches("Missing: selftest %(not chosen%), figures %(not chosen%)", page)
-    assert.matches("NOT COMPLETE: selftest", result.out)
+    assert.matches("Missing: units %(not chosen%), selftest %(not chosen%)", page)
+    assert.matches("NOT COMPLETE: units", result.out)
   end)
 
   rehearse("refuses a stage that it does not know", function()
@@ -207,6 +215,23 @@ describe("make gpu-check", function()
     assert.equal("failed", all.stages[3].status)
     assert.matches("ended after its limit", all.stages[3].reason)
     assert.truthy(table.concat(all.missing, " "):find("e5 (failed)", 1, true))
+  end)
+
+  rehearse("leaves what there is when it is cut off, and tells what failed", function()
+    sanitizer("#!/bin/sh\necho hangs >&2\nexec sleep 100\n")
+    local command = "timeout -s KILL 12 build/gpu/rkl bench/gpu/check.lua --tree build/gpu --fake "
+      .. "$PWD/build/libringkernel_fakecuda.so --only e5,e6,sanitize --out " .. quote(dir)
+    local result = support.run("sh", { "-c", command }, { before = "timeout 250", env = {
+      RKFAKE_FAULT = "kernel:3:719", GPU_SANITIZER = dir .. "/sanitizer" } })
+    assert.not_equal(0, result.status)
+    local all, page, base = results()
+    assert.matches("%-partial$", base)
+    assert.same({ "e5", "e6" }, { all.stages[1].name, all.stages[2].name })
+    assert.matches("sanitize %(not reached%)", page)
+    local system = read(dir .. "/" .. base .. "-system.txt")
+    assert.matches("######## after e5, ", system)
+    local logs = read(dir .. "/" .. base .. "-logs.txt")
+    assert.truthy(logs:find("^==== e5.log: failed ===="), logs) -- before those that went well
   end)
 
   rehearse("needs no compiler where build/gpu fits the sources", function()
