@@ -54,7 +54,7 @@ $(GPU)/busted/runner.lua: bench/gpu/pack_busted.lua
 
 # What the folder was built from; check.lua compares. Written last.
 gpu-build: $(GPU)/rkl $(GPU)/gpu_loops.so $(GPU)/gpu_hold.so $(GPU)/busted/runner.lua $(GPU_PROGRAMS)
-	@$(LUA) bench/gpu/pack_units.lua $(BUILD)/cuda-cache/cuda $(GPU)/units
+	@$(LUA) bench/gpu/pack_units.lua $(GPU)/units $(GPU)-fake/cache/cuda $(BUILD)/cuda-cache/cuda
 	@$(GPU)/rkl bench/gpu/built.lua write $(GPU) "$(CC)"
 
 # Whether the folder is there and fits the sources: then nothing has to be built.

@@ -175,7 +175,7 @@ function M.render(result, missing)
   end
   local other = {}
   for _, full in ipairs(result.order) do
-    if result.notes[full] and not full:find("^E%d: ") then
+    if result.notes[full] and not full:find("^E[1-9]: ") then
       other[#other + 1] = ("- %s: %s"):format(full, result.notes[full])
     end
   end

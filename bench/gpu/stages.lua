@@ -308,13 +308,14 @@ local function experiment(name, file, title, limit_s)
 end
 
 M.list = {
+  experiment("e0", "e0_driver", "what the driver says, step by step", 30),
   stage("units", "grids compiled ahead of the specs", 90, program("units", 90,
     { GPU_LIMIT_S = "80" }, function(job)
       return { job.tree .. "/warm", (job.compute_capability:gsub("%.", "")), job.tree .. "/units" }
     end)),
-  stage("selftest", "the device self-test", 40,
-    program("selftest", 40, {}, script("bench/gpu/selftest.lua"))),
-  figures("figures", "latencies, rates, lives, launches", 80),
+  stage("selftest", "the device self-test", 60,
+    program("selftest", 60, { RINGKERNEL_LOG = "info" }, script("bench/gpu/selftest.lua"))),
+  figures("figures", "latencies, rates, lives, launches", 100),
   figures("sustained", "60 s of messages", 80, "sustained"),
   experiment("e3", "e3_rtt", "round trips by size, way and polling warps", 30),
   experiment("e4", "e4_k2h", "ways to send to the host", 25),

@@ -8,8 +8,8 @@ local support = dofile("spec/cli/support.lua")
 local quote = support.quote
 
 local STAGES = {
-  "units", "selftest", "figures", "sustained", "e3", "e4", "e5", "e6", "specs", "e2", "e1", "e7",
-  "sanitize",
+  "e0", "units", "selftest", "figures", "sustained", "e3", "e4", "e5", "e6", "specs", "e2", "e1",
+  "e7", "sanitize",
 }
 local EXPERIMENTS = { "E1", "E2", "E3", "E4", "E5", "E6", "E7" }
 -- The fake driver has no clusters: their experiments end in a note.
@@ -167,6 +167,8 @@ describe("make gpu-check", function()
       assert.is_nil(experiment.decision)
     end
     assert.same(EXPERIMENTS, experiments)
+    assert.matches("\n%- E0: driver: CUDA 13000, functions: core ", page)
+    assert.matches("\n%- E0: context again: ", page)
 
     assert.equal(LABEL, all.label)
     assert.equal(LABEL, all.environment.driver)
@@ -177,7 +179,8 @@ describe("make gpu-check", function()
     assert.equal(4, select(2, list(dir):gsub("fake%-gpu[^\n]*\n", "")))
     local logs = read(dir .. "/" .. base .. "-logs.txt")
     local system = read(dir .. "/" .. base .. "-system.txt")
-    assert.matches("==== selftest%.log: ok ====\nok 1 %- a runtime opens", logs)
+    assert.matches("==== selftest%.log: ok ====\n", logs)
+    assert.matches("\nok 1 %- a runtime opens", logs)
     assert.matches("==== spec%-close%.log: ok ====\n", logs)
     assert.matches("\n%$ [^\n]*rkl %-%-doctor\n[^\n]*ok +rkl", system)
     assert.matches("######## at the end", system)
@@ -192,8 +195,8 @@ describe("make gpu-check", function()
     assert.equal(1, #all.stages)
     assert.equal("ok", all.stages[1].status)
     assert.equal(#STAGES - 1, #all.missing)
-    assert.matches("Missing: units %(not chosen%), selftest %(not chosen%)", page)
-    assert.matches("NOT COMPLETE: units", result.out)
+    assert.matches("Missing: e0 %(not chosen%), units %(not chosen%)", page)
+    assert.matches("NOT COMPLETE: e0", result.out)
   end)
 
   rehearse("refuses a stage that it does not know", function()
