@@ -56,14 +56,15 @@ static void load(part *p, const rk_cuda_image *where, const rk_cuda_image *spin)
   p->seen = gpu_shared(p->g, PROCESSORS_MAX * sizeof(uint32_t));
 }
 
+/* Code stays that of the primary context, which is current in all threads, as in the backend: a green
+ * one may be current in one thread alone. Its stream is enough. */
 static part make_green(const gpu *g, const char *name, CUdevResource *resource)
 {
   CUdevResourceDesc desc = NULL;
   CUgreenCtx green = NULL;
-  part p = {.g = g, .name = name, .processors = resource->sm.smCount};
+  part p = {.g = g, .name = name, .context = g->context, .processors = resource->sm.smCount};
   GPU(g, dev_resource_generate_desc(&desc, resource, 1));
   GPU(g, green_ctx_create(&green, desc, g->device.device, CU_GREEN_CTX_DEFAULT_STREAM));
-  GPU(g, ctx_from_green_ctx(&p.context, green));
   GPU(g, green_ctx_stream_create(&p.stream, green, CU_STREAM_NON_BLOCKING, 0));
   return p;
 }

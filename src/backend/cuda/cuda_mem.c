@@ -47,6 +47,25 @@ static int alloc_pinned(rk_backend *backend, size_t bytes, void **out, rk_error 
   return RK_OK;
 }
 
+/* Copies a little there and back. What a driver sets up for the first copy in a direction it sets up
+ * now, when there is no grid that it could wait for. */
+static int touch_copies(rk_backend *backend, rk_error *err)
+{
+  const rk_cuda_api *api = backend->api;
+  uint64_t word = 0;
+  CUdeviceptr address = 0;
+  int rc = rk__cuda_check(backend, api->mem_alloc(&address, sizeof(word)), "cuMemAlloc", err);
+  if (rc != RK_OK) {
+    return rc;
+  }
+  rc = rk__cuda_device_write(backend, address, &word, sizeof(word), err);
+  if (rc == RK_OK) {
+    rc = rk__cuda_device_read(backend, &word, address, sizeof(word), err);
+  }
+  (void)api->mem_free(address);
+  return rc;
+}
+
 int rk__cuda_mem_open(rk_backend *backend, rk_error *err)
 {
   void *staging = NULL, *zeros = NULL;
@@ -56,7 +75,7 @@ int rk__cuda_mem_open(rk_backend *backend, rk_error *err)
   }
   backend->staging = staging;
   backend->zeros = zeros;
-  return rc;
+  return rc == RK_OK ? touch_copies(backend, err) : rc;
 }
 
 void rk__cuda_mem_close(rk_backend *backend)
