@@ -91,6 +91,11 @@ describe("launching is refused", function()
     end)
   end
 
+  it("when NVRTC is newer than the driver", function()
+    assert.matches("\nlaunch\tversion\t[^\n]*NVRTC %d+%.%d+ %([^\n]*%) is newer than the driver "
+      .. "%(CUDA 12%.0%): update the driver", life("RKFAKE_CC=990 RKFAKE_DRIVER=12000"))
+  end)
+
   it("without NVRTC, of kernels that are not built in", function()
     local folder = os.tmpname()
     os.remove(folder)

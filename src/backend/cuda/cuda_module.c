@@ -276,6 +276,29 @@ void rk__cuda_module_bind(rk_backend *backend, rk_backend_module *module, rk_abi
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
+/* Why a driver may not take what was compiled: machine code of a later major version of CUDA, and PTX
+ * of any later one, are not for it. *text is empty where that is not so. */
+static void explain_refusal(const rk_backend *backend, CUresult result, char *text,
+                            size_t text_bytes)
+{
+  const rk_nvrtc *nvrtc = NULL;
+  int driver = backend->api->driver_version;
+  text[0] = '\0';
+  if ((result != CUDA_ERROR_UNSUPPORTED_PTX_VERSION && result != CUDA_ERROR_INVALID_IMAGE &&
+       result != CUDA_ERROR_NO_BINARY_FOR_GPU) ||
+      rk_nvrtc_open(&nvrtc, NULL) != RK_OK) {
+    return;
+  }
+  const rk_nvrtc_info *about = rk_nvrtc_about(nvrtc);
+  if (about->major * 1000 + about->minor * 10 > driver) {
+    (void)snprintf(
+        text, text_bytes,
+        "; NVRTC %d.%d (%.100s) is newer than the driver (CUDA %d.%d): update the driver, "
+        "or set RINGKERNEL_NVRTC to an older one",
+        about->major, about->minor, about->path, driver / 1000, driver % 1000 / 10);
+  }
+}
+
 int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, rk_error *err)
 {
   char said[2048];
@@ -289,9 +312,12 @@ int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, r
     return RK_OK;
   }
   said[sizeof(said) - 1u] = '\0';
+  char newer[320];
   rk_error why = RK_ERROR_INIT;
   int rc = rk__cuda_check(backend, result, "cuModuleLoadDataEx", &why);
-  return rk_error_set(err, rc, "%s%s%s", why.text, said[0] != '\0' ? ": " : "", said);
+  explain_refusal(backend, result, newer, sizeof(newer));
+  said[strcspn(said, "\n")] = '\0'; /* the first line says it, and the advice has to fit */
+  return rk_error_set(err, rc, "%s%s%.200s%s", why.text, said[0] != '\0' ? ": " : "", said, newer);
 }
 
 /* Has the context keep as much local memory for each thread as the kernel uses. The driver would do
