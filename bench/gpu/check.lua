@@ -207,9 +207,10 @@ local keeper = keep_files.new(job, result, options.out or is_fake and job.tree .
 keeper.save(stages_from(1))
 
 -- The driver shuts a device down that nobody has open, and starting it costs seconds: somebody has.
+local own_pid = output("echo $PPID")
 local holder = tonumber(output(("%s </dev/null >%s 2>&1 & echo $!"):format(stages.command(job, {
   "timeout", "900", job.rkl, "-e", ("package.cpath = %q; local hold = require 'gpu_hold'; "
-    .. "print(hold.open()); hold.sleep(900)"):format(job.tree .. "/?.so") }),
+    .. "print(hold.open()); hold.stay(%s, 900)"):format(job.tree .. "/?.so", own_pid) }),
   quoted(job.logs .. "/hold"))))
 
 local only_missing = {}

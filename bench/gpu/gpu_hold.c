@@ -6,13 +6,14 @@
  *                      not shut it down between the others
  *   hold.context()     this process keeps the device's primary context: runtimes that open and
  *                      close in it share that one
- *   hold.sleep(s)      lets s seconds pass
+ *   hold.stay(pid, s)  returns when that process is gone, or s seconds have passed
  *
  * open and context return true, or nil and the reason. It takes the driver by itself (the library's
  * table of functions is none of a Lua module's). Nothing is given back before the process ends. Used
  * by check.lua for the whole run and by the runner of the specs (pack_busted.lua).
  */
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,10 +82,13 @@ static int hold_context(lua_State *L)
   return hold(L, 1);
 }
 
-static int hold_sleep(lua_State *L)
+static int hold_stay(lua_State *L)
 {
-  lua_Integer seconds = luaL_checkinteger(L, 1);
-  (void)sleep(seconds > 0 ? (unsigned)seconds : 0);
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  lua_Integer seconds = luaL_checkinteger(L, 2);
+  while (seconds-- > 0 && kill(pid, 0) == 0) {
+    (void)sleep(1);
+  }
   return 0;
 }
 
@@ -92,7 +96,7 @@ PUBLIC int luaopen_gpu_hold(lua_State *L);
 PUBLIC int luaopen_gpu_hold(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"open", hold_open}, {"context", hold_context}, {"sleep", hold_sleep}, {NULL, NULL}};
+      {"open", hold_open}, {"context", hold_context}, {"stay", hold_stay}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
