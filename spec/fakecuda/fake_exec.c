@@ -85,6 +85,7 @@ struct block {
   thread *threads;
   warp *warps;
   rk_fiber_stacks stacks;
+  void *memory; /* as the entry wants it */
   char start_order, end_order;
 };
 
@@ -369,7 +370,9 @@ static void pause_thread(uint32_t ns)
   thread *self = current;
   block *b = self->block;
   stop_if_dead(self);
-  b->idle = ns >= IDLE_PAUSE_NS ? b->idle + 1 : 0;
+  if (ns != 0) { /* 0: only the others' turn */
+    b->idle = ns >= IDLE_PAUSE_NS ? b->idle + 1 : 0;
+  }
   /* Once for all threads that can run. */
   if (b->ready_count == 0 || (ns >= IDLE_PAUSE_NS && b->idle % (b->ready_count + 1) == 0)) {
     rest(b, ns);
@@ -521,8 +524,13 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
   b->dice = grid->dice != 0 ? (grid->dice + index) * 0x9e3779b9u | 1u : 0;
   b->threads = calloc((count + WARP - 1) / WARP * WARP, sizeof(*b->threads));
   b->warps = calloc((count + WARP - 1) / WARP, sizeof(*b->warps));
+  if (grid->entry->block_bytes != 0) {
+    b->memory = aligned_alloc(128, (grid->entry->block_bytes + 127) / 128 * 128);
+  }
   if (b->threads == NULL || b->warps == NULL ||
+      (grid->entry->block_bytes != 0 && b->memory == NULL) ||
       rk_fiber_stacks_open(count, NULL, &b->stacks) != 0) {
+    free(b->memory);
     free(b->threads);
     free(b->warps);
     free(b);
@@ -536,6 +544,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
     split(index, grid->blocks, t->ids.block);
     t->ids.cluster_rank = index % grid->cluster_size;
     t->ids.cluster_size = grid->cluster_size;
+    t->ids.memory = b->memory;
     t->ids.dice = grid->dice != 0 ? (grid->dice * 31u + index * 1024u + i) * 0x85ebca6bu | 1u : 0;
     for (int d = 0; d < 3; d++) {
       t->ids.threads[d] = grid->threads[d];
@@ -543,6 +552,9 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
     }
     rk_fiber_open(&t->fiber, &b->stacks, i, run_thread, t);
     make_ready(b, t);
+  }
+  if (b->memory != NULL) {
+    grid->entry->begin(b->memory);
   }
   rk_fiber_adopt(&b->home);
   rk_fiber_release(&b->start_order);
@@ -571,6 +583,7 @@ int rkf_block_run(const rkf_grid *grid, uint32_t index, char *why)
   int code = dead_code(b);
   __atomic_store_n(&cluster_of(b)->bases[index % grid->cluster_size], NULL, __ATOMIC_RELEASE);
   rk_fiber_stacks_close(&b->stacks);
+  free(b->memory);
   free(b->threads);
   free(b->warps);
   free(b);

@@ -18,6 +18,7 @@ typedef struct rkfake_ids {
   uint32_t thread[3], block[3], threads[3], blocks[3];
   uint32_t cluster_rank, cluster_size; /* of the block in its cluster, 0 of 1 where there is none */
   uint32_t dice; /* not 0: the thread is to pause at any access, as these numbers say */
+  void *memory;  /* of the block, rkfake_entry.block_bytes of it; aligned to 128 */
 } rkfake_ids;
 
 /* 16 bytes on their way to another block of the cluster, and the gate that is to count them. */
@@ -57,6 +58,8 @@ typedef struct rkfake_entry {
   uint32_t count;          /* of parameters */
   const size_t *sizes;     /* bytes of each */
   const size_t *alignment; /* of each */
+  size_t block_bytes;      /* of memory that the executor gives each block; 0: none */
+  void (*begin)(void *);   /* called with it before the block's threads begin */
 } rkfake_entry;
 
 #define RKFAKE_API_SYMBOL "rkfake_device"

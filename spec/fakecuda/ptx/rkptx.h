@@ -23,6 +23,7 @@
 #include "rkptx_math.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,8 +31,10 @@
 /* What the module declares outside of functions, side by side: an address can be known as one. */
 #define RKP_VARIABLE __attribute__((section("rkp_variables"), visibility("default"), used))
 #define RKP_SLOW __attribute__((noinline, unused)) static
+/* What only the machine does is not for ThreadSanitizer to see. */
+#define RKP_UNSEEN RKP_SLOW __attribute__((no_sanitize("thread")))
 
-enum { RKP_LOCAL_BYTES = 16384, RKP_LOCAL_START = 64, RKP_POISON = 0xa5 };
+enum { RKP_LOCAL_BYTES = 16384, RKP_LOCAL_START = 64, RKP_POISON = 0xa5, RKP_LOOKS = 64 };
 
 RKP_EXPORT extern const rkfake_device_api *rkfake_device;
 RKP_EXPORT const rkfake_device_api *rkfake_device;
@@ -39,10 +42,16 @@ extern const unsigned char __start_rkp_variables[], __stop_rkp_variables[];
 
 typedef struct rkp_thread {
   const rkfake_ids *ids;
+  struct rkp_block *block;
   unsigned char *shared, *local;
   uint32_t index, local_top;
-  uint32_t dice;    /* 0: it runs until it waits */
-  bool has_arrived; /* at the cluster's barrier */
+  uint32_t dice;                 /* 0: it runs until it waits */
+  bool has_arrived;              /* at the cluster's barrier */
+#if defined(__SANITIZE_THREAD__) /* rkptx_order.h */
+  bool has_fenced;
+  uint32_t looks;
+  void *looked[RKP_LOOKS];
+#endif
 } rkp_thread;
 
 /* ---- the end of a kernel ---- */
@@ -68,25 +77,48 @@ RKP_SLOW void rkp_die(rkp_thread *me, int line, const char *format, ...)
 #define RKP_CLUSTER_SHIFT 24 /* of rank + 1 in a 32-bit one of the cluster's; 0 is the own block */
 #define RKP_NOWHERE UINT64_C(0xbad00bc0)
 
-/* One block is one OS thread of its own. */
-static __thread unsigned char rkp_shared_memory[RKP_SHARED_TOP] __attribute__((aligned(128)));
-static __thread bool rkp_is_started;
+/* Stretches of memory that were looked up, until the fake's list changes. */
+enum { RKP_KNOWN = 64 };
+typedef struct rkp_extent {
+  uint64_t low, high, turn;
+} rkp_extent;
 
-RKP_SLOW void rkp_begin(rkp_thread *me, unsigned char *local)
+/* A bulk copy on its way (rkptx_gate.h). */
+enum { RKP_BULKS = 8 };
+typedef struct rkp_bulk {
+  unsigned char *to, *gate;
+  uint64_t from;
+  uint32_t bytes, looks; /* 0 bytes: none */
+  int line;
+} rkp_bulk;
+
+/* What the threads of a block share; its threads are one OS thread. */
+typedef struct rkp_block {
+  rkp_extent known[RKP_KNOWN];
+  rkp_bulk bulks[RKP_BULKS];
+  unsigned char shared[RKP_SHARED_TOP] __attribute__((aligned(128)));
+} rkp_block;
+
+static void rkp_begin_block(void *memory)
 {
-  if (!rkp_is_started) { /* what shared memory holds at first is not defined */
-    rkp_is_started = true;
-    memset(rkp_shared_memory, RKP_POISON, sizeof(rkp_shared_memory));
-  }
+  rkp_block *block = memory;
+  memset(block, 0, offsetof(rkp_block, shared));
+  memset(block->shared, RKP_POISON,
+         sizeof(block->shared)); /* what it holds at first is not defined */
+}
+
+RKP_UNSEEN void rkp_begin(rkp_thread *me, unsigned char *local)
+{
   const rkfake_ids *ids = rkfake_device->ids();
-  *me = (rkp_thread){ids,
-                     rkp_shared_memory,
-                     local,
-                     (ids->thread[2] * ids->threads[1] + ids->thread[1]) * ids->threads[0] +
-                         ids->thread[0],
-                     RKP_LOCAL_START,
-                     ids->dice,
-                     false};
+  *me = (rkp_thread){.ids = ids,
+                     .block = ids->memory,
+                     .shared = ((rkp_block *)ids->memory)->shared,
+                     .local = local,
+                     .index = (ids->thread[2] * ids->threads[1] + ids->thread[1]) *
+                                  ids->threads[0] +
+                              ids->thread[0],
+                     .local_top = RKP_LOCAL_START,
+                     .dice = ids->dice};
 }
 
 /* Whether another thread gets its turn before this access. */
@@ -102,7 +134,7 @@ RKP_FN void rkp_wander(rkp_thread *me)
   }
 }
 
-RKP_SLOW void rkp_check_aligned(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
+RKP_UNSEEN void rkp_check_aligned(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
 {
   if ((address & (bytes - 1u)) != 0) {
     rkp_die(me, line, "address 0x%llx is not aligned to %u bytes", (unsigned long long)address,
@@ -110,7 +142,7 @@ RKP_SLOW void rkp_check_aligned(rkp_thread *me, uint64_t address, uint32_t bytes
   }
 }
 
-RKP_SLOW unsigned char *rkp_shared(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
+RKP_UNSEEN unsigned char *rkp_shared(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
 {
   rkp_check_aligned(me, at, bytes, line);
   rkp_wander(me);
@@ -121,22 +153,22 @@ RKP_SLOW unsigned char *rkp_shared(rkp_thread *me, uint32_t at, uint32_t bytes, 
   return me->shared + at;
 }
 
-RKP_SLOW unsigned char *rkp_peer(rkp_thread *me, uint32_t rank, uint32_t at, uint32_t bytes,
-                                 int line)
+RKP_UNSEEN unsigned char *rkp_peer(rkp_thread *me, uint32_t rank, uint32_t at, uint32_t bytes,
+                                   int line)
 {
   unsigned char *own = rkp_shared(me, at, bytes, line);
   return rank == me->ids->cluster_rank ? own : rkfake_device->cluster_map(own, rank);
 }
 
 /* An address of 32 bits in the window of the cluster. */
-RKP_SLOW unsigned char *rkp_cluster(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
+RKP_UNSEEN unsigned char *rkp_cluster(rkp_thread *me, uint32_t at, uint32_t bytes, int line)
 {
   uint32_t rank = at >> RKP_CLUSTER_SHIFT;
   at &= (1u << RKP_CLUSTER_SHIFT) - 1u;
   return rank == 0 ? rkp_shared(me, at, bytes, line) : rkp_peer(me, rank - 1u, at, bytes, line);
 }
 
-RKP_SLOW unsigned char *rkp_local(rkp_thread *me, uint64_t at, uint32_t bytes, int line)
+RKP_UNSEEN unsigned char *rkp_local(rkp_thread *me, uint64_t at, uint32_t bytes, int line)
 {
   rkp_check_aligned(me, at, bytes, line);
   if (at < RKP_LOCAL_START || at + bytes > me->local_top) {
@@ -145,17 +177,10 @@ RKP_SLOW unsigned char *rkp_local(rkp_thread *me, uint64_t at, uint32_t bytes, i
   return me->local + at;
 }
 
-/* Stretches of memory that were looked up, until the fake's list changes. */
-enum { RKP_KNOWN = 64 };
-typedef struct rkp_extent {
-  uint64_t low, high, turn;
-} rkp_extent;
-static __thread rkp_extent rkp_known[RKP_KNOWN];
-
-RKP_SLOW unsigned char *rkp_global(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
+RKP_UNSEEN unsigned char *rkp_global(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
 {
   unsigned char *host = (unsigned char *)(uintptr_t)(address & ~RKFAKE_TAG);
-  rkp_extent *known = &rkp_known[address >> 12 & (RKP_KNOWN - 1)];
+  rkp_extent *known = &me->block->known[address >> 12 & (RKP_KNOWN - 1)];
   uint64_t turn = rkfake_device->extent_turn();
   rkp_check_aligned(me, address, bytes, line);
   rkp_wander(me);
@@ -174,7 +199,7 @@ RKP_SLOW unsigned char *rkp_global(rkp_thread *me, uint64_t address, uint32_t by
   return host;
 }
 
-RKP_SLOW unsigned char *rkp_generic(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
+RKP_UNSEEN unsigned char *rkp_generic(rkp_thread *me, uint64_t address, uint32_t bytes, int line)
 {
   if ((address & RKP_SHARED_WINDOW) != 0) {
     return rkp_peer(me, (uint32_t)((address & ~RKP_SHARED_WINDOW) >> RKP_RANK_SHIFT),
@@ -258,135 +283,7 @@ RKP_SLOW uint32_t rkp_map_cluster(rkp_thread *me, uint64_t at, uint64_t rank, in
   return ((uint32_t)rank + 1u) << RKP_CLUSTER_SHIFT | (uint32_t)at;
 }
 
-/* ---- accesses ---- */
-
-typedef uint8_t rkp_uint8_t __attribute__((may_alias));
-typedef uint16_t rkp_uint16_t __attribute__((may_alias));
-typedef uint32_t rkp_uint32_t __attribute__((may_alias));
-typedef uint64_t rkp_uint64_t __attribute__((may_alias));
-#define RKP_AT(type, p) ((rkp_##type *)(void *)(p))
-
-#define rkp_load_weak(type, p) (*RKP_AT(type, p))
-#define rkp_load_relaxed(type, p) __atomic_load_n(RKP_AT(type, p), __ATOMIC_RELAXED)
-#define rkp_load_acquire(type, p) __atomic_load_n(RKP_AT(type, p), __ATOMIC_ACQUIRE)
-#define rkp_store_weak(type, p, v) (*RKP_AT(type, p) = (type)(v))
-#define rkp_store_relaxed(type, p, v) __atomic_store_n(RKP_AT(type, p), (type)(v), __ATOMIC_RELAXED)
-#define rkp_store_release(type, p, v) __atomic_store_n(RKP_AT(type, p), (type)(v), __ATOMIC_RELEASE)
-
-#define RKP_RELAXED __ATOMIC_RELAXED
-#define RKP_ACQUIRE __ATOMIC_ACQUIRE
-#define RKP_RELEASE __ATOMIC_RELEASE
-#define RKP_ACQ_REL __ATOMIC_ACQ_REL
-#define RKP_SC __ATOMIC_SEQ_CST
-
-/* An atomic that C has; the order is a constant in the caller, and decides here. */
-#define RKP_ATOMIC(name, suffix, type, builtin)                                                 \
-  RKP_FN type rkp_##name##_##suffix(rkp_thread *me, unsigned char *p, uint64_t with, int order) \
-  {                                                                                             \
-    (void)me;                                                                                   \
-    switch (order) {                                                                            \
-      case __ATOMIC_RELAXED:                                                                    \
-        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_RELAXED);                          \
-      case __ATOMIC_ACQUIRE:                                                                    \
-        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_ACQUIRE);                          \
-      case __ATOMIC_RELEASE:                                                                    \
-        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_RELEASE);                          \
-      default:                                                                                  \
-        return builtin(RKP_AT(type, p), (type)with, __ATOMIC_ACQ_REL);                          \
-    }                                                                                           \
-  }
-#define RKP_ATOMICS(suffix, type)                   \
-  RKP_ATOMIC(add, suffix, type, __atomic_fetch_add) \
-  RKP_ATOMIC(and, suffix, type, __atomic_fetch_and) \
-  RKP_ATOMIC(or, suffix, type, __atomic_fetch_or)   \
-  RKP_ATOMIC(xor, suffix, type, __atomic_fetch_xor) \
-  RKP_ATOMIC(exch, suffix, type, __atomic_exchange_n)
-RKP_ATOMICS(u32, uint32_t)
-RKP_ATOMICS(u64, uint64_t)
-RKP_ATOMIC(add, s32, uint32_t, __atomic_fetch_add)
-RKP_ATOMIC(add, s64, uint64_t, __atomic_fetch_add)
-
-#define RKP_CAS(suffix, type)                                                                      \
-  RKP_FN type rkp_cas_##suffix(rkp_thread *me, unsigned char *p, uint64_t expected, uint64_t with, \
-                               int order)                                                          \
-  {                                                                                                \
-    type found = (type)expected;                                                                   \
-    (void)me;                                                                                      \
-    switch (order) {                                                                               \
-      case __ATOMIC_RELAXED:                                                                       \
-        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED);                     \
-        break;                                                                                     \
-      case __ATOMIC_ACQUIRE:                                                                       \
-        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
-                                          __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);                     \
-        break;                                                                                     \
-      case __ATOMIC_RELEASE:                                                                       \
-        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
-                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED);                     \
-        break;                                                                                     \
-      default:                                                                                     \
-        (void)__atomic_compare_exchange_n(RKP_AT(type, p), &found, (type)with, 0,                  \
-                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);                     \
-    }                                                                                              \
-    return found;                                                                                  \
-  }
-RKP_CAS(u32, uint32_t)
-RKP_CAS(u64, uint64_t)
-
-/* The others, out of compare-and-swap. */
-#define RKP_LOOP(name, suffix, raw, type, make)                                                \
-  RKP_FN raw rkp_##name##_##suffix(rkp_thread *me, unsigned char *p, uint64_t with, int order) \
-  {                                                                                            \
-    raw found = __atomic_load_n(RKP_AT(raw, p), __ATOMIC_RELAXED);                             \
-    for (;;) {                                                                                 \
-      const type was = (type)found, b = (type)with;                                            \
-      raw old = rkp_cas_u##suffix##_(me, p, found, (raw)(make), order);                        \
-      if (old == found) {                                                                      \
-        return old;                                                                            \
-      }                                                                                        \
-      found = old;                                                                             \
-    }                                                                                          \
-  }
-#define rkp_cas_uu32_ rkp_cas_u32
-#define rkp_cas_uu64_ rkp_cas_u64
-#define rkp_cas_us32_ rkp_cas_u32
-#define rkp_cas_us64_ rkp_cas_u64
-RKP_LOOP(min, u32, uint32_t, uint32_t, RKP_LEAST(was, b))
-RKP_LOOP(max, u32, uint32_t, uint32_t, RKP_MOST(was, b))
-RKP_LOOP(min, s32, uint32_t, int32_t, RKP_LEAST(was, b))
-RKP_LOOP(max, s32, uint32_t, int32_t, RKP_MOST(was, b))
-RKP_LOOP(min, u64, uint64_t, uint64_t, RKP_LEAST(was, b))
-RKP_LOOP(max, u64, uint64_t, uint64_t, RKP_MOST(was, b))
-RKP_LOOP(min, s64, uint64_t, int64_t, RKP_LEAST(was, b))
-RKP_LOOP(max, s64, uint64_t, int64_t, RKP_MOST(was, b))
-RKP_LOOP(inc, u32, uint32_t, uint32_t, was >= b ? 0u : was + 1u)
-RKP_LOOP(dec, u32, uint32_t, uint32_t, was == 0u || was > b ? b : was - 1u)
-
-RKP_FN uint32_t rkp_add_f32(rkp_thread *me, unsigned char *p, uint64_t with, int order)
-{
-  uint32_t found = __atomic_load_n(RKP_AT(uint32_t, p), __ATOMIC_RELAXED);
-  for (;;) {
-    uint32_t sum = rkp_bits_f32(rkp_f32(found) + rkp_f32((uint32_t)with));
-    uint32_t old = rkp_cas_u32(me, p, found, sum, order);
-    if (old == found) {
-      return old;
-    }
-    found = old;
-  }
-}
-RKP_FN uint64_t rkp_add_f64(rkp_thread *me, unsigned char *p, uint64_t with, int order)
-{
-  uint64_t found = __atomic_load_n(RKP_AT(uint64_t, p), __ATOMIC_RELAXED);
-  for (;;) {
-    uint64_t sum = rkp_bits_f64(rkp_f64(found) + rkp_f64(with));
-    uint64_t old = rkp_cas_u64(me, p, found, sum, order);
-    if (old == found) {
-      return old;
-    }
-    found = old;
-  }
-}
+#include "rkptx_order.h"
 
 /* ---- the others of the block ---- */
 
@@ -399,10 +296,6 @@ RKP_FN uint64_t rkp_time(const rkp_thread *me)
 {
   (void)me;
   return rkfake_device->time_ns();
-}
-RKP_FN uint32_t rkp_block(const rkp_thread *me)
-{
-  return me->ids->block[0];
 }
 RKP_FN void rkp_pause(const rkp_thread *me, uint32_t ns)
 {
@@ -469,21 +362,6 @@ RKP_SLOW void rkp_cluster_wait(rkp_thread *me, int line)
   }
   me->has_arrived = false;
   rkfake_device->cluster_meet(me->shared);
-}
-
-RKP_FN void rkp_fence(const rkp_thread *me, int order)
-{
-  (void)me;
-  if (order == __ATOMIC_SEQ_CST) {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  } else {
-    __atomic_thread_fence(__ATOMIC_ACQ_REL);
-  }
-}
-RKP_FN void rkp_fence_proxy(const rkp_thread *me)
-{
-  (void)me;
-  __atomic_thread_fence(__ATOMIC_ACQ_REL);
 }
 
 #include "rkptx_gate.h"

@@ -80,17 +80,8 @@ RKP_SLOW void rkp_store_async(rkp_thread *me, uint32_t to, uint32_t gate, uint64
 
 /* ---- bulk copies: into the own block's shared memory only ---- */
 
-enum { RKP_BULKS = 8 };
-typedef struct rkp_bulk {
-  unsigned char *to, *gate;
-  uint64_t from;
-  uint32_t bytes, looks;
-  int line;
-} rkp_bulk;
-static __thread rkp_bulk rkp_bulks[RKP_BULKS];
-
-RKP_SLOW void rkp_bulk_load(rkp_thread *me, uint32_t to, uint64_t from, uint64_t bytes,
-                            unsigned char *gate, int line)
+RKP_UNSEEN void rkp_bulk_load(rkp_thread *me, uint32_t to, uint64_t from, uint64_t bytes,
+                              unsigned char *gate, int line)
 {
   uint32_t count = (uint32_t)bytes;
   if (((to | from | count) & 15u) != 0 || count == 0) {
@@ -100,18 +91,18 @@ RKP_SLOW void rkp_bulk_load(rkp_thread *me, uint32_t to, uint64_t from, uint64_t
   (void)rkp_gate_word(me, gate, line);
   (void)rkp_shared(me, to + count - 16u, 16u, line);
   for (int i = 0; i < RKP_BULKS; i++) {
-    if (rkp_bulks[i].bytes == 0) {
-      rkp_bulks[i] = (rkp_bulk){rkp_shared(me, to, 16u, line), gate, from, count, 0, line};
+    if (me->block->bulks[i].bytes == 0) {
+      me->block->bulks[i] = (rkp_bulk){rkp_shared(me, to, 16u, line), gate, from, count, 0, line};
       return;
     }
   }
   rkp_die(me, line, "more than %d bulk copies on their way", RKP_BULKS);
 }
 
-RKP_SLOW void rkp_bulk_land(rkp_thread *me, const unsigned char *gate)
+RKP_UNSEEN void rkp_bulk_land(rkp_thread *me, const unsigned char *gate)
 {
   for (int i = 0; i < RKP_BULKS; i++) {
-    rkp_bulk *b = &rkp_bulks[i];
+    rkp_bulk *b = &me->block->bulks[i];
     if (b->bytes != 0 && b->gate == gate && ++b->looks > 1) {
       const rkp_bulk copy = *b;
       b->bytes = 0; /* it is this thread's: looking an address up may let others run */

@@ -229,7 +229,8 @@ static void rkp_call_%s(void **params)
 }
 static const size_t rkp_sizes_%s[] = {%s};
 static const size_t rkp_alignment_%s[] = {%s};
-RKP_EXPORT const rkfake_entry rkfake_entry_%s = {rkp_call_%s, %d, rkp_sizes_%s, rkp_alignment_%s};
+RKP_EXPORT const rkfake_entry rkfake_entry_%s = {rkp_call_%s, %d, rkp_sizes_%s, rkp_alignment_%s,
+  sizeof(rkp_block), rkp_begin_block};
 ]]):format(name, module.symbols[name].c_name, table.concat(arguments, ", "), name,
     listed(sizes), name, listed(alignment), name, name, #sizes, name, name)
 end
