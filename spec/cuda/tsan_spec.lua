@@ -49,17 +49,18 @@ local HANDED_ON = [[
   rt:close()
 ]]
 
-local function reports(text, flags)
-  local output, how, status = apart.run("RKFAKE_CC=990 RINGKERNEL_LOG=off "
-    .. "TSAN_OPTIONS=halt_on_error=0:exitcode=66 RKFAKE_CXXFLAGS="
+local function reports(form, text, flags)
+  local output, how, status = apart.run("RKFAKE_CC=990 RINGKERNEL_LOG=off RKFAKE_RUN=" .. form
+    .. " TSAN_OPTIONS=halt_on_error=0:exitcode=66 RKFAKE_CXXFLAGS="
     .. apart.quote("-fsanitize=thread " .. flags), text)
   return output, how .. " " .. status
 end
 
-describe("ThreadSanitizer #tsan", function()
+-- What the device runs: its source, or the PTX that NVRTC made of it.
+local function define(form, where)
   for _, transport in ipairs { "plain", "tagged" } do
     it("has nothing to report of " .. transport .. " rings", function()
-      local output, how = reports(TRAFFIC:format(transport), "")
+      local output, how = reports(form, TRAFFIC:format(transport), "")
       assert.equal("", output)
       assert.equal("exit 0", how)
     end)
@@ -67,22 +68,30 @@ describe("ThreadSanitizer #tsan", function()
 
   for _, lanes in ipairs { "plain", "counted" } do
     it("has nothing to report of " .. lanes .. " lanes", function()
-      local output, how = reports(HANDED_ON:format(lanes), "")
+      local output, how = reports(form, HANDED_ON:format(lanes), "")
       assert.equal("", output)
       assert.equal("exit 0", how)
     end)
   end
 
   it("reports a gate that releases nothing but the bytes it counts", function()
-    local output, how = reports(HANDED_ON:format "counted", "-DRK_PLANT_RELAXED_GATES")
+    local output, how = reports(form, HANDED_ON:format "counted", "-DRK_PLANT_RELAXED_GATES")
     assert.matches("WARNING: ThreadSanitizer: data race", output)
     assert.equal("exit 66", how)
   end)
 
   it("reports a device that publishes without release", function()
-    local output, how = reports(TRAFFIC:format("plain"), "-DRK_PLANT_RELAXED_PUBLISH")
+    local output, how = reports(form, TRAFFIC:format("plain"), "-DRK_PLANT_RELAXED_PUBLISH")
     assert.matches("WARNING: ThreadSanitizer: data race", output)
-    assert.matches("#%d+ rkd_ring_commit [^\n]*rk_ring_dev%.h", output)
+    assert.matches(where, output)
     assert.equal("exit 66", how)
   end)
+end
+
+describe("ThreadSanitizer over the source #tsan", function()
+  define("source", "#%d+ rkd_ring_commit [^\n]*rk_ring_dev%.h")
+end)
+
+describe("ThreadSanitizer over PTX #tsan", function()
+  define("ptx", "#%d+ F_[%w_]+ [^\n]*%.fake%.so%.ptx:%d+")
 end)

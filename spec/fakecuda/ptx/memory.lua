@@ -92,7 +92,8 @@ local function store(fn, op)
   local lines = { ("q = %s;"):format(pointer(fn, p, op.operands[1], bytes * p.count)) }
   for i, source in ipairs(elements(op.operands[2])) do
     local c_type = operand.c_type(p.type)
-    lines[#lines + 1] = ("rkp_store_%s(%s, q + %d, %s);"):format(p.order or "weak", c_type,
+    local order = p.space == "param" and "param" or p.order or "weak"
+    lines[#lines + 1] = ("rkp_store_%s(%s, q + %d, %s);"):format(order, c_type,
       (i - 1) * bytes, operand.value(fn, source))
   end
   return table.concat(lines, " ")

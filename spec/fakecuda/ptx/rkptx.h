@@ -190,12 +190,12 @@ RKP_UNSEEN unsigned char *rkp_global(rkp_thread *me, uint64_t address, uint32_t 
   if (host >= __start_rkp_variables && host + bytes <= __stop_rkp_variables) {
     return host;
   }
-  if (!rkfake_device->extent(address, &known->low, &known->high) || address + bytes > known->high) {
-    known->turn = 0;
+  uint64_t low = 0, high = 0; /* not the block's, for the fake writes them */
+  if (!rkfake_device->extent(address, &low, &high) || address + bytes > high) {
     rkp_die(me, line, "%u bytes at 0x%llx, which is no memory of the device, nor pinned", bytes,
             (unsigned long long)address);
   }
-  known->turn = turn;
+  *known = (rkp_extent){low, high, turn};
   return host;
 }
 

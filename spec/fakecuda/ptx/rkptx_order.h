@@ -14,12 +14,17 @@ typedef uint64_t rkp_uint64_t __attribute__((may_alias));
 
 /* ThreadSanitizer knows no fences. What one would do it is told: an acquire of what the last relaxed
  * loads read, and a release by the relaxed stores behind it, as long as there is no plain store
- * between, which they would publish too. */
+ * to global memory between, which they would publish too. */
 #if defined(__SANITIZE_THREAD__)
 void __tsan_acquire(void *about);
 RKP_FN void rkp_looked(rkp_thread *me, void *at)
 {
   me->looked[me->looks++ % RKP_LOOKS] = at;
+}
+RKP_FN void rkp_stored(rkp_thread *me, const unsigned char *at)
+{
+  me->has_fenced = me->has_fenced && ((at >= me->local && at < me->local + RKP_LOCAL_BYTES) ||
+                                      (at >= me->shared && at < me->shared + RKP_SHARED_TOP));
 }
 RKP_FN void rkp_fence(rkp_thread *me, int order)
 {
@@ -48,12 +53,17 @@ RKP_FN void rkp_fence_proxy(const rkp_thread *me)
 }
 
 #define rkp_load_weak(type, p) (*RKP_AT(type, p))
+#define rkp_store_param(type, p, v) (*RKP_AT(type, p) = (type)(v))
 #define rkp_load_acquire(type, p) __atomic_load_n(RKP_AT(type, p), __ATOMIC_ACQUIRE)
+#if defined(RK_PLANT_RELAXED_PUBLISH) /* for spec/cuda/tsan_spec.lua */
+#define rkp_store_release(type, p, v) __atomic_store_n(RKP_AT(type, p), (type)(v), __ATOMIC_RELAXED)
+#else
 #define rkp_store_release(type, p, v) __atomic_store_n(RKP_AT(type, p), (type)(v), __ATOMIC_RELEASE)
+#endif
 #if defined(__SANITIZE_THREAD__)
 #define rkp_load_relaxed(type, p) \
   (rkp_looked(me, (p)), __atomic_load_n(RKP_AT(type, p), __ATOMIC_RELAXED))
-#define rkp_store_weak(type, p, v) (me->has_fenced = false, *RKP_AT(type, p) = (type)(v))
+#define rkp_store_weak(type, p, v) (rkp_stored(me, (p)), *RKP_AT(type, p) = (type)(v))
 #define rkp_store_relaxed(type, p, v)                                 \
   do {                                                                \
     if (me->has_fenced) {                                             \
