@@ -43,8 +43,9 @@ local SPECIAL = {
   ["%lanemask_lt"] = "((1u << me->index % 32u) - 1u)",
   ["%lanemask_le"] = "((2u << me->index % 32u) - 1u)",
   ["%lanemask_ge"] = "(~0u << me->index % 32u)",
-  ["%lanemask_gt"] = "(~1u << me->index % 32u)", ["%globaltimer"] = "rkp_time(me)",
-  ["%clock64"] = "rkp_time(me)", ["%clock"] = "(uint32_t)rkp_time(me)", ["%smid"] = "me->ids->block[0]",
+  ["%lanemask_gt"] = "(~1u << me->index % 32u)",
+  ["%globaltimer"] = "rkp_time(me)", ["%clock64"] = "rkp_time(me)",
+  ["%clock"] = "(uint32_t)rkp_time(me)", ["%smid"] = "me->ids->block[0]",
   ["%cluster_ctarank"] = "me->ids->cluster_rank", ["%cluster_nctarank"] = "me->ids->cluster_size",
 }
 for i, axis in ipairs({ "x", "y", "z" }) do
