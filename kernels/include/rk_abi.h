@@ -403,8 +403,8 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u64 state;          /* address of its state bytes */
   rk_u64 kernel_slots;   /* address of the ring for messages from actors */
   rk_u64 routes;         /* address of rk_abi_route[port_count] */
-  rk_u32 slot_bytes;     /* bytes from slot to slot in its three rings */
-  rk_u32 kernel_mask;    /* slots - 1 */
+  rk_u32 slot_bytes;     /* bytes from slot to slot in its four rings */
+  rk_u32 kernel_mask;    /* slots - 1; behind them those of near messages: rk_near_dev.h */
   rk_u32 limit_msgs;     /* messages that may wait from actors, and as many from the host */
   rk_u32 out_limit_msgs; /* messages to the host that may wait there */
   rk_u32 block;          /* number of the block that serves it */
@@ -417,33 +417,37 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_i64 room; /* credits left for messages from actors */
   rk_u32
       signal; /* 1: its block will look at it: an entry in its ready ring names it, or it is hot */
-  rk_u32 pad1;
-  rk_u64 waiters; /* bit i: block i (modulo 64) wants to be woken when room comes back */
+  rk_u32 close_code; /* B: RK_RSP_* that answers close_cmd */
+  rk_u64 waiters;    /* bit i: block i (modulo 64) wants to be woken when room comes back */
   /* B reads these when a message came from the host */
   rk_u64 host_slots;   /* address of the ring for messages from the host */
   rk_u64 urgent_slots; /* address of the ring for high-priority messages */
   rk_u32 host_mask;
   rk_u32 urgent_mask;
-  rk_u64 pad4;
+  rk_u64 close_cmd; /* B: command to answer once it is empty */
   /* line 1: B alone reads and writes it */
   rk_u64 kernel_head;
   rk_u64 host_head;
   rk_u64 host_tail;
   rk_u64 urgent_head;
   rk_u64 urgent_tail;
-  rk_u64 out_sent;     /* messages sent to the host */
-  rk_u64 out_acked;    /* copy of rk_abi_link.out_taken */
-  rk_u64 close_cmd;    /* command to answer once it is empty */
-  rk_u32 life;         /* RK_STATE_* */
-  rk_u32 queued;       /* 1: it stands in its block's run queue */
-  rk_u32 turn;         /* which ring is looked at first */
+  rk_u64 out_sent;  /* messages sent to the host */
+  rk_u64 out_acked; /* copy of rk_abi_link.out_taken */
+  rk_u32 near_head; /* of near messages, which are those from actors of its own block */
+  rk_u32 near_tail;
+  rk_u32 life;   /* RK_STATE_* */
+  rk_u32 queued; /* 1: it stands in its block's run queue */
+  rk_u32 near_mask;
   rk_u32 started;      /* 1: its start handler has run */
   rk_u32 kernel_taken; /* credits to give back */
-  rk_u32 close_code;   /* RK_RSP_* that answers close_cmd */
+  rk_u32 around;       /* of kernel_slots, up to the last near message that lies there */
   rk_u64 handled;
   rk_u64 dropped;
   rk_u64 held;    /* messages that wait on its links */
-  rk_u32 level;   /* how full its queues are, as the host was told: 0, 1 = 75 %, 2 = 90 % */
+  rk_u8 level;    /* how full its queues are, as the host was told: 0, 1 = 75 %, 2 = 90 % */
+  rk_u8 told;     /* 1: messages may wait in kernel_slots */
+  rk_u8 tight;    /* 1: less than an eighth of its room was left: rk_near_dev.h */
+  rk_u8 turn;     /* the ring that the last message came from */
   rk_u32 owes;    /* 1: its block will soon give kernel_taken back */
   rk_u64 told_us; /* wall clock when the host was told last */
 } rk_abi_actor;
@@ -458,6 +462,7 @@ RK_CHECK_OFFSET(rk_abi_actor, signal, 80);
 RK_CHECK_OFFSET(rk_abi_actor, waiters, 88);
 RK_CHECK_OFFSET(rk_abi_actor, host_slots, 96);
 RK_CHECK_OFFSET(rk_abi_actor, kernel_head, 128);
+RK_CHECK_OFFSET(rk_abi_actor, near_head, 184);
 RK_CHECK_OFFSET(rk_abi_actor, life, 192);
 RK_CHECK_OFFSET(rk_abi_actor, handled, 216);
 

@@ -17,10 +17,11 @@
 
 #define RK_TURN_MSGS 32u /* messages an actor may handle before its neighbours get a turn */
 
-/* Which of its three rings a message lies in. */
+/* Which of its four rings a message lies in. */
 #define RK_RING_KERNEL 0u
 #define RK_RING_HOST 1u
-#define RK_RING_URGENT 2u
+#define RK_RING_NEAR 2u
+#define RK_RING_URGENT 3u
 
 /* On the CPU handlers are called by address, on the device by a switch that the generated source
  * defines (rk_team_dev.h). */
@@ -133,41 +134,63 @@ RK_FN void rkd_bring_message(rk_block *b, const rk_abi_actor *a, const rk_abi_de
 #endif
 }
 
-/* The next message and the ring it lies in, or 0. High priority first; messages from actors and
- * from the host take turns. `is_likely`: that one from an actor waits. Where that is not so, a
- * device looks before it acquires, which would empty its cache for nothing. */
-RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring, int is_likely)
+/* The next message of those from other blocks, or 0. `is_likely`: that one waits. Where that is not
+ * so, a device looks before it acquires, which would empty its cache for nothing. */
+RK_FN rk_abi_msg *rkd_next_kernel(rk_abi_actor *a, int is_likely)
 {
+  rk_abi_msg *m = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
+  if ((RK_HOST_IS_FAR && !is_likely && rk_ld_relaxed_gpu_u64(&m->seq) != a->kernel_head + 1u) ||
+      !rkd_slot_ready(m, a->kernel_head)) {
+    a->told = 0u; /* partner: rkd_signal; see rk_near_dev.h */
+    return (rk_abi_msg *)0;
+  }
+  return m;
+}
+
+/* The next message and the ring it lies in, or 0. High priority first; messages from the host, from
+ * actors of this block and from those of others take turns. `is_first`: of a turn. */
+RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring, int is_first)
+{
+  int from_host = a->host_head != a->host_tail;
+  int from_near = a->near_head != a->near_tail;
   if (a->urgent_head != a->urgent_tail) {
     *ring = RK_RING_URGENT;
     return rkd_slot(a->urgent_slots, a->urgent_mask, a->slot_bytes, a->urgent_head);
   }
-  a->turn ^= 1u;
-  for (rk_u32 i = 0; i < 2u; ++i) {
-    if ((a->turn ^ i) == RK_RING_HOST) {
-      if (a->host_head != a->host_tail) {
-        *ring = RK_RING_HOST;
-        return rkd_slot(a->host_slots, a->host_mask, a->slot_bytes, a->host_head);
-      }
-    } else {
-      rk_abi_msg *m = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
-      if ((RK_HOST_IS_FAR && !is_likely && rk_ld_relaxed_gpu_u64(&m->seq) != a->kernel_head + 1u) ||
-          !rkd_slot_ready(m, a->kernel_head)) {
-        continue;
-      }
-      *ring = RK_RING_KERNEL;
+  *ring = RK_RING_KERNEL;
+  /* near messages are older than those that went around */
+  if (a->told != 0u && (!from_near || (a->around == 0u && a->turn == RK_RING_NEAR)) &&
+      (!from_host || a->turn != RK_RING_KERNEL)) {
+    rk_abi_msg *m = rkd_next_kernel(a, is_first && !from_host && !from_near);
+    if (m != 0) {
+      a->turn = RK_RING_KERNEL;
       return m;
     }
+  }
+  if (from_host && (!from_near || a->turn != RK_RING_HOST)) {
+    a->turn = RK_RING_HOST;
+    *ring = RK_RING_HOST;
+    return rkd_slot(a->host_slots, a->host_mask, a->slot_bytes, a->host_head);
+  }
+  if (from_near) {
+    a->turn = RK_RING_NEAR;
+    *ring = RK_RING_NEAR;
+    return rkd_near_slot(a, a->near_head);
   }
   return (rk_abi_msg *)0;
 }
 
 RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring)
 {
-  if (ring == RK_RING_KERNEL) {
-    a->kernel_head += 1u;
+  if (ring == RK_RING_KERNEL || ring == RK_RING_NEAR) {
+    if (ring == RK_RING_NEAR) {
+      a->near_head += 1u;
+    } else {
+      a->kernel_head += 1u;
+      a->around -= a->around != 0u ? 1u : 0u;
+    }
     a->kernel_taken += 1u;
-    if (a->kernel_taken * 8u >= a->limit_msgs) {
+    if (rkd_room_is_due(a)) {
       rkd_room_settle(b, a);
     }
   } else if (ring == RK_RING_HOST) {
@@ -180,7 +203,12 @@ RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring)
 /* Messages from actors that wait, with those that are being written. */
 RK_FN rk_u64 rkd_kernel_depth(const rk_abi_actor *a)
 {
-  return (rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED) - a->kernel_head;
+  return (rk_ld_relaxed_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED) - a->kernel_head + rkd_near_depth(a);
+}
+/* As many as its block has heard of: leaves the senders' line alone when it heard of none there. */
+RK_FN rk_u64 rkd_told_depth(const rk_abi_actor *a)
+{
+  return a->told != 0u ? rkd_kernel_depth(a) : rkd_near_depth(a);
 }
 /* Messages that wait, as far as this block can see. */
 RK_FN rk_u64 rkd_depth(const rk_abi_actor *a)
@@ -207,7 +235,7 @@ RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a, rk_u64 kernel)
     rk_u32 level = waiting * 10u >= a->limit_msgs * 9u ? 2u : 1u;
     rk_u32 spare = RK_PTR(const rk_abi_def, a->def)->reserve_units + 4u;
     if (level > a->level && rkd_ring_free(&b->tx, spare) >= spare) {
-      a->level = level;
+      a->level = (rk_u8)level;
       a->told_us = b->now_us;
       rkd_respond(b, RK_RSP_PRESSURE, 0u, a->id, 0, waiting, a->limit_msgs, level, 0u);
     }
@@ -341,6 +369,7 @@ RK_SLOW_FN int rkd_drain(rk_block *b, rk_abi_actor *a)
 {
   rk_u32 slot = rkd_actor_slot(b, a);
   rk_u64 kernel_end = rk_ld_acquire_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED;
+  a->told = 1u; /* whoever had a ticket by then may not have signalled */
   if (a->held != 0u && !rkd_links_end(b, a, RK_PTR(const rk_abi_def, a->def), 2u)) {
     return 0;
   }
@@ -488,7 +517,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
       result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
       break;
     }
-    rk_abi_msg *msg = rkd_next_message(a, &ring, done == 0u && a->host_head == a->host_tail);
+    rk_abi_msg *msg = rkd_next_message(a, &ring, done == 0u);
     if (msg == 0) {
       result = RK_TURN_IDLE;
       is_empty = 1;
@@ -535,7 +564,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     rkd_bring_actor(b, a, slot); /* what the handler sent has emptied the cache */
   }
   /* when it looked in vain just now, there is no need to ask the senders' line */
-  rkd_account(b, a, slot, is_empty ? 0u : rkd_kernel_depth(a));
+  rkd_account(b, a, slot, is_empty ? 0u : rkd_told_depth(a));
   rkd_flush(b);
   if (result == RK_TURN_IDLE && a->held != 0u) {
     return RK_TURN_STALLED; /* until there is room for what waits on its links */

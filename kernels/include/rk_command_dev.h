@@ -76,13 +76,12 @@ RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_
 {
   const rk_abi_def *def = RK_PTR(const rk_abi_def, a->def);
   rk_abi_msg h;
-  rk_u64 ticket;
   rkd_zero(&h, (rk_u32)sizeof(h));
   if (rkd_handler_for(def, type) == def->handler_count) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EUNSUPPORTED);
     return;
   }
-  if (rkd_room_take(a, 1u, 1u) == 0u) {
+  if (rkd_near_take(b, a, 1u, 1u) == 0u) {
     rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_EFULL);
     return;
   }
@@ -93,13 +92,7 @@ RK_SLOW_FN void rkd_deliver_built_in(rk_block *b, rk_abi_actor *a, const rk_abi_
   h.type = type;
   h.size_bytes = size;
   h.flags = RK_MSG_UNCOUNTED;
-  if (!rkd_inbox_ticket(a, &ticket)) {
-    rkd_answer(b, RK_RSP_ERROR, cmd, a, RK_ETERMINATED);
-    return;
-  }
-  rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, ticket), ticket, &h,
-                   data);
-  rkd_run_push(b, a);
+  (void)rkd_near_put(b, a, &h, data); /* it is not ending: rkd_command_actor */
   rkd_answer(b, RK_RSP_ACK, cmd, a, 0);
 }
 
@@ -290,8 +283,9 @@ RK_SLOW_FN void rkd_command_create(rk_block *b, const rk_abi_command *cmd, rk_u3
   }
   rkd_ring_get(&b->rx, line, a, (rk_u32)RK_OFFSET(rk_abi_actor, id));
   rkd_ring_get(&b->rx, line + rings, (rk_u8 *)a + rings,
-               (rk_u32)RK_OFFSET(rk_abi_actor, pad4) - rings);
+               (rk_u32)RK_OFFSET(rk_abi_actor, close_cmd) - rings);
   a->room = (rk_i64)a->limit_msgs;
+  a->near_mask = a->urgent_mask;
   rk_abi_telemetry *t = rkd_telemetry(b, slot);
   rkd_zero(t, (rk_u32)sizeof(*t));
   t->min_latency_nanos = ~0ull;

@@ -83,21 +83,36 @@ RK_SLOW_FN int rkd_send_dead(rk_ctx *ctx, const rk_abi_msg *h, const void *data,
   return rkd_dropped(ctx, told ? RK_ETERMINATED : RK_EFULL);
 }
 
-/* Into an inbox, with a credit in hand, as number *ticket. Returns 0 when the receiver is to be
- * signalled, RK_BY_LANE when it need not be, RK_E* when it was not sent. */
-RK_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data,
-                      rk_u32 spare, rk_u64 *ticket)
+/* To an actor of the same block, with a credit in hand. */
+RK_SLOW_FN int rkd_deliver_near(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h,
+                                const void *data, rk_u32 spare)
 {
-  if (!rkd_inbox_ticket(to, ticket)) {
-    rkd_room_give(rkd_block_of(ctx), to, 1u);
+  rk_block *b = rkd_block_of(ctx);
+  if (!rkd_near_put(b, to, h, data)) {
+    rkd_near_give(b, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
   }
-  int by_lane = rkd_lane_put(rkd_block_of(ctx), to, *ticket, h, data);
+  rkd_trace_sent(b, h);
+  return 0;
+}
+
+/* To one of another block, with a credit in hand, as number *ticket; or to one of this block that has
+ * to go around. Returns 0 when the receiver is to be signalled, RK_BY_LANE when it need not be, RK_E*
+ * when it was not sent. */
+RK_HOT_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, const void *data,
+                          rk_u32 spare, rk_u64 *ticket)
+{
+  rk_block *b = rkd_block_of(ctx);
+  if (!rkd_inbox_ticket(to, ticket)) {
+    rkd_room_give(b, to, 1u);
+    return rkd_send_dead(ctx, h, data, spare);
+  }
+  int by_lane = rkd_lane_put(b, to, *ticket, h, data);
   if (!by_lane) {
     rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, *ticket), *ticket,
                      h, data);
   }
-  rkd_trace_sent(rkd_block_of(ctx), h);
+  rkd_trace_sent(b, h);
   return by_lane ? RK_BY_LANE : 0;
 }
 
@@ -117,24 +132,22 @@ RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
   if (h->size_bytes + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes) {
     return rkd_dropped(ctx, RK_ETOO_LARGE);
   }
-  if (rkd_room_take(to, 1u, 1u) == 0u) {
+  if (rkd_credits_take(b, to, 1u, 1u) == 0u) {
     return rkd_dropped(ctx, RK_EFULL);
   }
   if (!rkd_has_allowance(b, ctx->actor)) {
-    rkd_room_give(b, to, 1u);
+    rkd_credits_give(b, to, 1u);
     return rkd_refused(ctx, RK_EDENIED, h, spare);
+  }
+  if (rkd_is_near(b, to)) {
+    return rkd_deliver_near(ctx, to, h, data, spare);
   }
   rk_u64 ticket = 0u;
   int rc = rkd_deliver(ctx, to, h, data, spare, &ticket);
-  if (rc != 0) {
-    return rc == RK_BY_LANE ? 0 : rc;
-  }
-  if (to->block == b->index) {
-    rkd_run_push(b, to);
-  } else {
+  if (rc == 0) {
     rkd_signal(b, to);
   }
-  return 0;
+  return rc == RK_BY_LANE ? 0 : rc;
 }
 
 RK_SLOW_FN int rkd_ctx_reply(rk_ctx *ctx, rk_u32 type, const void *data, rk_u32 size)
@@ -172,6 +185,29 @@ RK_SLOW_FN int rkd_ctx_send_to(rk_ctx *ctx, rk_u64 id, rk_u32 type, const void *
   return h.dest == RK_ID_HOST ? rkd_send_host(ctx, &h, data) : rkd_send_direct(ctx, &h, data);
 }
 
+/* Through a port to an actor of the same block, where nothing stands against it: the message is made
+ * where it will lie. Returns 0 when the long way has to say what becomes of it. */
+RK_HOT_FN int rkd_port_near(rk_ctx *ctx, rk_abi_route *route, rk_abi_actor *to, rk_u32 type,
+                            const void *data, rk_u32 size, int as_sent)
+{
+  rk_block *b = rkd_block_of(ctx);
+  rk_abi_msg *h = rkd_near_next(to);
+  if (h == 0 || route->credits == 0u || size + (rk_u32)sizeof(rk_abi_msg) > to->slot_bytes ||
+      !rkd_may_send(b, ctx->actor, to) || !rkd_has_allowance(b, ctx->actor)) {
+    return 0;
+  }
+  rkd_ctx_header(ctx, h, route->dest, type, size);
+  if (as_sent) {
+    rkd_ctx_pass_header(ctx, h);
+  }
+  rkd_copy(rkd_slot_payload(h), data, size);
+  route->credits -= 1u;
+  route->sent += 1u;
+  rkd_trace_sent(b, h);
+  rkd_near_commit(b, to);
+  return 1;
+}
+
 RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const void *data,
                                  rk_u32 size)
 {
@@ -201,6 +237,9 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
   route->used += 1u;
   rk_abi_actor *to = rkd_actor(b, route->dest);
   if (to != 0) {
+    if (rkd_is_near(b, to) && rkd_port_near(ctx, route, to, type, data, size, as_sent)) {
+      return 0;
+    }
     rkd_fetch_inbox(b, to, route->next);
   }
   rk_abi_msg h;
@@ -237,11 +276,14 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
     route->sent += 1u;
     route->next = ticket + 1u;
   }
-  if (rc != 0) {
-    return rc == RK_BY_LANE ? 0 : rc;
+  if (rc == 0) {
+    if (rkd_is_near(b, to)) {
+      rkd_near_went_around(b, to, ticket);
+    } else {
+      rkd_route_signal(b, route);
+    }
   }
-  rkd_route_signal(b, route, to);
-  return 0;
+  return rc == RK_BY_LANE ? 0 : rc;
 }
 
 /* Publishing goes through the host, which knows the subscribers. */

@@ -25,6 +25,7 @@ struct rk_block; /* rk_block_dev.h */
 #if defined(__CUDACC__)
 
 #define RK_FN static __device__ __forceinline__
+#define RK_HOT_FN RK_FN
 #define RK_SLOW_FN static __device__ __noinline__
 #define RK_CAN_SLEEP 0
 #define RK_HOST_IS_FAR 1 /* its memory lies across a bus: each look is a round trip */
@@ -146,6 +147,7 @@ RK_FN void rkd_zero(void *to, rk_u32 bytes)
 #else
 
 #define RK_FN static inline
+#define RK_HOT_FN static inline __attribute__((always_inline)) /* on every message's way */
 #define RK_SLOW_FN static __attribute__((unused))
 #define RK_CAN_SLEEP 1
 #define RK_HOST_IS_FAR 0

@@ -138,6 +138,9 @@ RK_FN rk_u32 rkd_poll_ready(rk_block *b)
       /* partners: rkd_signal; rkd_command_free_slot */
       (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u);
     }
+    if (life != RK_STATE_NONE && life != RK_STATE_TERMINATED) {
+      a->told = 1u;
+    }
     if (turns) {
       rkd_run_push(b, a);
     } else if (life != RK_STATE_NONE && life != RK_STATE_TERMINATED) {

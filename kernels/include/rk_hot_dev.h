@@ -30,6 +30,7 @@ RK_SLOW_FN void rkd_hot_cool(rk_block *b, rk_u32 i)
   b->hot_round[i] = b->hot_round[b->hot_count];
   (void)rk_exch_acqrel_gpu_u32(&a->signal, 0u); /* partner: rkd_signal */
   if (a->life != RK_STATE_TERMINATED) {
+    a->told = 1u;
     rkd_run_push(b, a); /* in a life without turns this costs an empty one */
   }
 }
@@ -94,6 +95,7 @@ RK_FN rk_u32 rkd_poll_hot(rk_block *b)
     } else if (a->life == RK_STATE_ACTIVE || a->life == RK_STATE_TERMINATING) {
       b->hot_round[i] = b->rounds;
       rkd_fetch_to_read(next + 1); /* its payload */
+      a->told = 1u;
       rkd_run_push(b, a);
       ++n;
     } else {

@@ -66,9 +66,9 @@ RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_de
     rkd_fetch_inbox(b, to, route->next);
     rk_u32 least = route->policy == RK_LINK_BLOCK ? def->burst - route->credits : 1u;
     rk_u32 most = route->chunk > least ? route->chunk : least;
-    rk_u32 got = rkd_room_take(to, least, most);
+    rk_u32 got = rkd_credits_take(b, to, least, most);
     if (got == 0u && rkd_room_wanted(b, to, least)) {
-      got = rkd_room_take(to, least, most);
+      got = rkd_credits_take(b, to, least, most);
     }
     if (got == 0u && rkd_link_waits(route)) {
       rkd_routes_give_back(b, a, def);

@@ -206,6 +206,7 @@ RK_SLOW_FN rk_u32 rkd_poll_lanes(rk_block *b)
       rk_abi_actor *a = b->actors + (entry->header.dest & RK_ID_SLOT_MASK);
       rkd_slot_publish(rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, ticket), ticket,
                        &entry->header, entry->payload);
+      a->told = 1u;
       if (a->life == RK_STATE_ACTIVE || a->life == RK_STATE_TERMINATING) {
         rkd_run_push(b, a);
       }

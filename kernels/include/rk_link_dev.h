@@ -19,7 +19,7 @@
 
 #include "rk_lane_dev.h"
 
-#include "rk_room_dev.h"
+#include "rk_near_dev.h"
 
 #include "rk_tenant_dev.h"
 
@@ -35,18 +35,16 @@ RK_FN void rkd_route_give_back(rk_block *b, rk_abi_route *route)
   if (route->credits != 0u) {
     rk_abi_actor *to = rkd_actor(b, route->dest);
     if (to != 0) {
-      rkd_room_give(b, to, route->credits);
+      rkd_credits_give(b, to, route->credits);
     }
     route->credits = 0u;
   }
 }
 
-/* The receiver of a message that went through this route is to be looked at. */
-RK_FN void rkd_route_signal(rk_block *b, rk_abi_route *route, rk_abi_actor *to)
+/* The receiver of a message that went through this route, on another block, is to be looked at. */
+RK_FN void rkd_route_signal(rk_block *b, rk_abi_route *route)
 {
-  if (to->block == b->index) {
-    rkd_run_push(b, to);
-  } else if (route->dirty == 0u) {
+  if (route->dirty == 0u) {
     /* start and stop handlers of several actors */
     if (b->dirty_count == RK_PORTS_MAX) {
       rkd_flush(b);
@@ -87,26 +85,28 @@ RK_SLOW_FN int rkd_link_flush(rk_block *b, rk_abi_actor *a, rk_abi_route *route,
       to = (rk_abi_actor *)0;
     }
     if (to != 0 && route->credits == 0u) {
-      rk_u32 got = rkd_room_take(to, 1u, route->chunk);
+      rk_u32 got = rkd_credits_take(b, to, 1u, route->chunk);
       if (got == 0u && rkd_room_wanted(b, to, 1u)) {
-        got = rkd_room_take(to, 1u, route->chunk);
+        got = rkd_credits_take(b, to, 1u, route->chunk);
       }
       if (got == 0u) {
         return 0;
       }
       route->credits = got;
     }
-    if (to != 0 && !rkd_inbox_ticket(to, &ticket)) {
+    int is_near = to != 0 && rkd_is_near(b, to);
+    if (to != 0 &&
+        (is_near ? !rkd_near_put(b, to, m, rkd_slot_payload(m)) : !rkd_inbox_ticket(to, &ticket))) {
       rkd_route_give_back(b, route);
       to = (rk_abi_actor *)0;
     }
     if (to != 0) {
       route->credits -= 1u;
       route->sent += 1u;
-      if (!rkd_lane_put(b, to, ticket, m, rkd_slot_payload(m))) {
+      if (!is_near && !rkd_lane_put(b, to, ticket, m, rkd_slot_payload(m))) {
         rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket),
                          ticket, m, rkd_slot_payload(m));
-        rkd_route_signal(b, route, to);
+        rkd_route_signal(b, route);
       }
     } else if (rkd_dead_letter(b, m, rkd_slot_payload(m), dead, spare)) {
       route->dead += 1u;

@@ -40,6 +40,8 @@ RK_SLOW_FN rk_u64 rkd_reload_lost(const rk_abi_actor *a, const rk_abi_def *next)
 {
   rk_u64 tail = rk_ld_acquire_gpu_u64(&a->tail) & ~RK_TAIL_CLOSED;
   return rkd_reload_lost_in(a, next, a->kernel_slots, a->kernel_mask, a->kernel_head, tail) |
+         rkd_reload_lost_in(a, next, rkd_near_slots(a), a->near_mask, a->near_head,
+                            (rk_u64)a->near_head + rkd_near_depth(a)) |
          rkd_reload_lost_in(a, next, a->host_slots, a->host_mask, a->host_head, a->host_tail) |
          rkd_reload_lost_in(a, next, a->urgent_slots, a->urgent_mask, a->urgent_head,
                             a->urgent_tail);

@@ -5,7 +5,7 @@
  *  record ring  host <-> one block, single producer and consumer, counted in units; a record has as
  *               many units as a header with up to 64 bytes of payload and the rest in pieces of 128
  *               bytes need. In two forms: `plain` and `tagged`
- *  inbox ring   actor <- actors, many producers and one consumer, one slot a message
+ *  inbox ring   actor <- actors of other blocks, many producers and one consumer, one slot a message
  *  ready ring   block <- blocks, "look at this actor"
  *
  * In all of them readiness travels with the data: the slot for position p is readable once its
@@ -482,6 +482,23 @@ RK_FN void *rkd_slot_payload(rk_abi_msg *slot)
   return (rk_u8 *)(void *)slot + sizeof(rk_abi_msg);
 }
 
+/* The slots for messages from actors of the same block, which need none of what follows: they lie
+ * behind those for messages from other blocks. See rk_near_dev.h. */
+RK_FN rk_u64 rkd_near_slots(const rk_abi_actor *a)
+{
+  return a->kernel_slots + (a->kernel_mask + 1u) * (rk_u64)a->slot_bytes;
+}
+RK_FN rk_abi_msg *rkd_near_slot(const rk_abi_actor *a, rk_u32 position)
+{
+  return rkd_slot(rkd_near_slots(a), a->near_mask, a->slot_bytes, position);
+}
+
+/* Messages that wait there. */
+RK_FN rk_u32 rkd_near_depth(const rk_abi_actor *a)
+{
+  return a->near_tail - a->near_head;
+}
+
 /* Takes up to `most` credits, at least `least`, of an actor's room; 0 when there are not that many.
  * Acquires from who gave them back (rkd_room_give), and tells nobody anything: a release here would
  * make a device wait for its stores. See the head of this file. */
@@ -512,9 +529,9 @@ RK_FN int rkd_inbox_ticket(rk_abi_actor *to, rk_u64 *ticket)
   return 1;
 }
 
-/* Writes and publishes the message for a ticket. Partner: rkd_slot_ready. */
-RK_FN void rkd_slot_publish(rk_abi_msg *slot, rk_u64 position, const rk_abi_msg *header,
-                            const void *data)
+/* Writes a message into its slot: all but the sequence word. Field by field, or a copy in larger
+ * pieces would wait for the stores that made the header. */
+RK_FN void rkd_slot_write(rk_abi_msg *slot, const rk_abi_msg *header, const void *data)
 {
   rkd_copy(rkd_slot_payload(slot), data, header->size_bytes);
   slot->id = header->id;
@@ -529,6 +546,13 @@ RK_FN void rkd_slot_publish(rk_abi_msg *slot, rk_u64 position, const rk_abi_msg 
   slot->flags = header->flags;
   slot->priority = header->priority;
   slot->reason = header->reason;
+}
+
+/* Writes and publishes the message for a ticket. Partner: rkd_slot_ready. */
+RK_FN void rkd_slot_publish(rk_abi_msg *slot, rk_u64 position, const rk_abi_msg *header,
+                            const void *data)
+{
+  rkd_slot_write(slot, header, data);
   rk_st_release_gpu_u64(&slot->seq, position + 1u);
 }
 RK_FN int rkd_slot_ready(const rk_abi_msg *slot, rk_u64 position)

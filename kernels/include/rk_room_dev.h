@@ -69,12 +69,25 @@ RK_FN int rkd_room_wanted(rk_block *b, rk_abi_actor *to, rk_u32 least)
 #endif
 }
 
-/* What the actor's block collected. */
+/* What the actor's block collected. Where actors of the block send to it, too, how much room there
+ * is then is kept for them: rk_near_dev.h. */
 RK_FN void rkd_room_settle(rk_block *b, rk_abi_actor *a)
 {
   rk_u32 credits = a->kernel_taken;
   a->kernel_taken = 0u;
   rkd_room_give(b, a, credits);
+  if (a->near_tail != 0u) {
+    rk_i64 room = (rk_i64)rk_ld_relaxed_gpu_u64((const rk_u64 *)&a->room);
+    a->tight = room * 8 <= (rk_i64)a->limit_msgs ? 1u : 0u;
+  }
+}
+
+/* Whether that is so much that it is given back at once: an eighth of the queue; more where room is
+ * plenty and near senders can use it. */
+RK_FN int rkd_room_is_due(const rk_abi_actor *a)
+{
+  return a->kernel_taken * 8u >= a->limit_msgs &&
+         (a->near_tail == 0u || a->tight != 0u || a->kernel_taken * 4u >= a->limit_msgs * 3u);
 }
 
 /* That of all its actors: when the time has come, before the block sleeps or leaves its loop, and

@@ -48,6 +48,9 @@ RK_SLOW_FN void rkd_sweep_trim(rk_block *b, rk_abi_actor *a)
           RK_MSG_SWEPT) != 0u) {
     rkd_pass_message(b, a, RK_RING_HOST);
   }
+  while (rkd_near_depth(a) != 0u && (rkd_near_slot(a, a->near_head)->flags & RK_MSG_SWEPT) != 0u) {
+    rkd_pass_message(b, a, RK_RING_NEAR);
+  }
   for (;;) {
     rk_abi_msg *msg = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, a->kernel_head);
     if (!rkd_slot_ready(msg, a->kernel_head) || (msg->flags & RK_MSG_SWEPT) == 0u) {
@@ -67,6 +70,9 @@ RK_SLOW_FN void rkd_sweep_actor(rk_block *b, rk_abi_actor *a, rk_sweep *sweep)
   }
   for (rk_u64 p = a->host_head; p != a->host_tail; ++p) {
     rkd_sweep_slot(b, rkd_slot(a->host_slots, a->host_mask, a->slot_bytes, p), sweep);
+  }
+  for (rk_u32 p = a->near_head; p != a->near_tail; ++p) {
+    rkd_sweep_slot(b, rkd_near_slot(a, p), sweep);
   }
   for (rk_u64 p = a->kernel_head; p != tail; ++p) {
     rk_abi_msg *msg = rkd_slot(a->kernel_slots, a->kernel_mask, a->slot_bytes, p);

@@ -160,6 +160,7 @@ static int save_inbox(capture *c, rk_bytes *out, const rk_actor *actor, const rk
                       bool is_ending, rk_error *err)
 {
   const uint64_t tail = a->tail & ~RK_TAIL_CLOSED;
+  const uint64_t near_tail = (uint64_t)a->near_head + rkd_near_depth(a);
   const struct {
     uint64_t slots, head, tail;
     uint32_t mask;
@@ -173,8 +174,16 @@ static int save_inbox(capture *c, rk_bytes *out, const rk_actor *actor, const rk
     if (!is_ending) {
       rk_bytes_u32(out, 0u);
     }
-    int rc = save_slots(c, out, a, rings[i].slots, rings[i].mask, rings[i].head, rings[i].tail,
-                        self, err);
+    int rc = RK_OK;
+    if (i == RK_SAVED_KERNEL) { /* in a file one queue; near messages come first: rk_near_dev.h */
+      count += rkd_near_depth(a);
+      rc = save_slots(c, out, a, rkd_near_slots(a), a->near_mask, a->near_head, near_tail, self,
+                      err);
+    }
+    if (rc == RK_OK) {
+      rc = save_slots(c, out, a, rings[i].slots, rings[i].mask, rings[i].head, rings[i].tail, self,
+                      err);
+    }
     if (rc != RK_OK) {
       return rc;
     }

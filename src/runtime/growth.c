@@ -101,7 +101,7 @@ static int grow_parked(rk_actor *actor, uint32_t queue, rk_error *err)
     return rc; /* it has ended meanwhile */
   }
   uint32_t urgent = a.urgent_mask + 1u;
-  uint32_t slots = urgent + 2u * (mask + 1u); /* one behind the other, as launch.c lays them out */
+  uint32_t slots = 2u * (urgent + mask + 1u); /* one behind the other, as launch.c lays them out */
   size_t bytes = (size_t)slots * a.slot_bytes;
   rc = rk__pressure_check(rt, bytes, "a larger queue", err);
   if (rc == RK_OK) {
@@ -124,6 +124,11 @@ static int grow_parked(rk_actor *actor, uint32_t queue, rk_error *err)
   if (rc == RK_OK) {
     rc = move_ring(rt, a.kernel_slots, a.kernel_mask, kernel, mask, a.slot_bytes, a.kernel_head,
                    a.tail, err);
+  }
+  if (rc == RK_OK) {
+    uint64_t near = kernel + (uint64_t)(mask + 1u) * a.slot_bytes;
+    rc = move_ring(rt, rkd_near_slots(&a), a.near_mask, near, a.near_mask, a.slot_bytes,
+                   a.near_head, (uint64_t)a.near_head + rkd_near_depth(&a), err);
   }
   if (rc == RK_OK) {
     a.urgent_slots = rings.address;

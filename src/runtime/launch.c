@@ -30,7 +30,8 @@ static pieces measure(const rk_loaded *loaded, uint32_t queue)
   p.urgent_slots = rk_align_up(p.routes + loaded->def.port_count * sizeof(rk_abi_route), 64);
   p.host_slots = p.urgent_slots + (size_t)p.urgent * loaded->slot_bytes;
   p.kernel_slots = p.host_slots + (size_t)p.slots * loaded->slot_bytes;
-  p.bytes = p.kernel_slots + (size_t)p.slots * loaded->slot_bytes;
+  /* behind them those for near messages (rk_near_dev.h), as many as there are urgent ones */
+  p.bytes = p.kernel_slots + ((size_t)p.slots + p.urgent) * loaded->slot_bytes;
   return p;
 }
 
@@ -122,7 +123,7 @@ void rk__actor_lie(rk_actor *actor)
     later->state = actor->memory + p.state;
     later->routes = actor->memory + p.routes;
     later->ring_slots = actor->memory + p.urgent_slots;
-    later->slot_count = p.urgent + 2u * p.slots;
+    later->slot_count = 2u * (p.urgent + p.slots);
     later->slot_bytes = actor->loaded->slot_bytes;
   }
 }

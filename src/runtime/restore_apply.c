@@ -62,6 +62,9 @@ static int put_rings(rk_runtime *rt, rk_restore_target *t, rk_abi_actor *a, rk_e
   a->tail = tail + queues[RK_SAVED_KERNEL].count;
   a->room = (rk_i64)a->limit_msgs - (rk_i64)queues[RK_SAVED_KERNEL].count;
   a->kernel_taken = 0u;
+  a->near_head = a->near_tail;
+  a->around = queues[RK_SAVED_KERNEL].count; /* their senders may be of its block now */
+  a->told = a->around != 0u ? 1u : 0u;
   return rc;
 }
 
@@ -196,10 +199,12 @@ static int take_credits_back(rk_restore *r, const rk_still *still, rk_error *err
 /* Whoever waits for the answer to a request that is thrown away waits no longer. */
 static int end_calls(rk_runtime *rt, const rk_abi_actor *a, rk_error *err)
 {
+  const uint64_t near_tail = (uint64_t)a->near_head + rkd_near_depth(a);
   const struct {
     uint64_t slots, head, tail;
     uint32_t mask;
   } rings[] = {{a->kernel_slots, a->kernel_head, a->tail & ~RK_TAIL_CLOSED, a->kernel_mask},
+               {rkd_near_slots(a), a->near_head, near_tail, a->near_mask},
                {a->host_slots, a->host_head, a->host_tail, a->host_mask},
                {a->urgent_slots, a->urgent_head, a->urgent_tail, a->urgent_mask}};
   for (unsigned i = 0; i < RK_ARRAY_LEN(rings); ++i) {
