@@ -20,10 +20,10 @@
  * Credits. `queue` limits what waits from actors of any block, so there is one room for both rings. But
  * the block has a part of it in hand anyway: credits of messages that it has handled and not yet
  * given back (kernel_taken, rk_room_dev.h). A near sender takes from those, without anybody seeing it.
- * Where room is short (`tight`) it does not: it gives back what there is and takes its credits like
- * everybody else, or senders on other blocks might wait for ever beside a block that circulates
- * its own. What is in hand is given back as always, some microseconds later and before the block
- * sleeps; how short room is, is looked at then, so `tight` is at most as old.
+ * Where room is short (`tight`) it does not: what is in hand is given back first, and near senders
+ * wait for it like everybody else, or those on other blocks might wait for ever beside a block that
+ * circulates its own. How short room is, is looked at when credits are given back, some microseconds
+ * after they came into hand, so `tight` is at most as old.
  *
  * `told`: an actor whose turn came because of a near message need not look at its other ring, which
  * is a line (on a device, a wait) for nothing. It is set when its block heard of a message there (an
@@ -92,10 +92,12 @@ RK_FN int rkd_near_put(rk_block *b, rk_abi_actor *to, const rk_abi_msg *h, const
 
 /* ---- credits --------------------------------------------------------------------------------- */
 
-/* From the room that all blocks see, with what this one had in hand. */
+/* From the room that all blocks see; with what this one has in hand, unless room is short. */
 RK_SLOW_FN rk_u32 rkd_near_take_shared(rk_block *b, rk_abi_actor *to, rk_u32 least, rk_u32 most)
 {
-  rkd_room_settle(b, to);
+  if (to->tight == 0u) {
+    rkd_room_settle(b, to);
+  }
   return rkd_room_take(to, least, most);
 }
 
