@@ -94,20 +94,9 @@ RK_FN rk_u32 rkd_handler_for(const rk_abi_def *def, rk_u32 type)
 
 /* ---- into the cache ---- */
 
-/* What a turn reads of an actor, its definition and a message lies in a dozen sectors of 32 bytes.
- * Asked for where the code comes to them, each is a wait of its own for the L2; here they are asked
- * for together. Every acquire empties the cache, so this comes behind one. Only the block changes
+/* What a turn reads of an actor, its definition and a message lies in a dozen sectors of 32 bytes;
+ * here they are asked for together (rkd_look). Every acquire empties the cache, so this comes behind one. Only the block changes
  * what is brought, or nobody does while the message waits. On the CPU lines stay where they are. */
-#if RK_HOST_IS_FAR
-RK_FN rk_u32 rkd_look(const void *at, rk_u32 sectors)
-{
-  rk_u32 v = 0;
-  for (rk_u32 i = 0; i < sectors; ++i) {
-    v ^= rk_ptx_look((const rk_u8 *)at + 32u * i);
-  }
-  return v;
-}
-#endif
 RK_FN void rkd_bring_actor(rk_block *b, const rk_abi_actor *a, rk_u32 slot)
 {
 #if RK_HOST_IS_FAR

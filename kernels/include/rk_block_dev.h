@@ -207,6 +207,29 @@ RK_FN rk_abi_actor *rkd_actor(const rk_block *b, rk_u32 reference)
   rk_abi_actor *a = b->actors + slot;
   return rk_ld_relaxed_gpu_u32(&a->id) == reference ? a : (rk_abi_actor *)0;
 }
+#if RK_HOST_IS_FAR
+/* Asks for sectors of 32 bytes. Where the code comes to them one after another each is a wait of its
+ * own for the L2; asked for before, they are one. */
+RK_FN rk_u32 rkd_look(const void *at, rk_u32 sectors)
+{
+  rk_u32 v = 0;
+  for (rk_u32 i = 0; i < sectors; ++i) {
+    v ^= rk_ptx_look((const rk_u8 *)at + 32u * i);
+  }
+  return v;
+}
+#endif
+/* The same actor for who is about to send to it: all that this reads if it is of this block. */
+RK_FN rk_abi_actor *rkd_receiver(rk_block *b, rk_u32 reference)
+{
+#if RK_HOST_IS_FAR
+  const rk_abi_actor *a = b->actors + (reference & RK_ID_SLOT_MASK);
+  if ((reference & RK_ID_SLOT_MASK) < b->actor_capacity) {
+    b->brought = rkd_look(a, 2u) ^ rkd_look(&a->urgent_tail, 3u);
+  }
+#endif
+  return rkd_actor(b, reference);
+}
 RK_FN rk_u32 rkd_actor_slot(const rk_block *b, const rk_abi_actor *a)
 {
   return (rk_u32)(a - b->actors);

@@ -121,7 +121,7 @@ RK_HOT_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, co
 RK_FN int rkd_send_direct(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
 {
   rk_block *b = rkd_block_of(ctx);
-  rk_abi_actor *to = rkd_actor(b, h->dest);
+  rk_abi_actor *to = rkd_receiver(b, h->dest);
   rk_u32 spare = ctx->def->reserve_units; /* nothing was reserved for this message */
   if (to == 0) {
     return rkd_send_dead(ctx, h, data, spare);
@@ -235,7 +235,7 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
     return rkd_dropped(ctx, RK_EFULL);
   }
   route->used += 1u;
-  rk_abi_actor *to = rkd_actor(b, route->dest);
+  rk_abi_actor *to = rkd_receiver(b, route->dest);
   if (to != 0) {
     if (rkd_is_near(b, to) && rkd_port_near(ctx, route, to, type, data, size, as_sent)) {
       return 0;

@@ -56,7 +56,7 @@ RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_de
     if (route->dest == 0u || route->credits >= def->burst) {
       continue;
     }
-    rk_abi_actor *to = rkd_actor(b, route->dest);
+    rk_abi_actor *to = rkd_receiver(b, route->dest);
     if (to == 0 || !rkd_may_send(b, a, to)) {
       continue;
     } /* ended, or another tenant's: a send will say so */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The three rings of the system, written once for both sides.
+ * The rings of the system, written once for both sides. (An actor's rings for messages from the host
+ * and from actors of its own block are one thread's business: rk_grid_dev.h, rk_near_dev.h.)
  *
  *  record ring  host <-> one block, single producer and consumer, counted in units; a record has as
  *               many units as a header with up to 64 bytes of payload and the rest in pieces of 128
@@ -40,7 +41,8 @@
  *               taken by an acquire on `room` (what was taken between the two does not break the
  *               chain: all of it are read-modify-writes) by a producer whose ticket precedes t in the
  *               chain of acq_rel operations on `tail`; so whoever holds ticket t has seen the consumer
- *               leave the slot.
+ *               leave the slot. Credits that the consumer's block keeps and uses again itself
+ *               (rk_near_dev.h) are in that chain by its own tickets.
  *  ready ring   as many entries as actors, and an actor has at most one entry: `signal` goes 0 -> 1
  *               by whoever writes the entry and 1 -> 0 by the consumer, both acq_rel exchanges; not
  *               when it takes the entry but later for a hot actor (rk_hot_dev.h).

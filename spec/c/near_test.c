@@ -318,6 +318,19 @@ static void the_end_empties_both_rings(void **state)
   rk_free(t);
 }
 
+/* One from another block whose sender has published, but not signalled yet. */
+static void the_end_looks_without_being_told(void **state)
+{
+  (void)state;
+  table *t = open_table();
+  put_far(t, 0);
+  t->to->tail |= RK_TAIL_CLOSED;
+  t->to->life = RK_STATE_TERMINATING;
+  assert_int_equal(rkd_drain(&t->at, t->to), 1);
+  assert_int_equal(t->at.tx.tail, 2);
+  rk_free(t);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -328,6 +341,7 @@ int main(void)
       cmocka_unit_test(what_nobody_told_of_is_not_looked_for),
       cmocka_unit_test(rings_take_turns),
       cmocka_unit_test(the_end_empties_both_rings),
+      cmocka_unit_test(the_end_looks_without_being_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
