@@ -489,10 +489,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     rkd_gang_drop_for(b, a);
     return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED;
   }
-  if (b->sampled == 0u) {
-    rkd_sample_clock(b);
-  }
-  b->sampled = 0u;
+  rkd_sample_turn(b);
   if (a->held != 0u) { /* in every state of life: it was sent */
     rkd_links_flush(b, a, def);
   }

@@ -83,11 +83,13 @@ struct rk_block {
   rk_u32 naps;       /* sleeps since it last made progress */
   rk_u32 idle_rounds;
   rk_u64 idle_since_us;
-  rk_u32 sampled; /* 1: the clock was sampled in this round or at the end of the one before */
-  rk_u64 seen;    /* copy of its door's */
-  rk_u64 rounds;  /* of its loop, in this generation */
-  rk_u64 ended;   /* rk_abi_grid.ended with the actor that ended last; for its response */
-  rk_u32 parked;  /* 1: it left the loop to come back */
+  rk_u32 sampled;     /* 1: the clock was sampled in this round or at the end of the one before */
+  rk_u32 sample_msgs; /* messages that share a reading of it */
+  rk_u64 sampled_at;  /* `handled` then */
+  rk_u64 seen;        /* copy of its door's */
+  rk_u64 rounds;      /* of its loop, in this generation */
+  rk_u64 ended;       /* rk_abi_grid.ended with the actor that ended last; for its response */
+  rk_u32 parked;      /* 1: it left the loop to come back */
   /* RK_MSG_ORDERED once something that came here had it: what its handlers send has it too */
   rk_u32 ordered;
   rk_u64 alive; /* copy of rk_abi_host.alive, and when it last moved */
@@ -156,10 +158,25 @@ RK_FN void rkd_block_keep(const rk_block *b)
 
 /* ---- clock ----------------------------------------------------------------------------------- */
 
-/* The wall clock is sampled once per batch: a stamp then costs an addition. */
+/* The wall clock is sampled once per batch: a stamp then costs an addition. A batch is a turn, or
+ * several of one round with up to RK_SAMPLE_MSGS messages, as long as those take next to no time: when
+ * a batch turns out to have taken longer, each of the turns that follow has its own. */
+#define RK_SAMPLE_MSGS 8u
+#define RK_SAMPLE_US 1u
 RK_FN void rkd_sample_clock(rk_block *b)
 {
   b->now_us = rkd_clock_us();
+}
+/* At the beginning of a turn. */
+RK_FN void rkd_sample_turn(rk_block *b)
+{
+  if (b->sampled == 0u || b->handled - b->sampled_at >= b->sample_msgs) {
+    rk_u64 before = b->now_us;
+    rkd_sample_clock(b);
+    b->sample_msgs = b->now_us - before <= RK_SAMPLE_US ? RK_SAMPLE_MSGS : 1u;
+    b->sampled = 1u;
+    b->sampled_at = b->handled;
+  }
 }
 RK_FN rk_u64 rkd_stamp(rk_block *b)
 {

@@ -178,6 +178,7 @@ RK_FN rk_u32 rkd_run_actors(rk_block *b)
       ++progress;
     }
   }
+  b->sampled = 0u; /* the next round begins with the clock, and so with its first turn */
   return progress;
 }
 
@@ -212,7 +213,8 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   if (b->idle_rounds % RK_SPIN_ROUNDS != 0u) {
     rkd_pause(20u);
     rkd_sample_clock(b);
-    b->sampled = 1u; /* for the turn that comes next, whose message has waited long enough */
+    b->sampled = 1u; /* for the turns that come next, whose messages have waited long enough */
+    b->sampled_at = b->handled;
     return;
   }
   rk_u64 now = rkd_clock_us();
@@ -245,6 +247,7 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   rkd_pause(rkd_pause_ns(RK_PTR(const rk_abi_grid, b->grid)->policy, b->idle_rounds));
   rkd_sample_clock(b);
   b->sampled = 1u;
+  b->sampled_at = b->handled;
 #endif
 }
 

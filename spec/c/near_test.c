@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages between actors of one block (rk_near_dev.h), step by step on plain memory: the order
- * between the two ways, credits beside senders of other blocks, looks that are left out, the end.
+ * between the two ways, credits beside senders of other blocks, looks that are left out, the end; and
+ * the clock, which turns within a block share.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -331,6 +332,41 @@ static void the_end_looks_without_being_told(void **state)
   rk_free(t);
 }
 
+/* Turns of a round share a reading of the clock while they are short. */
+static void short_turns_share_a_reading(void **state)
+{
+  (void)state;
+  table *t = open_table();
+  rk_block *b = &t->at;
+  b->now_us = 5; /* long ago */
+  rkd_sample_turn(b);
+  assert_true(b->now_us > 5u);
+  assert_int_equal(b->sample_msgs, 1);
+  b->now_us = 5;
+  rkd_sample_turn(b); /* nothing was handled since */
+  assert_int_equal(b->now_us, 5);
+  b->handled += 1u;
+  rkd_sample_turn(b);
+  assert_true(b->now_us > 5u);
+  for (int tries = 0; b->sample_msgs == 1u && tries < 100000; ++tries) {
+    b->handled += 1u;
+    rkd_sample_turn(b); /* two in a row within a microsecond, some time */
+  }
+  assert_int_equal(b->sample_msgs, RK_SAMPLE_MSGS);
+  b->now_us = 5;
+  b->handled += RK_SAMPLE_MSGS - 1u;
+  rkd_sample_turn(b);
+  assert_int_equal(b->now_us, 5);
+  b->handled += 1u;
+  rkd_sample_turn(b); /* and took a while, as it seems: */
+  assert_int_equal(b->sample_msgs, 1);
+  b->now_us = 5;
+  b->sampled = 0u; /* another round */
+  rkd_sample_turn(b);
+  assert_true(b->now_us > 5u);
+  rk_free(t);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -342,6 +378,7 @@ int main(void)
       cmocka_unit_test(rings_take_turns),
       cmocka_unit_test(the_end_empties_both_rings),
       cmocka_unit_test(the_end_looks_without_being_told),
+      cmocka_unit_test(short_turns_share_a_reading),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
