@@ -25,8 +25,8 @@ RK_ON(Go) {
 ]],
 }
 
---- Counts what comes out of order, from each of the two kinds.
-local function watcher(answer)
+--- Counts in steps what comes out of order, from each of the two kinds.
+local function watcher(step)
   return rk.kernel {
     name = "watcher", accepts = { Number }, emits = { Number },
     state = { { "n", "u64" }, { "last", "i64[2]" }, { "jumps", "u64" } },
@@ -34,7 +34,9 @@ local function watcher(answer)
 RK_ON(Number) {
   int who = (int)(msg->n & 1);
   (void)ctx;
-  if (state->last[who] != 0 && msg->n != state->last[who] + 2) { state->jumps += ]] .. answer .. [[; }
+  if (state->last[who] != 0 && msg->n != state->last[who] + 2) {
+    state->jumps += ]] .. step .. [[;
+  }
   state->last[who] = msg->n;
   state->n += 1;
 }

@@ -5,7 +5,7 @@
  * Any block may be writing into an actor's ring for other actors, so the rings move only while no
  * grid runs: then every ticket that was taken has its message (a block parks between two handlers,
  * and empties its lanes). Messages keep their positions, so that heads, tails and tickets stay as
- * they are. The three rings lie one behind the other (launch.c), and are copied as one.
+ * they are. The four rings lie one behind the other (launch.c), and are copied as one.
  */
 #include "runtime/reload.h"
 
