@@ -7,6 +7,7 @@ local support = dofile("spec/support.lua")
 
 local Number, eventually = support.Number, support.eventually
 
+local Big = rk.message("Big", { { "bytes", "u8[600]" } })
 local Go = rk.message("Go", { { "count", "u32" }, { "odd", "u32" } })
 
 --- Sends `count` numbers through its port: even ones, or odd ones.
@@ -26,9 +27,9 @@ RK_ON(Go) {
 }
 
 --- Counts in steps what comes out of order, from each of the two kinds.
-local function watcher(step)
+local function watcher(step, more)
   return rk.kernel {
-    name = "watcher", accepts = { Number }, emits = { Number },
+    name = "watcher", accepts = { Number, more }, emits = { Number },
     state = { { "n", "u64" }, { "last", "i64[2]" }, { "jumps", "u64" } },
     source = [[
 RK_ON(Number) {
@@ -40,7 +41,7 @@ RK_ON(Number) {
   state->last[who] = msg->n;
   state->n += 1;
 }
-]],
+]] .. (more and "RK_ON(Big) { (void)ctx; (void)msg; (void)state; }" or ""),
   }
 end
 
@@ -146,14 +147,19 @@ describe("messages within a block", function()
     os.remove(path)
   end)
 
-  it("are handled by the definition that a reload brings", function()
-    open { queue = 1024, activate = false }
-    go(2)
-    expect_sent(400)
-    assert(to:reload(watcher(1000)))
-    assert(to:activate())
-    go(2)
-    expect(800)
+  it("are handled by the definition that a reload brings, in larger rings if need be", function()
+    for _, more in ipairs { false, Big } do
+      open { queue = 1024, activate = false }
+      go(2)
+      expect_sent(400)
+      assert(to:reload(watcher(1000, more or nil)))
+      assert(to:activate())
+      go(2)
+      expect(800)
+      if not more then
+        rt:close()
+      end
+    end
   end)
 
   it("move with a queue that grows", function()
