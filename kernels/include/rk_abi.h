@@ -440,14 +440,14 @@ typedef struct RK_ALIGN(128) rk_abi_actor {
   rk_u32 near_mask;
   rk_u32 started;      /* 1: its start handler has run */
   rk_u32 kernel_taken; /* credits to give back */
-  rk_u32 around;       /* of kernel_slots, up to the last near message that lies there */
+  rk_u32 pad3;
   rk_u64 handled;
   rk_u64 dropped;
   rk_u64 held;    /* messages that wait on its links */
   rk_u8 level;    /* how full its queues are, as the host was told: 0, 1 = 75 %, 2 = 90 % */
   rk_u8 told;     /* 1: messages may wait in kernel_slots */
   rk_u8 tight;    /* 1: less than an eighth of its room was left: rk_near_dev.h */
-  rk_u8 turn;     /* the ring that the last message came from */
+  rk_u8 turn;     /* whose message was last: RK_RING_HOST or RK_RING_KERNEL */
   rk_u32 owes;    /* 1: its block will soon give kernel_taken back */
   rk_u64 told_us; /* wall clock when the host was told last */
 } rk_abi_actor;

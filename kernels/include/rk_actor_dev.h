@@ -136,8 +136,9 @@ RK_FN rk_abi_msg *rkd_next_kernel(rk_abi_actor *a, int is_likely)
   return m;
 }
 
-/* The next message and the ring it lies in, or 0. High priority first; messages from the host, from
- * actors of this block and from those of others take turns. `is_first`: of a turn. */
+/* The next message and the ring it lies in, or 0. High priority first; messages from the host and from
+ * actors take turns, those of this block and of others in the order in which they came: rk_near_dev.h.
+ * `is_first`: of a turn. */
 RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring, int is_first)
 {
   int from_host = a->host_head != a->host_tail;
@@ -146,25 +147,23 @@ RK_FN rk_abi_msg *rkd_next_message(rk_abi_actor *a, rk_u32 *ring, int is_first)
     *ring = RK_RING_URGENT;
     return rkd_slot(a->urgent_slots, a->urgent_mask, a->slot_bytes, a->urgent_head);
   }
-  *ring = RK_RING_KERNEL;
-  /* near messages are older than those that went around */
-  if (a->told != 0u && (!from_near || (a->around == 0u && a->turn == RK_RING_NEAR)) &&
-      (!from_host || a->turn != RK_RING_KERNEL)) {
-    rk_abi_msg *m = rkd_next_kernel(a, is_first && !from_host && !from_near);
+  if (!from_host || a->turn == RK_RING_HOST) {
+    rk_abi_msg *m = from_near ? rkd_near_slot(a, a->near_head) : (rk_abi_msg *)0;
+    *ring = RK_RING_NEAR;
+    /* of what came before that, its block may not have heard yet */
+    if (from_near ? m->seq > a->kernel_head : a->told != 0u) {
+      *ring = RK_RING_KERNEL;
+      m = rkd_next_kernel(a, is_first && !from_host && !from_near);
+    }
     if (m != 0) {
       a->turn = RK_RING_KERNEL;
       return m;
     }
   }
-  if (from_host && (!from_near || a->turn != RK_RING_HOST)) {
+  if (from_host) {
     a->turn = RK_RING_HOST;
     *ring = RK_RING_HOST;
     return rkd_slot(a->host_slots, a->host_mask, a->slot_bytes, a->host_head);
-  }
-  if (from_near) {
-    a->turn = RK_RING_NEAR;
-    *ring = RK_RING_NEAR;
-    return rkd_near_slot(a, a->near_head);
   }
   return (rk_abi_msg *)0;
 }
@@ -176,7 +175,6 @@ RK_FN void rkd_pass_message(rk_block *b, rk_abi_actor *a, rk_u32 ring)
       a->near_head += 1u;
     } else {
       a->kernel_head += 1u;
-      a->around -= a->around != 0u ? 1u : 0u;
     }
     a->kernel_taken += 1u;
     if (rkd_room_is_due(a)) {

@@ -278,7 +278,7 @@ RK_SLOW_FN int rkd_ctx_send_port(rk_ctx *ctx, rk_u32 port, rk_u32 type, const vo
   }
   if (rc == 0) {
     if (rkd_is_near(b, to)) {
-      rkd_near_went_around(b, to, ticket);
+      rkd_near_went_around(b, to);
     } else {
       rkd_route_signal(b, route);
     }

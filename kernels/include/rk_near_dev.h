@@ -9,13 +9,16 @@
  * other blocks of a gang read payloads behind a barrier or a call (rk_team_dev.h, rk_gang_dev.h), as
  * they do those of messages from the host.
  *
- * Order. The ring is short (near_mask), so that it stays in a near cache and costs a device little
- * memory. When it is full, messages go around, through the ring for messages from other blocks, and
- * all that follow do the same until the last of them has been handled: `around` counts down to it.
- * What waits in the near ring meanwhile is older and is handled before anything of the other ring.
- * So at any time near messages of one ring are all older than those of the other, and no sender
- * overtakes itself. A restore puts all that waited from actors into the other ring, wherever its
- * senders live now, and sets `around` to the last of it. An actor's block never changes.
+ * Order is that in which an actor's block and others put messages in, over both rings: not only no sender
+ * overtakes itself, but nothing overtakes what caused it, whichever way each went. A near message
+ * says in its slot (`seq`) how many tickets of the other ring were taken when it came. It is handled
+ * when all of those have been, and before the next. What was sent by another block before, and led to
+ * this message, has one of those tickets (the ticket happened before, so the load of `tail` sees it);
+ * what another block sends because of this message gets a later one.
+ *
+ * The ring is short (near_mask), so that it stays in a near cache and costs a device little memory.
+ * When it is full, messages go around, with a ticket, through the other ring; by the rule above they
+ * keep their order. A restore puts all that waited from actors there.
  *
  * Credits. `queue` limits what waits from actors of any block, so there is one room for both rings. But
  * the block has a part of it in hand anyway: credits of messages that it has handled and not yet
@@ -46,21 +49,21 @@ RK_FN int rkd_is_near(const rk_block *b, const rk_abi_actor *to)
  * the message has to go around. */
 RK_FN rk_abi_msg *rkd_near_next(const rk_abi_actor *to)
 {
-  return to->around == 0u && rkd_near_depth(to) <= to->near_mask && to->life != RK_STATE_TERMINATING
+  return rkd_near_depth(to) <= to->near_mask && to->life != RK_STATE_TERMINATING
              ? rkd_near_slot(to, to->near_tail)
              : (rk_abi_msg *)0;
 }
 /* What was written there is its next message. */
 RK_FN void rkd_near_commit(rk_block *b, rk_abi_actor *to)
 {
+  rkd_near_slot(to, to->near_tail)->seq = rk_ld_relaxed_gpu_u64(&to->tail);
   to->near_tail += 1u;
   rkd_run_push(b, to);
 }
 
-/* A near message went the way of those from other blocks, as number `ticket`. */
-RK_FN void rkd_near_went_around(rk_block *b, rk_abi_actor *to, rk_u64 ticket)
+/* A near message went the way of those from other blocks. */
+RK_FN void rkd_near_went_around(rk_block *b, rk_abi_actor *to)
 {
-  to->around = (rk_u32)(ticket + 1u - to->kernel_head);
   to->told = 1u;
   rkd_run_push(b, to);
 }
@@ -74,7 +77,7 @@ RK_SLOW_FN int rkd_near_around(rk_block *b, rk_abi_actor *to, const rk_abi_msg *
   }
   rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, ticket), ticket, h,
                    data);
-  rkd_near_went_around(b, to, ticket);
+  rkd_near_went_around(b, to);
   return 1;
 }
 

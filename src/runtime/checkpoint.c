@@ -156,11 +156,33 @@ static uint32_t save_in_flight(capture *c, rk_bytes *out, const rk_actor *actor,
   return count;
 }
 
+/* Near messages, each behind those of the other ring that came before it (rk_near_dev.h): in a file
+ * they are one queue. Moves *head past what was saved of that ring. */
+static int save_near(capture *c, rk_bytes *out, const rk_abi_actor *a, uint64_t *head,
+                     uint32_t self, rk_error *err)
+{
+  rk_runtime *rt = c->rt;
+  int rc = RK_OK;
+  for (rk_u32 at = a->near_head; at != a->near_tail && rc == RK_OK; ++at) {
+    uint64_t slot = rkd_near_slots(a) + (uint64_t)(at & a->near_mask) * a->slot_bytes;
+    uint64_t before = 0;
+    rc = rt->ops->device_read(rt->backend, &before, slot + offsetof(rk_abi_msg, seq),
+                              sizeof(before), err);
+    if (rc == RK_OK && before > *head) {
+      rc = save_slots(c, out, a, a->kernel_slots, a->kernel_mask, *head, before, self, err);
+      *head = before;
+    }
+    if (rc == RK_OK) {
+      rc = save_slots(c, out, a, rkd_near_slots(a), a->near_mask, at, (uint64_t)at + 1u, self, err);
+    }
+  }
+  return rc;
+}
+
 static int save_inbox(capture *c, rk_bytes *out, const rk_actor *actor, const rk_abi_actor *a,
                       bool is_ending, rk_error *err)
 {
   const uint64_t tail = a->tail & ~RK_TAIL_CLOSED;
-  const uint64_t near_tail = (uint64_t)a->near_head + rkd_near_depth(a);
   const struct {
     uint64_t slots, head, tail;
     uint32_t mask;
@@ -175,14 +197,13 @@ static int save_inbox(capture *c, rk_bytes *out, const rk_actor *actor, const rk
       rk_bytes_u32(out, 0u);
     }
     int rc = RK_OK;
-    if (i == RK_SAVED_KERNEL) { /* in a file one queue; near messages come first: rk_near_dev.h */
+    uint64_t head = rings[i].head;
+    if (i == RK_SAVED_KERNEL) {
       count += rkd_near_depth(a);
-      rc = save_slots(c, out, a, rkd_near_slots(a), a->near_mask, a->near_head, near_tail, self,
-                      err);
+      rc = save_near(c, out, a, &head, self, err);
     }
     if (rc == RK_OK) {
-      rc = save_slots(c, out, a, rings[i].slots, rings[i].mask, rings[i].head, rings[i].tail, self,
-                      err);
+      rc = save_slots(c, out, a, rings[i].slots, rings[i].mask, head, rings[i].tail, self, err);
     }
     if (rc != RK_OK) {
       return rc;

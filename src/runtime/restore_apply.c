@@ -63,8 +63,7 @@ static int put_rings(rk_runtime *rt, rk_restore_target *t, rk_abi_actor *a, rk_e
   a->room = (rk_i64)a->limit_msgs - (rk_i64)queues[RK_SAVED_KERNEL].count;
   a->kernel_taken = 0u;
   a->near_head = a->near_tail;
-  a->around = queues[RK_SAVED_KERNEL].count; /* their senders may be of its block now */
-  a->told = a->around != 0u ? 1u : 0u;
+  a->told = queues[RK_SAVED_KERNEL].count != 0u ? 1u : 0u;
   return rc;
 }
 
