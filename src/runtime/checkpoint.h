@@ -6,6 +6,7 @@
  *   checkpoint.c         what rk_runtime_checkpoint does, from the pause to the file
  *   checkpoint_still.c   the memory of a parked grid
  *   checkpoint_record.c  sections to and from bytes
+ *   checkpoint_inbox.c   messages that wait for an actor, into a section
  *   checkpoint_links.c   ports, and what waits on their links, in both directions
  *   restore.c            what rk_restore_* do: reading, comparing
  *   restore_apply.c      writing it into a parked grid
@@ -66,6 +67,19 @@ typedef struct rk_saved_runtime {
  * have run. */
 int rk__still_blocks_go_on(rk_still *still, uint64_t hlc, const rk_saved_runtime *saved,
                            rk_error *err);
+
+/* ---- waiting messages: checkpoint_inbox.c ------------------------------------------------------ */
+
+typedef struct rk_inbox_copy {
+  const rk_still *still;
+  rk_bytes *slots; /* room for what is read of one ring */
+} rk_inbox_copy;
+
+/* Appends what waits for an actor: its rings in turn (RK_SAVED_*), each behind its count; without
+ * counts, and as messages to the host, where it is ending. *messages: how many. Errors: out_of_memory,
+ * corrupt, those of reading the device. */
+int rk__save_inbox(const rk_inbox_copy *c, rk_bytes *out, const rk_actor *actor, bool is_ending,
+                   uint32_t *messages, rk_error *err);
 
 /* ---- sections: checkpoint_record.c ----------------------------------------------------------- */
 
