@@ -94,7 +94,7 @@ static void write_file(const char *prefix, const char *arch, const char *suffix,
 static void load_nvrtc(void)
 {
   rk_error err = RK_ERROR_INIT;
-  if (rk__nvrtc_load(&nvrtc, &err) != RK_OK) {
+  if (rk__nvrtc_load(&nvrtc, 0, &err) != RK_OK) {
     quit(3, "%s", err.text);
   }
 }

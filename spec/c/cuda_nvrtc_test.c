@@ -143,7 +143,7 @@ static void every_place_is_tried_in_order(void **state)
   rk_error err = RK_ERROR_INIT;
   env_cuda_home = "/cuda";
   env_virtual_env = "/env";
-  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_int_equal(rk__nvrtc_load(&found, 0, &err), RK_ENO_COMPILER);
   assert_string_equal(opened,
                       "libnvrtc.so.13\n"
                       "libnvrtc.so.12\n"
@@ -161,7 +161,7 @@ static void every_place_is_tried_in_order(void **state)
   env_cuda_home = "cuda"; /* not an absolute path */
   env_virtual_env = NULL;
   opened[0] = '\0';
-  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_int_equal(rk__nvrtc_load(&found, 0, &err), RK_ENO_COMPILER);
   assert_string_equal(opened, "libnvrtc.so.13\nlibnvrtc.so.12\n");
 }
 
@@ -171,7 +171,7 @@ static void folders_of_programs_are_tried_last(void **state)
   (void)state;
   rk_error err = RK_ERROR_INIT;
   env_path = "/env/bin:bin:/nowhere:/bin/::/cuda/bin//:";
-  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_int_equal(rk__nvrtc_load(&found, 0, &err), RK_ENO_COMPILER);
   assert_string_equal(opened,
                       "libnvrtc.so.13\n"
                       "libnvrtc.so.12\n"
@@ -190,18 +190,87 @@ static void named_library_is_the_only_one(void **state)
   rk_error err = RK_ERROR_INIT;
   env_cuda_home = "/cuda";
   env_nvrtc = "/nowhere/libnvrtc.so";
-  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_int_equal(rk__nvrtc_load(&found, 0, &err), RK_ENO_COMPILER);
   assert_string_equal(opened, "/nowhere/libnvrtc.so\n");
   assert_non_null(strstr(err.text, "RINGKERNEL_NVRTC names '/nowhere/libnvrtc.so'"));
 
   env_nvrtc = "libnowhere.so.1";
-  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_int_equal(rk__nvrtc_load(&found, 0, &err), RK_ENO_COMPILER);
   assert_non_null(strstr(err.text, "the loader does not find it"));
 
   made_up.lib_open = rk_platform_real()->lib_open;
   env_nvrtc = "libm.so.6"; /* a library, and another one */
-  assert_int_equal(rk__nvrtc_load(&found, &err), RK_ENO_COMPILER);
+  assert_int_equal(rk__nvrtc_load(&found, 0, &err), RK_ENO_COMPILER);
   assert_non_null(strstr(err.text, "lacks the function nvrtcVersion"));
+}
+
+/* Two NVRTCs, 13 found before 12; each is the library whose handle is its version. */
+static int version_is(int is, int *major, int *minor)
+{
+  *major = is;
+  *minor = 0;
+  return 0;
+}
+static int version_13(int *major, int *minor)
+{
+  return version_is(13, major, minor);
+}
+static int version_12(int *major, int *minor)
+{
+  return version_is(12, major, minor);
+}
+static int one_arch(int *count)
+{
+  *count = 1;
+  return 0;
+}
+static int sm_90(int *archs)
+{
+  archs[0] = 90;
+  return 0;
+}
+static int two_lib_open(const char *path, void **lib, rk_error *err)
+{
+  static int handles[] = {12, 13};
+  for (int i = 0; i < 2; i++) {
+    if (atoi(path + strcspn(path, "0123456789")) == handles[i]) {
+      *lib = &handles[i];
+      return RK_OK;
+    }
+  }
+  return rk_error_set(err, RK_ENOT_FOUND, "not '%s'", path);
+}
+static int two_lib_symbol(void *lib, const char *name, void **address, rk_error *err)
+{
+  int (*version)(int *, int *) = *(int *)lib == 13 ? version_13 : version_12;
+  int (*count)(int *) = strcmp(name, "nvrtcGetNumSupportedArchs") == 0 ? one_arch : sm_90;
+  (void)err;
+  if (strcmp(name, "nvrtcVersion") == 0) {
+    memcpy(address, &version, sizeof(version));
+  } else {
+    memcpy(address, &count, sizeof(count));
+  }
+  return RK_OK;
+}
+static void two_lib_close(void *lib)
+{
+  (void)lib;
+}
+
+static void an_nvrtc_that_suits_the_driver_comes_first(void **state)
+{
+  static const struct {
+    int driver, major;
+  } cases[] = {{13000, 13}, {12040, 12}, {0, 13}, {11080, 13}, {14010, 13}};
+  (void)state;
+  made_up.lib_open = two_lib_open;
+  made_up.lib_symbol = two_lib_symbol;
+  made_up.lib_close = two_lib_close;
+  for (size_t i = 0; i < RK_ARRAY_LEN(cases); i++) {
+    rk_error err = RK_ERROR_INIT;
+    assert_int_equal(rk__nvrtc_load(&found, cases[i].driver, &err), RK_OK);
+    assert_int_equal(found.info.major, cases[i].major);
+  }
 }
 
 /* ---- what to compile for ---- */
@@ -507,6 +576,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(every_place_is_tried_in_order, make_up, back_to_real),
       cmocka_unit_test_setup_teardown(folders_of_programs_are_tried_last, make_up, back_to_real),
       cmocka_unit_test_setup_teardown(named_library_is_the_only_one, make_up, back_to_real),
+      cmocka_unit_test_setup_teardown(an_nvrtc_that_suits_the_driver_comes_first, make_up,
+                                      back_to_real),
       cmocka_unit_test(target_follows_the_architectures),
       cmocka_unit_test(machine_code_comes_with_its_usage),
       cmocka_unit_test(ptx_is_text),

@@ -45,6 +45,9 @@ static CUresult read_elf(const char *start, image *out)
   }
   bool is_new = header.e_ident[EI_ABIVERSION] >= 8;
   *out = (image){start, end, (int)(header.e_flags >> (is_new ? 8 : 0) & 0xffu), false};
+  if (is_new && rkf.config.driver < 13000) { /* of CUDA 13; a driver of 12 knows no such file */
+    return CUDA_ERROR_INVALID_IMAGE;
+  }
   return out->sm / 10 == rkf.config.cc / 10 && out->sm <= rkf.config.cc
              ? CUDA_SUCCESS
              : CUDA_ERROR_NO_BINARY_FOR_GPU;

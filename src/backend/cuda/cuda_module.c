@@ -316,7 +316,8 @@ int rk__cuda_image_load(rk_backend *backend, const void *image, CUmodule *out, r
   rk_error why = RK_ERROR_INIT;
   int rc = rk__cuda_check(backend, result, "cuModuleLoadDataEx", &why);
   explain_refusal(backend, result, newer, sizeof(newer));
-  said[strcspn(said, "\n")] = '\0'; /* the first line says it, and the advice has to fit */
+  rc = newer[0] != '\0' ? RK_EVERSION : rc; /* not a broken file, as the driver may have it */
+  said[strcspn(said, "\n")] = '\0';         /* the first line says it, and the advice has to fit */
   return rk_error_set(err, rc, "%s%s%.200s%s", why.text, said[0] != '\0' ? ": " : "", said, newer);
 }
 

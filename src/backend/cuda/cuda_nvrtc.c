@@ -7,6 +7,7 @@
  */
 #include "backend/cuda/cuda_nvrtc.h"
 
+#include "backend/cuda/cuda_api.h"
 #include "backend/cuda/cuda_nvrtc_internal.h"
 #include "base/alloc.h"
 #include "base/base.h"
@@ -33,7 +34,9 @@ int rk_nvrtc_open(const rk_nvrtc **out, rk_error *err)
   int status = RK_OK;
   rk_mutex_lock(&open_lock);
   if (!is_open) {
-    status = rk__nvrtc_load(&the_nvrtc, err);
+    rk_cuda_driver driver;
+    rk_cuda_driver_get(&driver);
+    status = rk__nvrtc_load(&the_nvrtc, driver.version, err);
     is_open = status == RK_OK;
   }
   rk_mutex_unlock(&open_lock);

@@ -10,7 +10,7 @@
  * Where it is looked for: RINGKERNEL_NVRTC if that is set (and nowhere else then); libnvrtc.so.13
  * and .12 by name; lib64 of CUDA_HOME and of /usr/local/cuda; the wheels (pip install
  * nvidia-cuda-nvrtc) of VIRTUAL_ENV and of the system's Python; lib64 and wheels beside the folders
- * of PATH.
+ * of PATH. A major version that is newer than the driver's is taken only where there is no other.
  *
  * Used by cuda_cache.c, which is what the rest of the backend calls.
  */

@@ -45,9 +45,10 @@ struct rk_nvrtc {
   const char *(*error_text)(int code);
 };
 
-/* Looks for NVRTC as cuda_nvrtc.h says and fills *into, whatever it held. RK_ENO_COMPILER; what was
- * opened on the way stays open. Threads: one at a time. */
-int rk__nvrtc_load(rk_nvrtc *into, rk_error *err);
+/* Looks for NVRTC as cuda_nvrtc.h says and fills *into, whatever it held. `driver`: the version that
+ * it should suit, 12040 for CUDA 12.4; 0: any will do. RK_ENO_COMPILER; what was opened on the way
+ * stays open. Threads: one at a time. */
+int rk__nvrtc_load(rk_nvrtc *into, int driver, rk_error *err);
 
 /* Turns a log of NVRTC into `text`, of 2 * size + 1 bytes: places as "file:line:", the assembler's
  * reports, advice and sums left out. Zero bytes inside `log` are skipped. Threads: any. */

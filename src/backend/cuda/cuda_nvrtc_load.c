@@ -20,6 +20,7 @@
 
 typedef struct search {
   rk_nvrtc *into;
+  int newest;   /* major version; 0: any */
   rk_error why; /* of the last file that is there and does not do */
 } search;
 
@@ -65,8 +66,8 @@ static int read_archs(const rk_nvrtc *nvrtc, rk_nvrtc_info *info, rk_error *err)
   return RK_OK;
 }
 
-/* Fills *into from an opened library. */
-static int read_library(void *library, const char *path, rk_nvrtc *into, rk_error *err)
+/* Fills *into from an opened library, if its major version is not after `newest`. */
+static int read_library(void *library, const char *path, int newest, rk_nvrtc *into, rk_error *err)
 {
   memset(into, 0, sizeof(*into));
   for (size_t i = 0; i < RK_ARRAY_LEN(symbols); i++) {
@@ -83,6 +84,10 @@ static int read_library(void *library, const char *path, rk_nvrtc *into, rk_erro
   if (into->info.major < OLDEST_MAJOR) {
     return rk_error_set(err, RK_ENO_COMPILER, "it is version %d.%d, and %d.0 or newer is needed",
                         into->info.major, into->info.minor, OLDEST_MAJOR);
+  }
+  if (newest != 0 && into->info.major > newest) {
+    return rk_error_set(err, RK_ENO_COMPILER, "it is version %d.%d, newer than the driver",
+                        into->info.major, into->info.minor);
   }
   int status = read_archs(into, &into->info, err);
   snprintf(into->path, sizeof(into->path), "%s", path);
@@ -118,7 +123,7 @@ static bool try_file(search *s, const char *path)
   rk_error err = RK_ERROR_INIT;
   int status = os->lib_open(path, &library, &err);
   if (status == RK_OK) {
-    status = read_library(library, path, s->into, &err);
+    status = read_library(library, path, s->newest, s->into, &err);
     if (status == RK_OK) {
       return true;
     }
@@ -280,7 +285,7 @@ static bool try_everywhere(search *s)
   return try_path(s);
 }
 
-int rk__nvrtc_load(rk_nvrtc *into, rk_error *err)
+int rk__nvrtc_load(rk_nvrtc *into, int driver, rk_error *err)
 {
   search s = {.into = into, .why = RK_ERROR_INIT};
   const char *named = rk_param_text(RK_PARAM_NVRTC);
@@ -293,6 +298,13 @@ int rk__nvrtc_load(rk_nvrtc *into, rk_error *err)
                         rk_param_at(RK_PARAM_NVRTC)->name, named,
                         s.why.text[0] != '\0' ? s.why.text : "the loader does not find it");
   }
+  /* Machine code of a later CUDA is none for the driver; but a later NVRTC is better than none, for
+   * it says what is wrong, and tells of errors in the source. */
+  s.newest = driver / 1000;
+  if (s.newest != 0 && try_everywhere(&s)) {
+    return RK_OK;
+  }
+  s.newest = 0;
   if (try_everywhere(&s)) {
     return RK_OK;
   }
