@@ -1,5 +1,6 @@
 -- Grids that are compiled ahead of a check on a GPU: their sources are collected where they were
--- compiled once (bench/gpu/pack_units.lua), and compiled by all processors there (bench/gpu/warm.c).
+-- compiled once (bench/gpu/pack_units.lua), and compiled by all processors there
+-- (bench/gpu/warm.c).
 
 local core = require "ringkernel.core"
 local support = dofile("spec/cli/support.lua")
