@@ -394,7 +394,7 @@ run-cuda/%: FORCE
 # (RKFAKE_RUN=ptx): PTX for sm_90, by the real NVRTC, threads in an order that the seed DICE chooses.
 # A few of them in CI, LONG=1 takes all.
 ptx_specs = $(addprefix spec/,messaging_spec.lua lanes_spec.lua gang_spec.lua transport_spec.lua \
-                              links_spec.lua near_spec.lua)
+                              links_spec.lua)
 ptx_env   = RINGKERNEL_BACKEND=cuda RINGKERNEL_LIBCUDA=$(abspath $(FAKE_LIB)) RKFAKE_LINT=abort \
             RINGKERNEL_CACHE=$(abspath $(BUILD))/ptx-cache RKFAKE_RUN=ptx RKFAKE_CC=99 \
             RKFAKE_DICE=$(or $(DICE),1)

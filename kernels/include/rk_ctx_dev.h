@@ -107,12 +107,12 @@ RK_HOT_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, co
     rkd_room_give(b, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
   }
+  rkd_trace_sent(b, h); /* before another block can have handled it */
   int by_lane = rkd_lane_put(b, to, *ticket, h, data);
   if (!by_lane) {
     rkd_slot_publish(rkd_slot(to->kernel_slots, to->kernel_mask, to->slot_bytes, *ticket), *ticket,
                      h, data);
   }
-  rkd_trace_sent(b, h);
   return by_lane ? RK_BY_LANE : 0;
 }
 

@@ -128,7 +128,9 @@ static bool try_file(search *s, const char *path)
       return true;
     }
     rk_error_prefix(&err, "'%.200s' is not used", path);
-    os->lib_close(library);
+    if (s->newest == 0 || s->into->info.major <= s->newest) { /* a later one may be taken yet */
+      os->lib_close(library);
+    }
   }
   /* That a bare name is nowhere in the loader's path is no news. */
   if (slash != NULL || status != RK_ENOT_FOUND) {
