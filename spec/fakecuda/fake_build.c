@@ -127,11 +127,12 @@ int rkf_build_run(const char *const *args, const rkf_build_files *files)
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-void rkf_build_compile(const rkf_build *b, const char **args, size_t count, char *flags,
-                       const rkf_build_files *files, int *status)
+int rkf_build_compile(const rkf_build *b, const char **args, size_t count,
+                      const rkf_build_files *files)
 {
+  char flags[sizeof(b->flags)];
   char *rest = NULL;
-  memcpy(flags, b->flags, sizeof(b->flags));
+  memcpy(flags, b->flags, sizeof(flags));
   for (char *flag = strtok_r(flags, " ", &rest); flag != NULL && count + 6 < RKF_ARGS_MAX;
        flag = strtok_r(NULL, " ", &rest)) {
     args[count++] = flag;
@@ -141,7 +142,7 @@ void rkf_build_compile(const rkf_build *b, const char **args, size_t count, char
   args[count++] = files->text;
   args[count++] = "-lm";
   args[count] = NULL;
-  *status = rkf_build_run(args, files);
+  return rkf_build_run(args, files);
 }
 
 CUresult rkf_build_end(const rkf_build *b, const rkf_build_files *files, int status)

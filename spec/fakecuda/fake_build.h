@@ -49,10 +49,11 @@ uint64_t rkf_hash_file(uint64_t hash, const char *folder, const char *name);
 bool rkf_build_begin(const rkf_build *b, const char *suffix, rkf_build_files *files);
 /* Runs a program, its output into the log; 0, or what it exited with. */
 int rkf_build_run(const char *const *args, const rkf_build_files *files);
-/* Adds the extra flags, and what to make of what; `args` has room for RKF_ARGS_MAX. */
+/* Runs a compiler: `args`, which has `count` and room for RKF_ARGS_MAX, then the extra flags, and
+ * what to make of what. Returns as rkf_build_run. */
 enum { RKF_ARGS_MAX = 64 };
-void rkf_build_compile(const rkf_build *b, const char **args, size_t count, char *flags,
-                       const rkf_build_files *files, int *status);
+int rkf_build_compile(const rkf_build *b, const char **args, size_t count,
+                      const rkf_build_files *files);
 /* Puts what was made in its place or the log into `why`; removes the files. */
 CUresult rkf_build_end(const rkf_build *b, const rkf_build_files *files, int status);
 

@@ -125,8 +125,6 @@ CUresult rkf_source_compile(const rkf_build *b)
   rkf_build_files files;
   char include[PATH_MAX + 2];
   char prelude[PATH_MAX + 2];
-  char flags[sizeof(b->flags)];
-  int status = 0;
   /* No warnings: NVRTC took the source, and so does this. */
   const char *args[RKF_ARGS_MAX] = {b->compiler,
                                     "-std=c++17",
@@ -149,6 +147,5 @@ CUresult rkf_source_compile(const rkf_build *b)
     (void)snprintf(b->why, RKF_LOG_BYTES, "cannot write %s", files.text);
     return CUDA_ERROR_NO_BINARY_FOR_GPU;
   }
-  rkf_build_compile(b, args, 12, flags, &files, &status);
-  return rkf_build_end(b, &files, status);
+  return rkf_build_end(b, &files, rkf_build_compile(b, args, 12, &files));
 }

@@ -39,7 +39,6 @@ CUresult rkf_ptx_compile(const rkf_build *b)
   char text[PATH_MAX];
   char translator[PATH_MAX];
   char include[PATH_MAX + 2];
-  char flags[sizeof(b->flags)];
   if (!rkf_build_begin(b, ".c", &files) || !rkf_path_join(text, b->object, ".ptx", "", "") ||
       !rkf_path_join(translator, b->prelude, "/ptx/translate.lua", "", "")) {
     return CUDA_ERROR_NO_BINARY_FOR_GPU;
@@ -65,7 +64,7 @@ CUresult rkf_ptx_compile(const rkf_build *b)
                                       "-w",
                                       "-Werror=implicit-function-declaration",
                                       include};
-    rkf_build_compile(b, args, 12, flags, &files, &status);
+    status = rkf_build_compile(b, args, 12, &files);
   }
   return rkf_build_end(b, &files, status);
 }
