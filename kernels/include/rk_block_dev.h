@@ -107,6 +107,7 @@ struct rk_block {
   rk_u32 gang_got;              /* how many it has */
   rk_u32 gang_queued;           /* 1: the next one's `wanted` may name this block */
   rk_u32 gang_passed;           /* times in a row that it let another block go first */
+  rk_u32 gang_naps;             /* waits that are to be sleeps: other programs want the processor */
   rk_u32 hot_count;             /* rk_hot_dev.h */
   rk_u32 hot[RK_HOT_MAX];       /* slots of hot actors */
   rk_u64 hot_round[RK_HOT_MAX]; /* round in which each last had something to do */

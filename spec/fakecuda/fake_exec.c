@@ -32,6 +32,9 @@ enum {
   BARRIERS = 16,
   IDLE_PAUSE_NS = 1000, /* a pause as long as this says that there is nothing to do */
   SHORT_PAUSE_NS = 100,
+  LONG_YIELD_NS = 200000, /* a yield as long as this gave the processor to another program */
+  CROWDED_RESTS = 64,     /* so many rests after one are sleeps */
+  CROWDED_SLEEP_US = 20,
 };
 
 typedef struct thread thread;
@@ -80,7 +83,7 @@ struct block {
   queue ready;
   uint32_t ready_count, living, thread_count, index;
   uint32_t idle; /* idle pauses since the last one that was not */
-  uint32_t spins, dice;
+  uint32_t spins, crowded, dice;
   barrier barriers[BARRIERS];
   thread *threads;
   warp *warps;
@@ -338,6 +341,13 @@ static uint64_t time_ns(void)
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)ahead_ns;
 }
 
+static uint64_t monotonic_ns(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void sleep_us(uint32_t us)
 {
   struct timespec wait = {us / 1000000u, (long)(us % 1000000u) * 1000};
@@ -354,6 +364,23 @@ static uint32_t idle_sleep_us(const block *b)
   return us < longest ? us : longest;
 }
 
+/* A yield to a processor that others want costs their whole time slice, and at a barrier of blocks
+ * each waits for each: a kernel that waits often enough then takes seconds. Who sleeps instead is
+ * scheduled soon after it wakes. */
+static void yield(block *b)
+{
+  if (b->crowded != 0) {
+    b->crowded--;
+    sleep_us(CROWDED_SLEEP_US);
+    return;
+  }
+  uint64_t before_ns = monotonic_ns();
+  sched_yield();
+  if (monotonic_ns() - before_ns > LONG_YIELD_NS) {
+    b->crowded = CROWDED_RESTS;
+  }
+}
+
 static void rest(block *b, uint32_t ns)
 {
   if (b->grid->slow_us != 0) {
@@ -361,7 +388,7 @@ static void rest(block *b, uint32_t ns)
   } else if (ns >= IDLE_PAUSE_NS) {
     sleep_us(idle_sleep_us(b));
   } else if (ns >= SHORT_PAUSE_NS || ++b->spins % 16u == 0) {
-    sched_yield();
+    yield(b);
   }
 }
 

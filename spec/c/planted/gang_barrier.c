@@ -24,6 +24,10 @@ rk_u64 rk_port_clock_us(void)
 {
   return 0u;
 }
+rk_u64 rk_port_clock_ns(void)
+{
+  return 0u;
+}
 void rk_port_pause(void)
 {
 }
