@@ -24,6 +24,8 @@
     "folder of compiled kernels; empty: $XDG_CACHE_HOME/ringkernel or ~/.cache/ringkernel")      \
   X(NVRTC, TEXT, "", "", 0, 0,                                                                   \
     "path of libnvrtc.so.13 or .12; empty: looked for in the usual places")                      \
+  X(LINEINFO, INT, "0", "", 0, 1,                                                                \
+    "1: device code says its source lines, for Nsight Compute and compute-sanitizer")            \
   X(LOG, CHOICE, "warn", "off|error|warn|info|debug", 0, 0, "what is written to standard error") \
   X(BLOCKS, INT, "0", "", 0, 65536, "blocks of the CPU backend; 0: one for each processor")      \
   X(SPIN_US, INT, "50", "", 0, 1000000,                                                          \

@@ -108,6 +108,16 @@ static int check_features(const rk_backend *backend, const rk_backend_options *o
   return RK_OK;
 }
 
+static int choose_options(rk_backend *backend, rk_error *err)
+{
+  int64_t tells_lines = 0;
+  int rc = rk_param_int(RK_PARAM_LINEINFO, &tells_lines, err);
+  if (rc == RK_OK && tells_lines != 0) {
+    backend->options[0] = "-lineinfo";
+  }
+  return rc;
+}
+
 /* As many blocks as were asked for, else one for each multiprocessor that is not spared; always
  * whole clusters. */
 static int choose_blocks(rk_backend *backend, uint32_t wanted, rk_error *err)
@@ -196,6 +206,9 @@ static int open_backend(const rk_backend_options *options, rk_backend **out, rk_
   int rc = find_device(options->device, &backend->api, &backend->device, err);
   if (rc == RK_OK) {
     rc = check_features(backend, options, err);
+  }
+  if (rc == RK_OK) {
+    rc = choose_options(backend, err);
   }
   if (rc == RK_OK) {
     rc = rk__cuda_check_held(NULL, err);

@@ -25,7 +25,11 @@ int rk__cuda_global_load(rk_backend *backend, const rk_backend_global_source *so
     return rk_error_set(err, RK_EOUT_OF_MEMORY, "kernel '%s': out of memory", source->name);
   }
   const rk_nvrtc_request request = {
-      .name = source->name, .source = source->device_unit, .arch = backend->device.cc};
+      .name = source->name,
+      .source = source->device_unit,
+      .arch = backend->device.cc,
+      .options = backend->options,
+  };
   int rc = rk_cuda_image_get(backend->cache, &request, &image, log, err);
   if (rc != RK_OK) {
     (void)rk_error_prefix(err, "kernel '%s'", source->name);

@@ -74,6 +74,7 @@ struct rk_backend {
 
   /* definitions */
   rk_cuda_cache *cache;
+  const char *options[2];     /* of every compilation, NULL at the end */
   rk_backend_module *modules; /* oldest first */
   uint32_t next_number;       /* of a definition that is not stock */
   bool has_image;             /* `image` is newer than `code` */

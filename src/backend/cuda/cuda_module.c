@@ -90,7 +90,11 @@ static int make_image(rk_backend *backend, char **log, rk_error *err)
   int rc = rk_cuda_unit_assemble(parts, count, &shape, &source, NULL, err);
   if (rc == RK_OK) {
     const rk_nvrtc_request request = {
-        .name = "ringkernel.cu", .source = source, .arch = backend->device.cc};
+        .name = "ringkernel.cu",
+        .source = source,
+        .arch = backend->device.cc,
+        .options = backend->options,
+    };
     rc = rk_cuda_image_get(backend->cache, &request, &image, log, err);
   }
   if (rc == RK_OK) {
