@@ -511,6 +511,15 @@ sass: $(BUILD)/nvrtc_compile ## count what the grid's machine code is made of (A
 	@$(LUA) scripts/sass.lua --tool $< --work $(BUILD)/sass --arch $(ARCH) --nvdisasm "$(NVDISASM)" \
 	  $(if $(ONLY),--only $(ONLY))
 
+# What a hop within a block runs of the PTX that NVRTC makes, over the tests' own driver; bench/gpu/PTX.md.
+HOPS ?= 1000
+ptx-count: ## count the instructions of PTX that a message between two actors runs (HOPS, TOP; needs NVRTC)
+	@$(MAKE) --no-print-directory -s build fakecuda
+	@mkdir -p $(BUILD)/ptx-cache
+	@$(ptx_env) RKFAKE_COUNT=$(abspath $(BUILD))/ptx-count.txt RINGKERNEL_LINEINFO=1 \
+	  $(BUILD)/rkl bench/gpu/hop.lua $(HOPS)
+	@$(LUA) scripts/ptx_count.lua $(BUILD)/ptx-count.txt --per $(HOPS) --top $(or $(TOP),30)
+
 prebuilt: $(BUILD)/nvrtc_compile ## compile the stock kernels to kernels/prebuilt (needs NVRTC)
 	@mkdir -p $(BUILD)/prebuilt $(dir $(PREBUILT))
 	$(call say,NVRTC,$(PREBUILT))
@@ -573,6 +582,6 @@ help: ## this list
 
 .PHONY: FORCE build objects test-programs fakecuda tiny-drivers spec-tools bootstrap demo bench bench-build gpu-check \
   gpu-build docs run-suites test test-c test-lua test-cuda test-ptx test-asan test-tsan test-oom lint lint-headers \
-  lint-gcc lint-clang format check check-kernels prebuilt sass install clean help
+  lint-gcc lint-clang format check check-kernels prebuilt ptx-count sass install clean help
 
 -include $(shell find $(BUILD)/obj $(BUILD)/lint -name '*.d' 2>/dev/null)

@@ -75,6 +75,9 @@ static bool gather_flags(rkf_build *b)
   char *rest = NULL;
   (void)snprintf(b->flags, sizeof(b->flags), "%s",
                  rkf_env_or("RKFAKE_CXXFLAGS", RKF_DEFAULT_FLAGS));
+  if (getenv("RKFAKE_COUNT") != NULL) {
+    (void)strncat(b->flags, " -DRKP_COUNTS=1", sizeof(b->flags) - strlen(b->flags) - 1);
+  }
   (void)snprintf(words, sizeof(words), "%s", rkf_env_or("RKFAKE_SPOIL", ""));
   for (char *word = strtok_r(words, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
     bool is_known = false;

@@ -128,6 +128,11 @@ local EXACT = {
   ["activemask.b32"] = function(fn, op)
     return operand.assign(fn, op.operands[1], "b32", "1u << me->index % 32u")
   end,
+  -- The events of a profiler: rkptx_count.h.
+  pmevent = function(fn, op)
+    local number = op.operands[1]:match("^[01]$") or fn:fail("pmevent 0 or 1 expected")
+    return ("rkp_count(%s);"):format(number == "0" and "true" or "false")
+  end,
   trap = function()
     return 'rkp_die(me, __LINE__, "trap");'
   end,

@@ -364,6 +364,7 @@ RKP_SLOW void rkp_cluster_wait(rkp_thread *me, int line)
   rkfake_device->cluster_meet(me->shared);
 }
 
+#include "rkptx_count.h"
 #include "rkptx_gate.h"
 
 #endif

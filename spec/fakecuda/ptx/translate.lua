@@ -107,7 +107,7 @@ function Function:operation(op)
     local guard = (op.is_negated and "!" or "") .. operand.value(self, op.guard)
     text = ("if (%s) { %s }"):format(guard, text)
   end
-  self:put("%s", text)
+  self:put("RKP_STEP(%d) %s", op.line, text)
 end
 
 local ITEMS = {
@@ -267,7 +267,9 @@ local function translate(text, path)
     end
   end
   return table.concat({
-    ("#define RKP_SHARED_TOP %d"):format(module.shared_top), '#include "rkptx.h"',
+    ("#define RKP_SHARED_TOP %d"):format(module.shared_top),
+    ("#define RKP_LINES %d"):format(select(2, text:gsub("\n", "\n")) + 2),
+    ('#define RKP_PATH "%s"'):format(path), '#include "rkptx.h"',
     table.concat(variables, "\n"), table.concat(prototypes, "\n"), table.concat(bodies, "\n"),
     '#line 1 "entries"', table.concat(entries, "\n"),
   }, "\n") .. "\n"
