@@ -61,7 +61,8 @@ RK_FN void rkd_dispatch(rk_ctx *ctx, const rk_abi_def *def, rk_u32 index, const 
 }
 #endif
 
-RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
+/* What is the same for each handler; others change it only while one runs (rkd_gang_run). */
+RK_FN void rkd_ctx_open(rk_block *b)
 {
   rk_ctx *ctx = &b->ctx;
   ctx->member = 0u;
@@ -69,6 +70,11 @@ RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk
   ctx->lead = ctx;
   ctx->gang = b->gang;
   ctx->block = b;
+}
+RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_def *def,
+                         rk_abi_msg *msg)
+{
+  rk_ctx *ctx = &b->ctx;
   ctx->actor = a;
   ctx->def = def;
   ctx->msg = msg;
@@ -78,7 +84,7 @@ RK_FN void rkd_ctx_begin(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk
   ctx->failed = 0u;
   ctx->stopping = 0u;
   ctx->reserved = 1u;
-  ctx->slot = rkd_actor_slot(b, a);
+  ctx->slot = slot;
 }
 
 /* Index of the handler for a message type, or handler_count. */
@@ -215,7 +221,7 @@ RK_FN void rkd_watch_queue(rk_block *b, rk_abi_actor *a, rk_u64 kernel)
   rk_u64 host = a->host_tail - a->host_head;
   rk_u64 waiting = kernel > host ? kernel : host;
   if (waiting * 4u < a->limit_msgs) {
-    if (b->now_us - a->told_us >= RK_WATCH_AGAIN_US) {
+    if (a->level != 0u && b->now_us - a->told_us >= RK_WATCH_AGAIN_US) {
       a->level = 0u;
     }
   } else if (waiting * 4u >= a->limit_msgs * 3u && a->limit_msgs >= RK_WATCH_LEAST_MSGS) {
@@ -303,8 +309,9 @@ RK_SLOW_FN void rkd_edge_handler_on(rk_block *b, rk_abi_actor *a, const rk_abi_d
 {
   int held = rkd_gang_is_held(b, a); /* a handler that stopped its actor has just run */
   int together = rkd_is_gang(a) && (held || rkd_gang_wait(b, a));
-  int room = rkd_reserve(b, a, rkd_actor_slot(b, a), def);
-  rkd_ctx_begin(b, a, def, (rk_abi_msg *)0);
+  rk_u32 slot = rkd_actor_slot(b, a);
+  int room = rkd_reserve(b, a, slot, def);
+  rkd_ctx_begin(b, a, slot, def, (rk_abi_msg *)0);
   if (!room) {
     b->ctx.host_left = 0u;
     b->ctx.reserved = 0u;
@@ -417,7 +424,8 @@ RK_SLOW_FN void rkd_timed(rk_block *b, const rk_abi_actor *a, const rk_abi_msg *
 #define RK_DEAD_SWEPT 255u /* it has become a dead letter before */
 
 /* Checks one message and runs its handler. Returns the reason it is dead, 0 when it was handled. */
-RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_abi_msg *msg)
+RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_def *def,
+                        rk_abi_msg *msg, int is_gang)
 {
   rkd_hlc_merge(&b->hlc, b->now_us, msg->hlc);
   if ((msg->flags & RK_MSG_REFUSED) != 0u) {
@@ -445,15 +453,15 @@ RK_FN rk_u32 rkd_handle(rk_block *b, rk_abi_actor *a, const rk_abi_def *def, rk_
       RK_PTR(const rk_abi_handler, def->handlers)[index].size_bytes != msg->size_bytes) {
     return RK_DEAD_TYPE;
   }
-  rkd_latency(b, rkd_actor_slot(b, a), msg);
+  rkd_latency(b, slot, msg);
   b->ordered |= msg->flags & RK_MSG_ORDERED;
-  rkd_ctx_begin(b, a, def, msg);
+  rkd_ctx_begin(b, a, slot, def, msg);
   if (def->burst > 1u) { /* room for all of it was made sure of: rkd_reserve */
     rkd_ring_hold(&b->tx);
   }
   rk_u64 start_ns = b->timed != 0u ? rkd_clock_ns() : 0u;
   rk_st_relaxed_gpu_u32(&b->shared->busy, a->id);
-  if (rkd_is_gang(a)) {
+  if (is_gang) {
     rkd_gang_run(b, a, index, rkd_slot_payload(msg));
   } else {
     rkd_dispatch(&b->ctx, def, index, rkd_slot_payload(msg), RK_PTR(void, a->state));
@@ -482,7 +490,9 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   rk_u32 result = RK_TURN_MORE;
   rk_u32 done = 0;
   rk_u32 blocks = RK_GANG_YES;
+  int is_gang = rkd_is_gang(a);
   int is_empty = 0;
+  b->emptied = 0u;
   if (a->life == RK_STATE_TERMINATING) {
     rkd_gang_drop_for(b, a);
     return rkd_drain(b, a) ? RK_TURN_IDLE : RK_TURN_STALLED;
@@ -491,13 +501,15 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   if (a->held != 0u) { /* in every state of life: it was sent */
     rkd_links_flush(b, a, def);
   }
-  while (done < RK_TURN_MSGS) {
+  /* neither changes under a turn, but for the two ends below */
+  const int is_active = a->life == RK_STATE_ACTIVE;
+  const int is_stepping = b->stepping != 0u;
+  if (!is_active) {
+    result = RK_TURN_IDLE;
+  }
+  while (is_active && done < RK_TURN_MSGS) {
     rk_u32 ring;
-    if (a->life != RK_STATE_ACTIVE) {
-      result = RK_TURN_IDLE;
-      break;
-    }
-    if (b->stepping != 0u && b->steps_left == 0u) {
+    if (is_stepping && b->steps_left == 0u) {
       result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
       break;
     }
@@ -509,7 +521,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
     }
     rkd_bring_message(b, a, def, msg);
     /* the blocks first: nobody holds credits while it waits for a block */
-    if (rkd_is_gang(a) && (blocks = rkd_gang_take(b, a)) != RK_GANG_YES) {
+    if (is_gang && (blocks = rkd_gang_take(b, a)) != RK_GANG_YES) {
       result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
       break;
     }
@@ -517,8 +529,8 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
       result = done != 0u ? RK_TURN_MORE : RK_TURN_STALLED;
       break;
     }
-    rk_u32 dead = rkd_handle(b, a, def, msg);
-    if (b->stepping != 0u) {
+    rk_u32 dead = rkd_handle(b, a, slot, def, msg, is_gang);
+    if (is_stepping) {
       b->steps_left -= 1u;
     }
     if (dead != 0u && dead != RK_DEAD_SWEPT) {
@@ -535,17 +547,20 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
       rkd_set_life(b, a, RK_STATE_FAILED);
       rkd_respond(b, RK_RSP_ACTOR_FAILED, 0u, a->id, code, a->handled, rkd_depth(a),
                   RK_STATE_FAILED, 0u);
-    } else if (dead == 0u && b->ctx.stopping != 0u) {
+      result = RK_TURN_IDLE;
+      break;
+    }
+    if (dead == 0u && b->ctx.stopping != 0u) {
       rkd_close_begin(b, a, 0u, RK_RSP_ACTOR_DESTROYED);
       result = RK_TURN_MORE;
       break;
     }
   }
-  if (rkd_is_gang(a) && blocks != RK_GANG_NO) {
+  if (is_gang && blocks != RK_GANG_NO) {
     rkd_gang_drop_for(b, a); /* only who waits for more blocks keeps some */
   }
-  if (done != 0u) {
-    rkd_bring_actor(b, a, slot); /* what the handler sent has emptied the cache */
+  if (b->emptied != 0u) { /* the cache, by what the handlers sent */
+    rkd_bring_actor(b, a, slot);
   }
   /* when it looked in vain just now, there is no need to ask the senders' line */
   rkd_account(b, a, slot, is_empty ? 0u : rkd_told_depth(a));

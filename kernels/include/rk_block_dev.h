@@ -117,6 +117,7 @@ struct rk_block {
   rk_u32 owing[RK_OWING_MAX]; /* slots of actors with credits to give back */
   rk_u64 owing_us;            /* wall clock when the first of them came here */
   rk_u32 brought;             /* keeps loads that nobody needs: rkd_bring_actor */
+  rk_u32 emptied;             /* 1: something was sent that empties a device's cache */
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */

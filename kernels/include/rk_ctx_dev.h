@@ -71,8 +71,10 @@ RK_FN int rkd_send_host(rk_ctx *ctx, const rk_abi_msg *h, const void *data)
   }
   ctx->host_left -= 1u;
   ctx->actor->out_sent += 1u;
-  rkd_to_host(rkd_block_of(ctx), h, data);
-  rkd_trace_sent(rkd_block_of(ctx), h);
+  rk_block *b = rkd_block_of(ctx);
+  b->emptied = 1u;
+  rkd_to_host(b, h, data);
+  rkd_trace_sent(b, h);
   return 0;
 }
 
@@ -103,6 +105,7 @@ RK_HOT_FN int rkd_deliver(rk_ctx *ctx, rk_abi_actor *to, const rk_abi_msg *h, co
                           rk_u32 spare, rk_u64 *ticket)
 {
   rk_block *b = rkd_block_of(ctx);
+  b->emptied = 1u;
   if (!rkd_inbox_ticket(to, ticket)) {
     rkd_room_give(b, to, 1u);
     return rkd_send_dead(ctx, h, data, spare);
@@ -200,11 +203,11 @@ RK_HOT_FN int rkd_port_near(rk_ctx *ctx, rk_abi_route *route, rk_abi_actor *to, 
   if (as_sent) {
     rkd_ctx_pass_header(ctx, h);
   }
-  rkd_copy(rkd_slot_payload(h), data, size);
+  rkd_copy_short(rkd_slot_payload(h), data, size);
   route->credits -= 1u;
   route->sent += 1u;
   rkd_trace_sent(b, h);
-  rkd_near_commit(b, to);
+  rkd_near_commit(b, to, h);
   return 1;
 }
 

@@ -132,6 +132,37 @@ RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
     rkd_copy_some((rk_u8 *)to, (const rk_u8 *)from, bytes);
   }
 }
+/* For what is mostly short, in a place that is passed often: up to four words without a call. */
+RK_FN void rkd_copy_short(void *to, const void *from, rk_u32 bytes)
+{
+  rk_u32 words = bytes / 8u;
+  if (((((rk_uptr)to | (rk_uptr)from) & 7u) | (bytes & 7u)) != 0u || words - 1u > 3u) {
+    rkd_copy(to, from, bytes);
+    return;
+  }
+  rk_u64 *t = (rk_u64 *)to;
+  const rk_u64 *f = (const rk_u64 *)from;
+  rk_u64 a = f[0], b = 0u, c = 0u, d = 0u;
+  if (words > 1u) {
+    b = f[1];
+  }
+  if (words > 2u) {
+    c = f[2];
+  }
+  if (words > 3u) {
+    d = f[3];
+  }
+  t[0] = a;
+  if (words > 1u) {
+    t[1] = b;
+  }
+  if (words > 2u) {
+    t[2] = c;
+  }
+  if (words > 3u) {
+    t[3] = d;
+  }
+}
 RK_FN void rkd_zero(void *to, rk_u32 bytes)
 {
   rk_u32 words = ((rk_uptr)to & 7u) == 0u ? bytes / 8u : 0u;
@@ -223,13 +254,18 @@ RK_FN void rkd_fetch_to_read(const void *at)
 }
 
 /* Most payloads are short, and a call costs more than copying them: those of 16 to 64 bytes are
- * copied in pieces of 16 that may overlap. */
+ * copied in pieces of 16 that may overlap, those of 8 to 15 in two of 8. */
 RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
 {
   rk_u8 *t = (rk_u8 *)to;
   const rk_u8 *f = (const rk_u8 *)from;
   if (bytes - 16u > 48u) {
-    __builtin_memcpy(to, from, bytes);
+    if (bytes - 8u < 8u) {
+      __builtin_memcpy(t, f, 8u);
+      __builtin_memcpy(t + bytes - 8u, f + bytes - 8u, 8u);
+    } else {
+      __builtin_memcpy(to, from, bytes);
+    }
     return;
   }
   __builtin_memcpy(t, f, 16u);
@@ -238,6 +274,10 @@ RK_FN void rkd_copy(void *to, const void *from, rk_u32 bytes)
     __builtin_memcpy(t + bytes - 32u, f + bytes - 32u, 16u);
   }
   __builtin_memcpy(t + bytes - 16u, f + bytes - 16u, 16u);
+}
+RK_FN void rkd_copy_short(void *to, const void *from, rk_u32 bytes)
+{
+  rkd_copy(to, from, bytes);
 }
 RK_FN void rkd_zero(void *to, rk_u32 bytes)
 {

@@ -437,6 +437,7 @@ RK_SLOW_FN void rkd_gang_run(rk_block *b, const rk_abi_actor *a, rk_u32 handler,
     b->ctx.stopping = rk_ld_relaxed_gpu_u32(&kept->stopping);
     b->ctx.lead = &b->ctx;
   }
+  b->ctx.members = 1u;
 }
 
 /* ---- the barrier ----------------------------------------------------------------------------- */

@@ -341,6 +341,7 @@ RK_SLOW_FN void rkd_block_serve(rk_block *b, rk_u64 grid_address, rk_u32 index)
   rk_u64 told = b->handled;
   rk_u32 progress = 0u;
   rk_u32 abort = 0u;
+  rkd_ctx_open(b);
   b->alive_us = 0u; /* time passed while it was parked */
   b->sampled = 0u;
   rkd_gang_enter(b);

@@ -63,6 +63,7 @@ RK_FN int rkd_reserve(rk_block *b, rk_abi_actor *a, rk_u32 slot, const rk_abi_de
     if (route->head != route->tail) {
       continue;
     } /* what is sent now waits behind that */
+    b->emptied = 1u;
     rkd_fetch_inbox(b, to, route->next);
     rk_u32 least = route->policy == RK_LINK_BLOCK ? def->burst - route->credits : 1u;
     rk_u32 most = route->chunk > least ? route->chunk : least;

@@ -53,10 +53,10 @@ RK_FN rk_abi_msg *rkd_near_next(const rk_abi_actor *to)
              ? rkd_near_slot(to, to->near_tail)
              : (rk_abi_msg *)0;
 }
-/* What was written there is its next message. */
-RK_FN void rkd_near_commit(rk_block *b, rk_abi_actor *to)
+/* What was written into that slot is its next message. */
+RK_FN void rkd_near_commit(rk_block *b, rk_abi_actor *to, rk_abi_msg *slot)
 {
-  rkd_near_slot(to, to->near_tail)->seq = rk_ld_relaxed_gpu_u64(&to->tail);
+  slot->seq = rk_ld_relaxed_gpu_u64(&to->tail);
   to->near_tail += 1u;
   rkd_run_push(b, to);
 }
@@ -89,7 +89,7 @@ RK_FN int rkd_near_put(rk_block *b, rk_abi_actor *to, const rk_abi_msg *h, const
     return rkd_near_around(b, to, h, data);
   }
   rkd_slot_write(slot, h, data);
-  rkd_near_commit(b, to);
+  rkd_near_commit(b, to, slot);
   return 1;
 }
 
