@@ -107,7 +107,6 @@ struct rk_block {
   rk_u32 gang_got;              /* how many it has */
   rk_u32 gang_queued;           /* 1: the next one's `wanted` may name this block */
   rk_u32 gang_passed;           /* times in a row that it let another block go first */
-  rk_u32 gang_naps;             /* waits that are to be sleeps: other programs want the processor */
   rk_u32 hot_count;             /* rk_hot_dev.h */
   rk_u32 hot[RK_HOT_MAX];       /* slots of hot actors */
   rk_u64 hot_round[RK_HOT_MAX]; /* round in which each last had something to do */
@@ -117,6 +116,7 @@ struct rk_block {
   rk_u32 owing[RK_OWING_MAX]; /* slots of actors with credits to give back */
   rk_u64 owing_us;            /* wall clock when the first of them came here */
   rk_u32 brought;             /* keeps loads that nobody needs: rkd_bring_actor */
+  rk_u32 crowded;             /* waits that are to be sleeps: other programs want the processor */
   rk_u32 emptied;             /* 1: something was sent that empties a device's cache */
 };
 
@@ -196,6 +196,23 @@ RK_FN void rkd_beat(rk_block *b)
     rk_st_relaxed_sys_u64(&b->door->beats, b->rounds);
   }
 }
+
+#if RK_CAN_SLEEP
+#define RK_LONG_YIELD_NS 200000u /* a yield as long as this gave the processor to others */
+#define RK_CROWDED_WAITS 16u     /* so many waits after one are sleeps */
+
+/* A yield to a processor that others want costs their whole time slice; blocks that wait for each
+ * other then pay one for each message or barrier. Who sleeps instead is scheduled soon after it is
+ * woken. */
+RK_SLOW_FN void rkd_yield(rk_block *b)
+{
+  rk_u64 start_ns = rkd_clock_ns();
+  rk_port_yield();
+  if (rkd_clock_ns() - start_ns > RK_LONG_YIELD_NS) {
+    b->crowded = RK_CROWDED_WAITS;
+  }
+}
+#endif
 
 #if !RK_CAN_SLEEP
 /* A host that is gone cannot ask anybody to end, and its device must not spin for ever. */

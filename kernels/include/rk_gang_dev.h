@@ -58,8 +58,6 @@
 
 #define RK_GANG_WATCH 256u    /* tries of a wait between two looks at whether to give up */
 #define RK_GANG_PATIENCE 256u /* times in a row that a block lets another one go first */
-#define RK_GANG_LONG_YIELD_NS 200000u /* a yield as long as this gave the processor to others */
-#define RK_GANG_NAPS 64u              /* so many waits after one are sleeps */
 #define RK_GANG_NAP_NS 20000u
 
 /* What an attempt to collect blocks came to. */
@@ -92,20 +90,6 @@ RK_FN int rkd_is_gang(const rk_abi_actor *a)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-#if RK_CAN_SLEEP
-/* A yield to a processor that others want costs their whole time slice, and blocks at a barrier wait
- * for each other: a handler that meets a hundred times then takes a second. Who sleeps instead is
- * scheduled soon after it wakes. */
-RK_SLOW_FN void rkd_gang_yield(rk_block *b)
-{
-  rk_u64 start_ns = rkd_clock_ns();
-  rk_port_yield();
-  if (rkd_clock_ns() - start_ns > RK_GANG_LONG_YIELD_NS) {
-    b->gang_naps = RK_GANG_NAPS;
-  }
-}
-#endif
-
 /* Between two looks at a word that another block will write. */
 RK_FN void rkd_gang_pause(rk_block *b, rk_u32 tries)
 {
@@ -113,12 +97,12 @@ RK_FN void rkd_gang_pause(rk_block *b, rk_u32 tries)
 #if RK_CAN_SLEEP
   if (tries < 64u) {
     rkd_pause(20u);
-  } else if (tries < 2048u && b->gang_naps == 0u) {
-    rkd_gang_yield(b);
+  } else if (tries < 2048u && b->crowded == 0u) {
+    rkd_yield(b);
   } else { /* handlers that take long, or other programs: leave the processor to them */
     rk_u32 never = 0u;
     rk_u64 nap_ns = tries < 2048u ? RK_GANG_NAP_NS : 50000u;
-    b->gang_naps -= b->gang_naps != 0u;
+    b->crowded -= b->crowded != 0u;
     rk_port_sleep(&never, 0u, nap_ns);
   }
 #else

@@ -222,8 +222,10 @@ RK_SLOW_FN void rkd_idle(rk_block *b)
   if (b->idle_rounds == RK_SPIN_ROUNDS) {
     b->idle_since_us = now;
   }
-  if (now >= b->idle_since_us && now - b->idle_since_us < grid->spin_us) {
-    rk_port_yield();
+  if (b->crowded != 0u) {
+    b->crowded -= 1u;
+  } else if (now >= b->idle_since_us && now - b->idle_since_us < grid->spin_us) {
+    rkd_yield(b);
     return;
   }
   if (b->hot_count != 0u) { /* what they sent meanwhile comes first */
