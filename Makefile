@@ -513,8 +513,7 @@ sass: $(BUILD)/nvrtc_compile ## count what the grid's machine code is made of (A
 
 # What a hop within a block runs of the PTX that NVRTC makes, over the tests' own driver; bench/gpu/PTX.md.
 HOPS ?= 1000
-ptx-count: ## count the instructions of PTX that a message between two actors runs (HOPS, TOP; needs NVRTC)
-	@$(MAKE) --no-print-directory -s build fakecuda
+ptx-count: build fakecuda ## count the instructions of PTX that a message between two actors runs (HOPS, TOP; needs NVRTC)
 	@mkdir -p $(BUILD)/ptx-cache
 	@$(ptx_env) RKFAKE_COUNT=$(abspath $(BUILD))/ptx-count.txt RINGKERNEL_LINEINFO=1 \
 	  $(BUILD)/rkl bench/gpu/hop.lua $(HOPS)

@@ -7,6 +7,10 @@
 -- FILE is what the driver wrote. Numbers are divided by --per; --top limits functions and lines.
 -- `make ptx-count` runs this; bench/gpu/PTX.md says what was found.
 
+package.path = "scripts/?.lua;" .. package.path
+
+local listing = require "sass_listing"
+
 local KINDS = {
   { "generic loads", "^ld%.[ubsf]%d", "^ld%.v%d", "^ld%.volatile%.[ubsfv]%d" },
   { "loads of device memory", "^ld%.[%w.]*global", "^ld%.relaxed", "^ld%.acquire" },
@@ -41,21 +45,6 @@ local function read_counts(path)
     counts[tonumber(line)] = tonumber(count)
   end
   return ptx, counts
-end
-
---- The last name of a mangled one, before its parameters: "..7rk_grid8rkd_turnEP8rk_block" gives
---- "rkd_turn".
-local function plain(label)
-  local name, at = nil, label:match("^_ZN?L?()%d")
-  while at do
-    local digits, first = label:match("^(%d+)()", at)
-    if not digits then
-      break
-    end
-    at = first + tonumber(digits)
-    name = label:sub(first, at - 1)
-  end
-  return name or label
 end
 
 --- Texts that .loc refers to stand as bytes behind all functions.
@@ -128,7 +117,7 @@ local function sum(rows, counts)
     end
     local count = counts[i]
     if count then
-      local name = plain(at and at.name or outer or "?")
+      local name = listing.plain_name(at and at.name or outer or "?")
       out.all = out.all + count
       add(out.kinds, kind_of(op_of(row)), count)
       add(out.functions, name, count)

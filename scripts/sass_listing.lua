@@ -7,7 +7,9 @@
 -- tells which lines of the source they come from: the innermost that stands in none of the headers
 -- which only wrap single instructions.
 --
--- Used by scripts/sass.lua; tested by spec/bench/sass_spec.lua.
+-- `listing.plain_name(label)` is the last name of a mangled one.
+--
+-- Used by scripts/sass.lua and ptx_count.lua; tested by spec/bench/sass_spec.lua.
 
 local M = {}
 
@@ -31,7 +33,7 @@ M.KINDS = {
 local WRAPPERS = { ["rk_atomic.h"] = true, ["rk_ptx_dev.h"] = true, ["rk_dev.h"] = true }
 
 --- The last name of a mangled one: "_ZN12_GLOBAL_17rkd_turnEP8rk_block" gives "rkd_turn".
-local function plain_name(label)
+function M.plain_name(label)
   local name = label:match("__cuda_%w[%w_]*$")
   local at = name == nil and label:match("_ZN?L?()%d")
   while at do
@@ -60,7 +62,7 @@ function M.read(text)
     local at, op = row:match("^%s*/%*(%x+)%*/%s+(.-)%s*;")
     local line = line_of(row)
     if label then
-      current = { name = plain_name(label), instructions = {} }
+      current = { name = M.plain_name(label), instructions = {} }
       functions[#functions + 1] = current
     elseif line then
       if is_new then

@@ -559,7 +559,7 @@ RK_SLOW_FN rk_u32 rkd_turn(rk_block *b, rk_abi_actor *a)
   if (is_gang && blocks != RK_GANG_NO) {
     rkd_gang_drop_for(b, a); /* only who waits for more blocks keeps some */
   }
-  if (b->emptied != 0u) { /* the cache, by what the handlers sent */
+  if (b->emptied != 0u) { /* the cache, by an acquire since */
     rkd_bring_actor(b, a, slot);
   }
   /* when it looked in vain just now, there is no need to ask the senders' line */

@@ -117,7 +117,7 @@ struct rk_block {
   rk_u64 owing_us;            /* wall clock when the first of them came here */
   rk_u32 brought;             /* keeps loads that nobody needs: rkd_bring_actor */
   rk_u32 crowded;             /* waits that are to be sleeps: other programs want the processor */
-  rk_u32 emptied;             /* 1: something was sent that empties a device's cache */
+  rk_u32 emptied;             /* 1: the turn did something that empties a device's cache */
 };
 
 #define RK_STOP_END 1u  /* leave the loop for good */

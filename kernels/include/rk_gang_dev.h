@@ -406,6 +406,7 @@ RK_SLOW_FN void rkd_gang_run(rk_block *b, const rk_abi_actor *a, rk_u32 handler,
   gang->done = 0u;
   gang->arrived = 0u;
   gang->broken = 0u;
+  b->emptied = 1u;
   rkd_gang_call(b, members);
   rkd_dispatch(&b->ctx, def, handler, msg, state);
   (void)rk_add_acqrel_gpu_u64(&gang->done, 1u);

@@ -9,7 +9,8 @@ local apart = dofile("spec/cuda/support.lua")
 
 local RUN = [[
   local N = rk.message("N", { { "n", "u32" } })
-  local Own = rk.kernel { name = "own", accepts = { N }, emits = { N }, source = %s }
+  local Own = rk.kernel { name = "own", accepts = { N }, emits = { N },
+    source = "RK_ON(N) { N out = { msg->n + 1 }; rk_reply(ctx, N, &out); }" }
   local Twice = rk.global { name = "twice", params = { { "x", "f32*" } },
     source = "RK_GLOBAL() { x[rk_lane()] *= 2; }" }
   local rt = assert(rk.open { blocks = 1, max_actors = 64, ring_units = 128 })
@@ -18,14 +19,13 @@ local RUN = [[
   assert(rt:run(Twice, { grid = 1, block = 1 }, x))
   rt:close()
 ]]
-local SOURCE = "'RK_ON(N) { N out = { msg->n + 1 }; rk_reply(ctx, N, &out); }'"
 
 -- Every image that a run leaves in its cache.
 local function images(environment)
   local folder = os.tmpname()
   os.remove(folder)
   local output, how, status = apart.run(
-    ("RKFAKE_CC=90 RINGKERNEL_CACHE=%s %s"):format(folder, environment), RUN:format(SOURCE))
+    ("RKFAKE_CC=90 RINGKERNEL_CACHE=%s %s"):format(folder, environment), RUN)
   local found = {}
   local list = assert(io.popen("ls " .. apart.quote(folder) .. "/cuda/*.cubin"))
   for path in list:lines() do
